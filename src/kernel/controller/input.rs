@@ -1,0 +1,168 @@
+//! What can happen to a controller.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::domain::{
+    Epoch, GatewayName, GroupName, Incarnation, MemberId, PlaneName, ProbeResult, ServiceName,
+};
+use crate::kernel::zone::EpochRecord;
+
+/// One event. `now` is read after the input was taken from the queue, anew for each input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Time passed: the moment of the last `WaitUntil` has come (or it is called early; no harm).
+    TimePassed,
+    /// A frame from an authenticated member.
+    Peer {
+        /// The member, as its certificate says.
+        from: MemberId,
+        /// The bytes of one `Output::Send`.
+        frame: Bytes,
+    },
+    /// A frame to this member could not be delivered.
+    PeerUnreachable(MemberId),
+    /// A bulk frame to this member was delivered, or was not.
+    BulkSent {
+        /// The receiver.
+        to: MemberId,
+        /// Whether all of it arrived.
+        delivered: bool,
+    },
+    /// This persist, and every one before it, is durable.
+    Persisted {
+        /// Number of the batch.
+        number: u64,
+    },
+    /// The disk failed: the store takes no more writes until the process starts again.
+    DiskFailed(String),
+    /// A probe ended.
+    Probed(ProbeResult),
+    /// An effect ended.
+    Receipt(Receipt),
+    /// A client asks.
+    Request(ClientRequest),
+    /// The data plane saw something that speaks against a route.
+    Hint(DataPlaneHint),
+    /// A gateway says which routes it follows.
+    Gateway(GatewayReport),
+    /// The process is asked to stop: hand leadership over.
+    Stopping,
+}
+
+/// Numbers the requests that one process took; never reused in a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RequestId(pub u64);
+
+/// A client's request, authenticated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientRequest {
+    /// Echoed by the reply.
+    pub id: RequestId,
+    /// Who asks: a token's name.
+    pub principal: String,
+    /// What for.
+    pub action: Action,
+}
+
+/// What a client may ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// A linearizable read: the reply's view holds everything acknowledged before the request arrived.
+    Read,
+    /// Move groups.
+    Switch(SwitchRequest),
+    /// Nothing automatic for these groups (all, when empty) until thawed.
+    Freeze {
+        /// Which groups.
+        groups: Vec<GroupName>,
+        /// On or off.
+        on: bool,
+        /// Why.
+        reason: String,
+    },
+    /// A plane is not to be chosen.
+    Drain {
+        /// Which plane.
+        plane: PlaneName,
+        /// On or off.
+        on: bool,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Planned: graceful, prechecked. Forced: the source is given up, prechecks are skipped and listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SwitchKind {
+    /// Stops at any failed precheck.
+    #[default]
+    Planned,
+    /// Skips the prechecks, and the record lists them.
+    Forced,
+}
+
+/// An operator's switch of one group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SwitchRequest {
+    /// The group.
+    pub group: GroupName,
+    /// To where; the other plane when absent.
+    pub to: Option<PlaneName>,
+    /// Planned or forced.
+    pub kind: SwitchKind,
+    /// The epoch that the operator saw; refused when it is no longer current.
+    pub epoch: Option<Epoch>,
+    /// Only say what would happen.
+    pub dry_run: bool,
+    /// Why.
+    pub reason: String,
+    /// Repeating a request with the same key (same principal, same body) is the same request.
+    pub idempotency_key: Option<String>,
+}
+
+/// A connect failure or a reset that a gateway saw. It asks; it never votes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataPlaneHint {
+    /// Who saw it.
+    pub gateway: GatewayName,
+    /// On the way to which route.
+    pub route: ServiceName,
+    /// At which plane.
+    pub plane: PlaneName,
+}
+
+/// What a gateway follows now. Sent on every change and every second.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GatewayReport {
+    /// Its name.
+    pub gateway: GatewayName,
+    /// Of its process.
+    pub incarnation: Incarnation,
+    /// Which epoch of each group it has carried out.
+    pub groups: BTreeMap<GroupName, Epoch>,
+    /// Connections lost since the process started: neither plane took them, or they were cut.
+    pub connections_failed: u64,
+}
+
+/// What came of an effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Of the order.
+    pub id: super::output::EffectId,
+    /// What was seen, or why nothing was.
+    pub outcome: Result<ReceiptOutcome, String>,
+}
+
+/// What an effect saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReceiptOutcome {
+    /// The epoch record that a DNS server answered.
+    Dns(EpochRecord),
+    /// The front door answered.
+    FrontDoor,
+}

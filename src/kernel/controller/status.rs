@@ -1,0 +1,194 @@
+//! `status` and `explain` as data: the API serves these as they are, the command line prints them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::domain::{
+    CheckName, Epoch, GatewayName, GroupName, HealthState, LedgerTime, MemberId, MemberName,
+    PlaneName, ServiceName, SiteName, WallTime,
+};
+use crate::kernel::ledger::Mode;
+
+/// `GET /v1/status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The cluster's name.
+    pub cluster: String,
+    /// The node that answered.
+    pub node: MemberName,
+    /// The leader, if there is one.
+    pub leader: Option<MemberName>,
+    /// Whether anything can be decided now.
+    pub quorum: bool,
+    /// Raft term.
+    pub term: u64,
+    /// Raft index of the last applied entry.
+    pub applied: u64,
+    /// Ledger time.
+    pub ledger_time: LedgerTime,
+    /// Number of the configuration in force.
+    pub config_version: u64,
+    /// Things an operator should know, in words: two sites only, a file that differs, a lost observer.
+    pub warnings: Vec<String>,
+    /// The planes.
+    pub planes: Vec<PlaneStatus>,
+    /// The members.
+    pub members: Vec<MemberStatus>,
+    /// The groups.
+    pub groups: Vec<GroupStatus>,
+    /// The gateways heard of.
+    pub gateways: Vec<GatewayStatus>,
+}
+
+/// One plane.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaneStatus {
+    /// Its name.
+    pub name: PlaneName,
+    /// Where it stands.
+    pub site: SiteName,
+    /// Why it is drained, if it is.
+    pub drained: Option<String>,
+}
+
+/// One member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberStatus {
+    /// Raft id.
+    pub id: MemberId,
+    /// Its name.
+    pub name: MemberName,
+    /// Where it stands.
+    pub site: SiteName,
+    /// `leader`, `follower`, or `lost` (an observer that fell silent).
+    pub role: String,
+    /// Whether it counts itself as isolated.
+    pub isolated: bool,
+}
+
+/// One group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupStatus {
+    /// Its name.
+    pub name: GroupName,
+    /// The plane that its users are sent to.
+    pub plane: PlaneName,
+    /// As of this epoch.
+    pub epoch: Epoch,
+    /// Who decides.
+    pub mode: Mode,
+    /// What policy says now: `stay`, `hold`, `ask`, `switch`.
+    pub decision: String,
+    /// Why, in words.
+    pub because: String,
+    /// Whether it is frozen, and why.
+    pub frozen: Option<String>,
+    /// The switchover in flight, if any.
+    pub switchover: Option<String>,
+    /// Its services.
+    pub services: Vec<ServiceStatus>,
+}
+
+/// One service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceStatus {
+    /// Its name.
+    pub name: ServiceName,
+    /// Whether its outage takes the group out.
+    pub critical: bool,
+    /// By plane.
+    pub planes: BTreeMap<PlaneName, ServiceOnPlane>,
+}
+
+/// One service on one plane.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceOnPlane {
+    /// What the quorum says: `up`, `degraded`, `down`, `partial`, `no-data`.
+    pub verdict: String,
+    /// What each observer says.
+    pub reports: BTreeMap<MemberName, HealthState>,
+}
+
+/// One gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GatewayStatus {
+    /// Its name.
+    pub name: GatewayName,
+    /// Milliseconds since it was last heard.
+    pub silent_ms: u64,
+    /// Which epoch of each group it follows.
+    pub groups: BTreeMap<GroupName, Epoch>,
+}
+
+/// One switchover, whole: `GET /v1/switchovers/{id}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SwitchoverRecord {
+    /// Its id.
+    pub id: String,
+    /// The group.
+    pub group: GroupName,
+    /// From this plane.
+    pub from: PlaneName,
+    /// To this one.
+    pub to: PlaneName,
+    /// `planned`, `forced` or `automatic`.
+    pub kind: String,
+    /// `planned`, `prechecking`, `routing`, `verifying`, `done`, `undoing`, `undone`, `stuck`, `overtaken`.
+    pub state: String,
+    /// The epoch it was based on.
+    pub base: Epoch,
+    /// The epoch of the new route, once there is one.
+    pub epoch: Option<Epoch>,
+    /// Who or what asked for it.
+    pub by: String,
+    /// Why, in words.
+    pub cause: String,
+    /// The ballots that decided it: observer → service → two letters, one per plane.
+    pub ballots: BTreeMap<MemberName, BTreeMap<ServiceName, String>>,
+    /// Prechecks that a forced switchover skipped.
+    pub skipped: Vec<String>,
+    /// When each step was taken.
+    pub steps: Vec<StepRecord>,
+    /// Who had not shown the new epoch when it ended.
+    pub converging: Vec<String>,
+    /// How it ended, or what a person has to do.
+    pub outcome: String,
+}
+
+/// One step of a switchover.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// `detected`, `decided`, `routed`, `verified`, …
+    pub step: String,
+    /// Ledger time.
+    pub at: LedgerTime,
+    /// Wall clock of the leader that logged it.
+    pub wall: WallTime,
+}
+
+/// `GET /v1/explain/{group}`: why the group is where it is, and what would have to be true for another answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The group, as in `status`.
+    pub group: GroupStatus,
+    /// Each guard with its value: name, whether it holds, in words.
+    pub guards: Vec<GuardStatus>,
+    /// What would have to be true to switch.
+    pub would_switch_if: Vec<String>,
+    /// The last switchover of the group.
+    pub last: Option<SwitchoverRecord>,
+    /// This node's own last probes: service → plane → check → in words.
+    pub probes: BTreeMap<ServiceName, BTreeMap<PlaneName, BTreeMap<CheckName, String>>>,
+}
+
+/// One guard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuardStatus {
+    /// `dwell`, `budget`, `freeze`, `drain`, `epoch`, `in-flight`, `target`, `sites`.
+    pub guard: String,
+    /// Whether it lets a switch pass.
+    pub open: bool,
+    /// Its value, in words.
+    pub value: String,
+}

@@ -1,0 +1,22 @@
+//! The words of the project (F0): one word, one thing. Plain data, no behaviour beyond arithmetic.
+
+mod epoch;
+mod member;
+mod name;
+mod probe;
+mod route;
+mod state;
+mod time;
+
+pub use epoch::Epoch;
+pub use member::{Incarnation, MemberId, Quorum};
+pub use name::{
+    CheckName, GatewayName, GroupName, MemberName, NameError, PlaneName, ServiceName, SiteName,
+};
+pub use probe::{
+    Endpoint, HttpProbe, ProbeFault, ProbeId, ProbeKind, ProbeOrder, ProbeResult, ProbeTarget,
+    ProbeTimings,
+};
+pub use route::Route;
+pub use state::{HealthState, StatePair};
+pub use time::{LedgerTime, Moment, Timer, WallTime};

@@ -1,0 +1,109 @@
+//! Names of things. A name is 1–63 characters of `a–z 0–9 -`, starting and ending with a letter or
+//! digit, so that it fits a DNS label (RFC 1035, section 2.3.1, digits first allowed by RFC 1123).
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text is not a name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is not a name: use 1 to 63 of the characters a-z 0-9 and -, with a letter or digit at both ends"
+)]
+pub struct NameError(pub String);
+
+fn is_name(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let inner = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-';
+    (1..=63).contains(&bytes.len())
+        && bytes.iter().all(inner)
+        && bytes.first() != Some(&b'-')
+        && bytes.last() != Some(&b'-')
+}
+
+macro_rules! names {
+    ($($(#[$doc:meta])* $name:ident)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Checks and takes a name.
+            pub fn new(text: &str) -> Result<Self, NameError> {
+                if is_name(text) { Ok(Self(Arc::from(text))) } else { Err(NameError(text.to_owned())) }
+            }
+
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NameError;
+
+            fn try_from(text: String) -> Result<Self, NameError> {
+                Self::new(&text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0.as_ref().to_owned()
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )*};
+}
+
+names! {
+    /// A plane: one of exactly two parallel copies of the stack.
+    PlaneName
+    /// Where members and planes stand.
+    SiteName
+    /// Something users reach, with endpoints on each plane.
+    ServiceName
+    /// Services that move together.
+    GroupName
+    /// A check of a service.
+    CheckName
+    /// A member of the control cluster.
+    MemberName
+    /// A gateway: Biplane's own proxy.
+    GatewayName
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fit_a_dns_label() {
+        for good in ["a", "east", "pay-2", "0x", &"a".repeat(63)] {
+            assert!(GroupName::new(good).is_ok(), "{good}");
+        }
+        for bad in ["", "-a", "a-", "A", "a_b", "a.b", "ä", &"a".repeat(64)] {
+            assert!(GroupName::new(bad).is_err(), "{bad}");
+        }
+    }
+}

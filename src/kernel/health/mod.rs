@@ -1,0 +1,5 @@
+//! Health (F1): probe → report → ballot → verdict. Pure; each file is one station on that way.
+
+mod settings;
+
+pub use settings::{Check, Require, Service};

@@ -1,0 +1,232 @@
+//! The cluster file, checked: the settings that all members share and that the log carries.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::domain::{
+    Endpoint, GroupName, MemberId, MemberName, PlaneName, Quorum, ServiceName, SiteName,
+};
+use crate::kernel::health::Service;
+use crate::kernel::zone::ZoneSettings;
+
+/// One of the two planes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plane {
+    /// Its name.
+    pub name: PlaneName,
+    /// Where it stands.
+    pub site: SiteName,
+}
+
+/// What a member does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Votes, probes, serves DNS and the API.
+    #[default]
+    Controller,
+}
+
+/// A member of the control cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Raft id.
+    pub id: MemberId,
+    /// Its name; also the DNS name in its certificate.
+    pub name: MemberName,
+    /// Where it stands.
+    pub site: SiteName,
+    /// What it does.
+    #[serde(default)]
+    pub role: Role,
+    /// Where the other members reach it.
+    pub member_address: SocketAddr,
+    /// Where clients reach its API.
+    pub api_address: SocketAddr,
+    /// Where its DNS server is asked.
+    pub dns_address: SocketAddr,
+}
+
+/// Who decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Biplane judges, a person confirms.
+    #[default]
+    Ask,
+    /// Biplane decides.
+    Auto,
+    /// Biplane only shows what it sees.
+    Observe,
+}
+
+/// When the source counts as out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutWhen {
+    /// A critical service is down there.
+    #[default]
+    AnyCritical,
+    /// At least this many critical services are.
+    AtLeast(usize),
+}
+
+/// What happens when neither plane is good.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WhenBothDown {
+    /// The route stays and DNS goes on answering it.
+    #[default]
+    Keep,
+    /// The route stays, and an operator's planned switch is refused too.
+    Refuse,
+}
+
+/// At most `switches` automatic switchovers of a group within `window`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Budget {
+    /// How many.
+    pub switches: u32,
+    /// Within this time of the ledger.
+    pub window: Duration,
+}
+
+/// A plane whose verdict went down `downs` times within `window` is unstable: no target until calm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlapLimit {
+    /// How many times.
+    pub downs: u32,
+    /// Within this time of the ledger; also how long it must be calm.
+    pub window: Duration,
+}
+
+/// How a group may be moved without a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// Who decides.
+    pub mode: Mode,
+    /// Shortest time between the last change of the route and an automatic one.
+    pub dwell: Duration,
+    /// Automatic switchovers allowed; none counted when absent.
+    pub budget: Option<Budget>,
+    /// Flap damping of planes; none when absent.
+    pub flap_limit: Option<FlapLimit>,
+    /// When neither plane is good.
+    pub when_both_down: WhenBothDown,
+    /// Whether a degraded source counts as out.
+    pub degraded_is_out: bool,
+}
+
+/// What a gateway does with connections to the old plane.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnSwitch {
+    /// They go on until they end (planned), or are cut (forced: the plane is out).
+    #[default]
+    Drain,
+    /// They are cut.
+    Cut,
+}
+
+/// A group of services that move together. Its kind is `shared` in this version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// Its services; never empty, and a service belongs to one group.
+    pub services: Vec<ServiceName>,
+    /// When the source counts as out.
+    pub out_when: OutWhen,
+    /// The plane that serves it in a new cluster.
+    pub home: PlaneName,
+    /// How it may be moved.
+    pub policy: Policy,
+    /// What gateways do with old connections.
+    pub on_switch: OnSwitch,
+}
+
+/// Traffic that gateways carry: a name, the group it follows, and where each plane takes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GatewayRoute {
+    /// The group.
+    pub group: GroupName,
+    /// Upstream by plane; both planes are there.
+    pub upstream: BTreeMap<PlaneName, Endpoint>,
+    /// Where verification knocks from outside, if anywhere: a gateway's listening address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub front_door: Option<Endpoint>,
+}
+
+/// Times of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timing {
+    /// Consensus counts time in this unit.
+    pub tick: Duration,
+    /// Between a leader's heartbeats; a multiple of `tick`.
+    pub heartbeat: Duration,
+    /// Shortest time without a leader until an election.
+    pub election_min: Duration,
+    /// Longest.
+    pub election_max: Duration,
+    /// How long a question stays open, in ledger time.
+    pub question_window: Duration,
+    /// After this long without a word an observer is lost.
+    pub observer_silence: Duration,
+    /// Between probes of members and reference targets of other sites, and their timeout.
+    pub reference_interval: Duration,
+    /// How long `Verifying` waits for its evidence.
+    pub verify_timeout: Duration,
+    /// A client's request is answered `unknown` after this long.
+    pub request_timeout: Duration,
+}
+
+/// The whole cluster file, checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cluster {
+    /// The cluster's name; members of another cluster are refused.
+    pub name: MemberName,
+    /// The two planes, in the order of the file.
+    pub planes: [Plane; 2],
+    /// The members, by id.
+    pub members: BTreeMap<MemberId, Member>,
+    /// The services, by name.
+    pub services: BTreeMap<ServiceName, Service>,
+    /// The groups, by name.
+    pub groups: BTreeMap<GroupName, Group>,
+    /// The zones, by origin.
+    pub zones: BTreeMap<String, ZoneSettings>,
+    /// What gateways carry, by name.
+    pub routes: BTreeMap<ServiceName, GatewayRoute>,
+    /// Addresses at other sites that an observer probes, beside the members, to know whether it is isolated.
+    pub references: BTreeMap<SiteName, Vec<Endpoint>>,
+    /// Times.
+    pub timing: Timing,
+}
+
+impl Cluster {
+    /// The members that vote, as raft ids in order.
+    pub fn voters(&self) -> Vec<u64> {
+        self.members.keys().map(|id| id.0).collect()
+    }
+
+    /// The quorum of configured observers.
+    pub fn observers(&self) -> Quorum {
+        Quorum::of(self.members.len())
+    }
+
+    /// 0 or 1: a plane's place in the cluster file.
+    pub fn plane_index(&self, plane: &PlaneName) -> Option<usize> {
+        self.planes.iter().position(|p| p.name == *plane)
+    }
+
+    /// The plane that is not this one.
+    pub fn other_plane(&self, plane: &PlaneName) -> Option<&PlaneName> {
+        self.plane_index(plane).map(|index| &self.planes[1 - index].name)
+    }
+
+    /// The site where a plane stands.
+    pub fn plane_site(&self, plane: &PlaneName) -> Option<&SiteName> {
+        self.plane_index(plane).map(|index| &self.planes[index].site)
+    }
+}

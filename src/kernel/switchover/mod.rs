@@ -1,0 +1,1 @@
+//! Switchover (F2): decision → plan → steps → verification, as a saga whose state machine is a table.

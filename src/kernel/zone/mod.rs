@@ -1,0 +1,7 @@
+//! Zones (F1): names → records, from routes and TTL policy. Pure, no wire format.
+
+mod render;
+mod settings;
+
+pub use render::{EpochRecord, RecordSet, Zone, render};
+pub use settings::{CutOff, NameServer, Soa, ZoneName, ZoneSettings};

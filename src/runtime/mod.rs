@@ -1,0 +1,8 @@
+//! The runtime (F7): the tokio shell around the kernel.
+
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    clippy::float_arithmetic,
+    reason = "the shell around the kernel: real clocks, real entropy"
+)]

@@ -1,0 +1,1 @@
+//! The simulator (F7): the same kernel in a seeded world.
