@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::domain::{
     Epoch, GatewayName, GroupName, Incarnation, MemberId, PlaneName, ProbeResult, ServiceName,
+    WallTime,
 };
 use crate::kernel::zone::EpochRecord;
 
@@ -48,6 +49,8 @@ pub enum Input {
     Hint(DataPlaneHint),
     /// A gateway says which routes it follows.
     Gateway(GatewayReport),
+    /// What the wall clock says. The shell tells it before the first other input and every second.
+    WallClock(WallTime),
     /// The process is asked to stop: hand leadership over.
     Stopping,
 }

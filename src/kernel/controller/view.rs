@@ -3,8 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::kernel::domain::{GroupName, MemberId, Route};
-use crate::kernel::ledger::Cluster;
+use serde::{Deserialize, Serialize};
+
+use super::status::{Explanation, Status, SwitchoverRecord};
+use crate::kernel::domain::{
+    Endpoint, Epoch, GroupName, MemberId, Moment, PlaneName, Route, ServiceName,
+};
+use crate::kernel::ledger::{Cluster, OnSwitch};
 use crate::kernel::zone::Zone;
 
 /// The published state of one node.
@@ -26,4 +31,59 @@ pub struct View {
     pub routes: Arc<BTreeMap<GroupName, Route>>,
     /// Zones by origin, ready to be served.
     pub zones: Arc<BTreeMap<String, Arc<Zone>>>,
+}
+
+/// What gateways follow: `GET /v1/routes`, and each event of `GET /v1/watch`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteTable {
+    /// Grows whenever the table changes; the same number means the same table on every node.
+    pub revision: u64,
+    /// By the route's name.
+    pub routes: BTreeMap<ServiceName, RouteEntry>,
+}
+
+/// One route that gateways carry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteEntry {
+    /// The group it follows.
+    pub group: GroupName,
+    /// Where to now.
+    pub plane: PlaneName,
+    /// As of this epoch.
+    pub epoch: Epoch,
+    /// What to do with connections to the old plane at the change that led to this epoch: a forced or
+    /// automatic switchover always says `cut`.
+    pub on_switch: OnSwitch,
+    /// Upstream by plane.
+    pub upstream: BTreeMap<PlaneName, Endpoint>,
+}
+
+impl View {
+    /// `GET /v1/status`, as of `now` on this node's clock.
+    pub fn status(&self, now: Moment) -> Status {
+        let _ = now;
+        unreachable!("written by the controller's author")
+    }
+
+    /// `GET /v1/explain/{group}`; nothing for an unknown group.
+    pub fn explain(&self, now: Moment, group: &GroupName) -> Option<Explanation> {
+        let _ = (now, group);
+        unreachable!("written by the controller's author")
+    }
+
+    /// The switchovers that the ledger still holds, newest first.
+    pub fn switchovers(&self) -> Vec<SwitchoverRecord> {
+        unreachable!("written by the controller's author")
+    }
+
+    /// One of them.
+    pub fn switchover(&self, id: &str) -> Option<SwitchoverRecord> {
+        let _ = id;
+        unreachable!("written by the controller's author")
+    }
+
+    /// What gateways follow.
+    pub fn route_table(&self) -> RouteTable {
+        unreachable!("written by the controller's author")
+    }
 }
