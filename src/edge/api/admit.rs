@@ -139,7 +139,10 @@ fn hold(response: Response, permit: Option<OwnedSemaphorePermit>) -> Response {
 }
 
 fn is_event_stream(response: &Response) -> bool {
-    response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == super::watch::MEDIA_TYPE)
+    response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind == super::watch::MEDIA_TYPE)
 }
 
 struct Held {

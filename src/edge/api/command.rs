@@ -222,8 +222,7 @@ async fn command(
 fn accepted(switchover: String, repeated: bool) -> Result<Response, Problem> {
     let url = format!("/v1/switchovers/{switchover}");
     let location = HeaderValue::from_str(&url);
-    let mut response =
-        rendered(StatusCode::ACCEPTED, &AcceptedBody { switchover, repeated, url })?;
+    let mut response = rendered(StatusCode::ACCEPTED, &AcceptedBody { switchover, repeated, url })?;
     if let Ok(location) = location {
         response.headers_mut().insert(header::LOCATION, location);
     }

@@ -121,7 +121,8 @@ fn fault(error: serde_json::Error, path: &str) -> Problem {
 /// The idempotency key, checked.
 pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = single(headers, IDEMPOTENCY_KEY)? else { return Ok(None) };
-    let good = (1..=KEY_CHARS).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_graphic());
+    let good =
+        (1..=KEY_CHARS).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_graphic());
     if good {
         return Ok(Some(value.to_owned()));
     }
@@ -152,7 +153,11 @@ fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Pro
     let mut values = headers.get_all(name).iter();
     let Some(first) = values.next() else { return Ok(None) };
     let wrong = |what: &str| {
-        Problem::new(ProblemKind::Malformed, format!("the header {name} {what}"), "send it once, in ASCII")
+        Problem::new(
+            ProblemKind::Malformed,
+            format!("the header {name} {what}"),
+            "send it once, in ASCII",
+        )
     };
     if values.next().is_some() {
         return Err(wrong("stands there more than once"));

@@ -67,7 +67,9 @@ impl ProblemKind {
     const fn row(self) -> (u16, &'static str, &'static str) {
         match self {
             Self::Malformed => (400, "urn:biplane:problem:malformed", "The request is malformed"),
-            Self::Unauthorized => (401, "urn:biplane:problem:unauthorized", "Who asks is not known"),
+            Self::Unauthorized => {
+                (401, "urn:biplane:problem:unauthorized", "Who asks is not known")
+            }
             Self::NotFound => (404, "urn:biplane:problem:not-found", "There is no such thing"),
             Self::MethodNotAllowed => {
                 (405, "urn:biplane:problem:method-not-allowed", "Not with this method")
@@ -114,10 +116,7 @@ impl Problem {
     pub fn unknown_outcome(settle: &str) -> Self {
         let detail = "no answer in time: the change may or may not have happened";
         let next = format!("ask GET {settle}, or repeat the request with the same Idempotency-Key");
-        Self {
-            settle: Some(settle.into()),
-            ..Self::new(ProblemKind::UnknownOutcome, detail, next)
-        }
+        Self { settle: Some(settle.into()), ..Self::new(ProblemKind::UnknownOutcome, detail, next) }
     }
 }
 
@@ -148,10 +147,7 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match self.status {
             401 => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

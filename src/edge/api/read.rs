@@ -8,11 +8,11 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 
+use super::ApiState;
 use super::admit::{Principal, sign};
 use super::backend::Shows;
 use super::extract::Named;
 use super::problem::{Problem, ProblemKind};
-use super::ApiState;
 use crate::kernel::controller::{
     Action, Explanation, Response as Reply, ServiceStatus, SwitchoverRecord, View,
 };
@@ -51,10 +51,7 @@ pub(super) struct Seen {
 impl FromRequestParts<Arc<ApiState>> for Seen {
     type Rejection = Problem;
 
-    async fn from_request_parts(
-        parts: &mut Parts,
-        state: &Arc<ApiState>,
-    ) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, Problem> {
         let Query(query) =
             Query::<ReadQuery>::from_request_parts(parts, state).await.map_err(|error| {
                 let next = "the one parameter of a read is stale=true";
@@ -229,7 +226,9 @@ pub(super) async fn healthz() -> &'static str {
 pub(super) async fn readyz(State(state): State<Arc<ApiState>>) -> Response {
     match state.backend.ready() {
         Ok(()) => "ready\n".into_response(),
-        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response(),
+        Err(why) => {
+            (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response()
+        }
     }
 }
 
@@ -254,6 +253,9 @@ fn last_switchover(shows: &dyn Shows) -> Result<SwitchoverRecord, Problem> {
 fn all_services(shows: &dyn Shows, now: Moment) -> impl Iterator<Item = ServiceInGroup> {
     shows.status(now).groups.into_iter().flat_map(|group| {
         let name = group.name;
-        group.services.into_iter().map(move |service| ServiceInGroup { group: name.clone(), service })
+        group
+            .services
+            .into_iter()
+            .map(move |service| ServiceInGroup { group: name.clone(), service })
     })
 }

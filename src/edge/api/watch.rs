@@ -99,7 +99,8 @@ impl Hub {
             Problem::new(ProblemKind::Busy, why, "watch another node")
         })?;
         if !*self.serving.borrow() {
-            let next = "watch another node; GET /v1/routes?stale=true tells what this one knew last";
+            let next =
+                "watch another node; GET /v1/routes?stale=true tells what this one knew last";
             let why = "this node has lost touch with the quorum";
             return Err(Problem::new(ProblemKind::Unavailable, why, next));
         }
@@ -142,9 +143,10 @@ impl Follower {
         let mut views = self.backend.view();
         views.mark_changed();
         loop {
-            let grace = self.cut_off_since.filter(|_| *self.serving.borrow()).map(|since| {
-                tokio::time::Instant::from_std(since + self.limits.cut_off_grace)
-            });
+            let grace = self
+                .cut_off_since
+                .filter(|_| *self.serving.borrow())
+                .map(|since| tokio::time::Instant::from_std(since + self.limits.cut_off_grace));
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 changed = views.changed() => if changed.is_err() { return },
