@@ -274,6 +274,8 @@ pub(super) async fn watch(State(state): State<Arc<ApiState>>) -> Result<Response
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE)),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        // Nothing follows a watch: its place is free as soon as it ends.
+        (header::CONNECTION, HeaderValue::from_static("close")),
     ];
     Ok((headers, Body::from_stream(watcher.stream())).into_response())
 }
