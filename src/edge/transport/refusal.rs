@@ -24,6 +24,13 @@ impl RefusalLog {
         }
     }
 
+    /// What was said lately.
+    #[cfg(test)]
+    pub(super) fn reasons(&self) -> Vec<String> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.keys().map(|(_, reason)| reason.clone()).collect()
+    }
+
     /// Whether this was not said within [`REFUSAL_AGAIN`]. When more refusals are known than are kept, new ones
     /// are not said: somebody is making them up.
     fn is_news(&self, who: &str, reason: &str, now: Instant) -> bool {
