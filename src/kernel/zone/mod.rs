@@ -3,5 +3,5 @@
 mod render;
 mod settings;
 
-pub use render::{EpochRecord, RecordSet, Zone, render};
+pub use render::{EpochRecord, RecordSet, Zone, next_serial, render};
 pub use settings::{CutOff, NameServer, Soa, ZoneName, ZoneSettings};

@@ -77,3 +77,9 @@ pub fn render<'a>(
     let _ = (settings, serial, &route_of);
     unreachable!("written by the zone's author")
 }
+
+/// The serial after this one (RFC 1982 arithmetic); zero is skipped.
+pub const fn next_serial(serial: u32) -> u32 {
+    let next = serial.wrapping_add(1);
+    if next == 0 { 1 } else { next }
+}
