@@ -6,3 +6,10 @@
     clippy::float_arithmetic,
     reason = "the shell around the kernel: real clocks, real entropy"
 )]
+
+pub mod clock;
+pub mod inbox;
+pub mod kernel_thread;
+pub mod limits;
+pub mod persist_thread;
+pub mod replies;
