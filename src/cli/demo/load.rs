@@ -16,7 +16,6 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::log::{Asked, ClientLog, Heard};
 use super::ports::{Block, NODES, PLANES};
-use crate::edge::dns::ask_addresses;
 
 /// 100 questions a second, of each kind.
 const EVERY: Duration = Duration::from_millis(10);
@@ -107,6 +106,10 @@ async fn query(server: SocketAddr) -> Heard {
         Ok(addresses) => plane_of(&addresses),
         Err(error) => Heard::Fault(error.to_string()),
     }
+}
+
+async fn ask_addresses(_: SocketAddr, _: &str, _: Duration) -> Result<Vec<IpAddr>, String> {
+    Err("not yet".to_owned())
 }
 
 /// The plane that all of these addresses belong to.

@@ -15,9 +15,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::super::exit::{Exit, Failure};
 
@@ -88,9 +87,9 @@ async fn serve(args: PlaneArgs) -> Result<Exit, Failure> {
         listeners.push(listener);
     }
     echo("ready")?;
-    let mut orders = BufReader::new(tokio::io::stdin()).lines();
+    let mut orders = orders();
     let mut fillers = Vec::new();
-    while let Ok(Some(line)) = orders.next_line().await {
+    while let Some(line) = orders.recv().await {
         let Some(next) = Mood::read(line.trim()) else {
             return Err(Failure::usage(format!("unknown order `{line}`"), "good, error or blackhole"));
         };
@@ -106,6 +105,20 @@ async fn serve(args: PlaneArgs) -> Result<Exit, Failure> {
         echo(line.trim())?;
     }
     Ok(Exit::Done)
+}
+
+/// Lines of standard input. Their reader cannot be cancelled, so it has a thread of its own.
+fn orders() -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel(1);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines() {
+            let Ok(line) = line else { return };
+            if sender.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
 }
 
 /// A listening socket takes a new length of its queue (`inet_listen` in Linux; nothing is dropped).

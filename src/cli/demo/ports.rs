@@ -50,7 +50,7 @@ impl Block {
     fn tcp(&self) -> impl Iterator<Item = SocketAddr> + '_ {
         let nodes = (0..NODES.len()).flat_map(|n| [self.api(n), self.member(n), self.dns(n)]);
         let planes = (0..PLANES.len())
-            .flat_map(|plane| (0..SERVICES.len()).map(move |service| self.service(plane, service)));
+            .flat_map(move |plane| (0..SERVICES.len()).map(move |service| self.service(plane, service)));
         nodes.chain([self.gateway()]).chain(planes)
     }
 
