@@ -13,3 +13,7 @@ pub mod kernel_thread;
 pub mod limits;
 pub mod persist_thread;
 pub mod replies;
+pub mod backend;
+pub mod effects;
+pub mod events;
+pub mod shutdown;
