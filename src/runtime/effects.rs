@@ -72,9 +72,7 @@ async fn perform_all(
 
 async fn perform(effect: Effect, ask_dns: &AskDns) -> Result<ReceiptOutcome, String> {
     match effect {
-        Effect::AskDns { server, name, .. } => {
-            ask_dns(server, name).await.map(ReceiptOutcome::Dns)
-        }
+        Effect::AskDns { server, name, .. } => ask_dns(server, name).await.map(ReceiptOutcome::Dns),
         Effect::KnockFrontDoor { endpoint } => {
             knock(&endpoint).await.map(|()| ReceiptOutcome::FrontDoor)
         }
@@ -147,7 +145,11 @@ mod tests {
         Effect::AskDns { member: MemberId(1), server, name: "shop.test".to_owned() }
     }
 
-    async fn outcome_of(effect: Effect, timeout: Duration, ask_dns: AskDns) -> Result<ReceiptOutcome, String> {
+    async fn outcome_of(
+        effect: Effect,
+        timeout: Duration,
+        ask_dns: AskDns,
+    ) -> Result<ReceiptOutcome, String> {
         let inbox = Inbox::new();
         let effects = Effects::start(&Handle::current(), inbox.clone(), ask_dns);
         effects.perform(EffectOrder { id: EffectId(4), effect, timeout });
@@ -190,7 +192,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_front_door_is_open_when_anything_but_a_proxys_complaint_answers() {
-        for says in ["HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 404 Not Found\r\n\r\n", "-ERR unknown command"] {
+        for says in
+            ["HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 404 Not Found\r\n\r\n", "-ERR unknown command"]
+        {
             assert_eq!(door(says).await, Ok(ReceiptOutcome::FrontDoor), "{says}");
         }
         for says in ["", "HTTP/1.1 502 Bad Gateway\r\n\r\n"] {

@@ -228,7 +228,9 @@ mod tests {
             last = now;
             kinds.push(kind);
         }
-        assert!(kinds.contains(&"persisted".to_owned()) && kinds.contains(&"wall-clock".to_owned()));
+        assert!(
+            kinds.contains(&"persisted".to_owned()) && kinds.contains(&"wall-clock".to_owned())
+        );
         thread.stop();
     }
 

@@ -7,13 +7,16 @@
     reason = "the shell around the kernel: real clocks, real entropy"
 )]
 
+pub mod backend;
 pub mod clock;
+pub mod effects;
+pub mod events;
+pub mod gauges;
+pub mod hands;
 pub mod inbox;
 pub mod kernel_thread;
 pub mod limits;
 pub mod persist_thread;
+pub mod probes;
 pub mod replies;
-pub mod backend;
-pub mod effects;
-pub mod events;
 pub mod shutdown;

@@ -29,10 +29,7 @@ pub fn stop_on_signals() -> io::Result<CancellationToken> {
 
 /// Waits until this node is not the leader: another one is known, or `patience` has passed. A node that led nobody
 /// need not wait.
-pub async fn handed_over(
-    mut view: watch::Receiver<Option<Arc<View>>>,
-    patience: Duration,
-) -> bool {
+pub async fn handed_over(mut view: watch::Receiver<Option<Arc<View>>>, patience: Duration) -> bool {
     let led = |view: &Option<Arc<View>>| {
         view.as_ref().is_some_and(|view| view.leader == Some(view.member))
     };

@@ -79,7 +79,8 @@ fn name_of(id: u64) -> String {
 fn identify() -> Identify {
     Arc::new(|chain| {
         let leaf = webpki::EndEntityCert::try_from(chain.first()?).ok()?;
-        let id = leaf.valid_dns_names().find_map(|name| name.strip_prefix("node-"))?.parse().ok()?;
+        let id =
+            leaf.valid_dns_names().find_map(|name| name.strip_prefix("node-"))?.parse().ok()?;
         (1..=9).contains(&id).then_some(MemberId(id))
     })
 }
@@ -202,11 +203,7 @@ async fn three_members_exchange_frames_in_order() {
         for to in (1..=3).filter(|to| *to != from) {
             for n in 0..20_u8 {
                 let frame = vec![n; usize::from(n) * 1000];
-                nodes[from - 1].transport.send(
-                    MemberId(to as u64),
-                    frame.into(),
-                    Traffic::Normal,
-                );
+                nodes[from - 1].transport.send(MemberId(to as u64), frame.into(), Traffic::Normal);
             }
         }
     }
@@ -253,7 +250,10 @@ async fn a_certificate_with_another_members_name_is_refused() {
         wrong.server_tls = server;
     })
     .await;
-    assert!(why.contains("says that it is member 2, but its certificate is that of member 3"), "{why}");
+    assert!(
+        why.contains("says that it is member 2, but its certificate is that of member 3"),
+        "{why}"
+    );
 }
 
 #[tokio::test]
@@ -378,7 +378,8 @@ async fn a_members_hostile_length_ends_the_connection() {
     let mut answer = Vec::new();
     let _ = timeout(PATIENCE, rogue.read_to_end(&mut answer)).await.expect("closed");
     let refusals = &nodes[0].transport.shared.refusals;
-    until("the refusal", || refusals.reasons().iter().any(|why| why.contains("was announced"))).await;
+    until("the refusal", || refusals.reasons().iter().any(|why| why.contains("was announced")))
+        .await;
 }
 
 #[tokio::test]
