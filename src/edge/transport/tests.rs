@@ -306,6 +306,24 @@ async fn a_bulk_frame_is_answered_and_does_not_hold_up_normal_ones() {
 }
 
 #[tokio::test]
+async fn a_bulk_connection_that_the_peers_restart_broke_is_opened_anew() {
+    let ca = Ca::new();
+    let (mut nodes, peers) = cluster(&ca, 2).await;
+    let mut second = nodes.pop().unwrap();
+    let mut first = nodes.pop().unwrap();
+    for _ in 0..2 {
+        first.transport.send(MemberId(2), Bytes::from_static(b"snapshot"), Traffic::Bulk);
+        let told = first.next_reachable().await;
+        assert_eq!(told, Incoming::BulkSent { to: MemberId(2), delivered: true });
+        let frame = Bytes::from_static(b"snapshot");
+        assert_eq!(second.next().await, Incoming::Frame { from: MemberId(1), frame });
+        second.transport.stop().await;
+        let listener = TcpListener::bind(peers[&MemberId(2)]).await.unwrap();
+        second = Node::start(listener, settings(&ca, 2, &name_of(2), &peers));
+    }
+}
+
+#[tokio::test]
 async fn every_bulk_frame_that_cannot_be_delivered_is_told() {
     let ca = Ca::new();
     let (listener, address) = listen().await;
