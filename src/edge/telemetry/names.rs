@@ -77,6 +77,8 @@ metrics_table! {
         "Time that the kernel took for one input.";
     LEADER = "biplane_leader", Gauge, "bool", "",
         "1 while this node is the leader.";
+    MEMBER_REFUSALS = "biplane_member_refusals_total", Counter, "connections", "",
+        "Connections of other members that were refused: wrong certificate, cluster or protocol.";
     MEMBERS_CONNECTED = "biplane_members_connected", Gauge, "members", "",
         "Other members that this node is connected to.";
     PERSIST_SECONDS = "biplane_persist_seconds", Histogram, "seconds", "",

@@ -124,7 +124,8 @@ impl Backend for Node {
     }
 
     fn ready(&self) -> Result<(), String> {
-        self.not_ready.lock().unwrap().clone().map_or(Ok(()), Err)
+        let why = self.not_ready.lock().ok().and_then(|why| why.clone());
+        why.map_or(Ok(()), Err)
     }
 
     fn shows(&self, view: Arc<View>) -> Arc<dyn Shows> {
@@ -429,4 +430,14 @@ pub(super) async fn wait_until(what: &str, mut holds: impl AsyncFnMut() -> bool)
         }
     };
     tokio::time::timeout(DEADLINE, waiting).await.unwrap_or_else(|_| panic!("never: {what}"));
+}
+
+/// Whether a watch would begin.
+pub(super) async fn serves_watchers(server: &Server) -> bool {
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let ask = format!("GET /v1/watch HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\r\n");
+    stream.write_all(ask.as_bytes()).await.unwrap();
+    let mut first = [0; 12];
+    stream.read_exact(&mut first).await.unwrap();
+    &first == b"HTTP/1.1 200"
 }

@@ -118,8 +118,7 @@ async fn who_sends_slowly_is_cut_off() {
     let half = with_token("content-length: 10\r\n\r\n{");
     let text = raw(server.address, &half).await;
     answer(&text).problem(408);
-    let kept = format!("GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n");
-    let text = raw(server.address, kept.as_bytes()).await;
+    let text = raw(server.address, b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await;
     assert!(text.ends_with("ok\n"), "served, kept alive, then closed: {text}");
 }
 
