@@ -222,6 +222,23 @@ async fn a_kept_connection_that_the_server_closed_is_replaced() {
 }
 
 #[tokio::test]
+async fn a_command_lost_on_a_kept_connection_is_not_called_unsent() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        drop(listener);
+        read_head(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nnull").await.unwrap();
+        read_head(&mut stream).await;
+    });
+    let client = client(&[address]);
+    client.get_json::<()>("/v1/status").await.unwrap();
+    let error = post(&client, Some("k")).await.unwrap_err();
+    assert!(matches!(error, ApiError::UnknownOutcome { .. }), "{error:?}");
+}
+
+#[tokio::test]
 async fn tls_proves_the_address_and_the_authority() {
     let authority = Authority::new();
     let node = accepting();

@@ -125,6 +125,7 @@ impl Backend for Node {
 
     fn ready(&self) -> Result<(), String> {
         let why = self.not_ready.lock().ok().and_then(|why| why.clone());
+        assert_ne!(why.as_deref(), Some("panic"), "as ordered by a test");
         why.map_or(Ok(()), Err)
     }
 

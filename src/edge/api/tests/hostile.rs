@@ -180,7 +180,7 @@ async fn a_stopping_server_ends_idle_connections_and_does_not_wait_for_stuck_one
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn no_bytes_take_the_server_down(
         head in prop::sample::select(vec!["", "GET /v1/status HTTP/1.1\r\n", "POST /v1/hints HTTP/1.1\r\n"]),

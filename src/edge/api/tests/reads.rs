@@ -184,7 +184,10 @@ async fn a_node_that_is_not_ready_says_why() {
 
 #[tokio::test]
 async fn a_fault_inside_costs_one_answer() {
-    let server = start(&Node::with_table(4, "east"), Limits::default()).await;
+    let node = Node::with_table(4, "east");
+    let server = start(&node, Limits::default()).await;
     get(server.address, "/v1/explain/panics").await.problem(500);
+    *node.not_ready.lock().unwrap() = Some("panic".to_owned());
+    get(server.address, "/readyz").await.problem(500);
     assert_eq!(get(server.address, "/v1/explain/shop").await.status, 200);
 }
