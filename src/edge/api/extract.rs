@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 
 use super::limits::{KEY_CHARS, REASON_CHARS};
@@ -90,7 +90,17 @@ pub(super) async fn json_body<T: DeserializeOwned>(
 }
 
 /// Text → value: syntax faults are 400 with a position, others 422 with a path.
+///
+/// Serde would take an array for a struct, field by field: `[]` would be a switch to the other plane.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| fault(error, "."))?;
+        return Err(Problem::new(
+            ProblemKind::Unprocessable,
+            "the body is not a JSON object",
+            "send an object: {\"field\": value}",
+        ));
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
