@@ -101,8 +101,6 @@ fn busy() -> Response {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::super::inbox::Taken;
     use super::super::limits::REQUEST_INPUTS;
     use super::*;
@@ -149,16 +147,7 @@ mod tests {
     #[test]
     fn a_node_without_a_view_or_a_leader_is_not_ready() {
         assert!(readiness(None).is_err());
-        let view = View {
-            member: crate::kernel::domain::MemberId(1),
-            applied: 0,
-            term: 0,
-            leader: None,
-            in_quorum: false,
-            cluster: None,
-            routes: Arc::new(BTreeMap::new()),
-            zones: Arc::new(BTreeMap::new()),
-        };
+        let view = super::super::fixture::view(None);
         assert!(readiness(Some(&view)).is_err());
     }
 }

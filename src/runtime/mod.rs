@@ -11,6 +11,8 @@ pub mod backend;
 pub mod clock;
 pub mod effects;
 pub mod events;
+#[cfg(test)]
+mod fixture;
 pub mod gauges;
 pub mod hands;
 pub mod inbox;

@@ -44,22 +44,11 @@ pub async fn handed_over(mut view: watch::Receiver<Option<Arc<View>>>, patience:
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
+    use super::super::fixture;
     use super::*;
-    use crate::kernel::domain::MemberId;
 
     fn view(leader: Option<u64>) -> Option<Arc<View>> {
-        Some(Arc::new(View {
-            member: MemberId(1),
-            applied: 0,
-            term: 1,
-            leader: leader.map(MemberId),
-            in_quorum: true,
-            cluster: None,
-            routes: Arc::new(BTreeMap::new()),
-            zones: Arc::new(BTreeMap::new()),
-        }))
+        Some(Arc::new(fixture::view(leader)))
     }
 
     #[tokio::test]
