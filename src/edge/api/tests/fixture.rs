@@ -292,6 +292,10 @@ pub(super) fn view(applied: u64, in_quorum: bool) -> Arc<View> {
         cluster: Some(Arc::new(cluster)),
         routes: Arc::default(),
         zones: Arc::default(),
+        ledger: Arc::default(),
+        gateways: BTreeMap::new(),
+        prober: None,
+        warnings: Vec::new(),
     })
 }
 
