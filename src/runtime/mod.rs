@@ -21,4 +21,5 @@ pub mod limits;
 pub mod persist_thread;
 pub mod probes;
 pub mod replies;
+pub mod shell;
 pub mod shutdown;

@@ -12,6 +12,8 @@ mod accept;
 mod backoff;
 mod bulk;
 mod dial;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod frame;
 mod hello;
 pub mod limits;
