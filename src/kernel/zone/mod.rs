@@ -3,5 +3,7 @@
 mod render;
 mod settings;
 
-pub use render::{EpochRecord, RecordSet, Zone, render};
-pub use settings::{CutOff, NameServer, Soa, ZoneName, ZoneSettings};
+pub use render::{
+    EPOCH_LABEL, EpochRecord, RecordSet, Zone, is_under, next_serial, render, render_changed,
+};
+pub use settings::{CutOff, DomainName, NameServer, Soa, ZoneName, ZoneSettings};
