@@ -323,7 +323,7 @@ impl Consensus {
         }
         let (batch, snapshot) = self.store(&mut ready);
         let half = Half {
-            batch: (!batch.is_empty()).then(|| batch.number),
+            batch: (!batch.is_empty()).then_some(batch.number),
             ready: ready.number(),
             messages: ready.take_persisted_messages(),
             committed: ready.take_committed_entries(),

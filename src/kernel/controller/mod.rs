@@ -27,6 +27,9 @@ mod status;
 mod verify;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
 pub use input::{
     Action, ClientRequest, DataPlaneHint, GatewayReport, Input, Receipt, ReceiptOutcome, RequestId,
     SwitchKind, SwitchRequest,

@@ -202,7 +202,7 @@ impl Controller {
             commands.extend(self.next_ballot(question));
         }
         if !commands.is_empty() {
-            self.to_leader(commands);
+            self.submit_to_leader(commands);
         }
         if self.now >= self.heartbeat_due {
             self.heartbeat_due = self.now + limits::HEARTBEAT;

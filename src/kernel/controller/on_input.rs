@@ -150,7 +150,7 @@ impl Controller {
     }
 
     /// Logs commands if this node leads, or sends them to the leader. False when there is nobody to send to.
-    pub(super) fn to_leader(&mut self, commands: Vec<Command>) -> bool {
+    pub(super) fn submit_to_leader(&mut self, commands: Vec<Command>) -> bool {
         if self.leads() {
             for command in commands {
                 self.leading.push(command);

@@ -92,7 +92,7 @@ impl Controller {
     }
 
     fn submit(&mut self, id: RequestId, key: RequestKey, command: Command) {
-        let sent = self.to_leader(vec![command.clone()]);
+        let sent = self.submit_to_leader(vec![command.clone()]);
         let again = self.now + limits::RESEND;
         if let Some(pending) = self.requests.pending.get_mut(&id) {
             pending.risked |= sent;
@@ -229,7 +229,7 @@ impl Controller {
             })
             .collect();
         for (id, command) in again {
-            let sent = self.to_leader(vec![command]);
+            let sent = self.submit_to_leader(vec![command]);
             if let Some(pending) = self.requests.pending.get_mut(&id) {
                 pending.risked |= sent;
                 if let Some((_, _, at)) = &mut pending.sent {

@@ -19,8 +19,8 @@ const SWITCH: &str = "/v1/groups/shop/switch";
 fn times() -> ClientTimes {
     ClientTimes {
         connect: Duration::from_secs(2),
-        answer: Duration::from_millis(500),
-        silence: Duration::from_millis(500),
+        answer: Duration::from_secs(1),
+        silence: Duration::from_secs(1),
         backoff_min: Duration::from_millis(5),
         backoff_max: Duration::from_millis(50),
     }

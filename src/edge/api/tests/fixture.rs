@@ -36,6 +36,8 @@ pub(super) struct Node {
     pub(super) hints: Mutex<Vec<DataPlaneHint>>,
     pub(super) queue_full: Mutex<bool>,
     pub(super) not_ready: Mutex<Option<String>>,
+    /// Shows the kernel's own views instead of what is scripted here.
+    pub(super) real: Mutex<bool>,
     /// Groups in `status`: many make a large answer.
     pub(super) group_count: Mutex<usize>,
 }
@@ -52,6 +54,7 @@ impl Node {
             hints: Mutex::default(),
             queue_full: Mutex::default(),
             not_ready: Mutex::default(),
+            real: Mutex::default(),
             group_count: Mutex::new(1),
         })
     }
@@ -130,6 +133,9 @@ impl Backend for Node {
     }
 
     fn shows(&self, view: Arc<View>) -> Arc<dyn Shows> {
+        if *self.real.lock().unwrap() {
+            return view;
+        }
         let table = self.tables.lock().unwrap().get(&view.applied).cloned().unwrap_or_default();
         Arc::new(Shown { table, applied: view.applied, groups: *self.group_count.lock().unwrap() })
     }
@@ -191,6 +197,10 @@ impl Shows for Shown {
 
     fn route_table(&self) -> RouteTable {
         self.table.clone()
+    }
+
+    fn revision(&self) -> u64 {
+        self.table.revision
     }
 }
 

@@ -80,6 +80,9 @@ impl Follower {
     /// Renders a view apart from the threads that serve sockets, and tells what is new in it.
     async fn follow(&mut self, view: Arc<View>) {
         let shows = self.backend.shows(view);
+        if self.last.as_ref().is_some_and(|last| last.revision == shows.revision()) {
+            return;
+        }
         let last = self.last.take();
         let rendered = tokio::task::spawn_blocking(move || {
             let table = shows.route_table();
