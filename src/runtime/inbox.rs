@@ -11,9 +11,7 @@ use super::limits::{
     REQUEST_INPUTS,
 };
 use crate::edge::telemetry::names::{QUEUE_DEPTH, QUEUE_DROPPED};
-use crate::kernel::controller::{
-    ClientRequest, DataPlaneHint, GatewayReport, Input, Receipt,
-};
+use crate::kernel::controller::{ClientRequest, DataPlaneHint, GatewayReport, Input, Receipt};
 use crate::kernel::domain::{GatewayName, ProbeResult, WallTime};
 
 /// The lanes that are taken in turn.
@@ -236,11 +234,7 @@ impl Inbox {
         taken
     }
 
-    async fn put_when(
-        &self,
-        has_room: impl Fn(&Waiting) -> bool,
-        fill: impl FnOnce(&mut Waiting),
-    ) {
+    async fn put_when(&self, has_room: impl Fn(&Waiting) -> bool, fill: impl FnOnce(&mut Waiting)) {
         loop {
             let mut room = std::pin::pin!(self.shared.room.notified());
             // From here on no notice is missed.

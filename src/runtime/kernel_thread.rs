@@ -167,10 +167,11 @@ mod tests {
     use crate::kernel::domain::Timer;
 
     const PATIENCE: Duration = Duration::from_secs(20);
+    const OFTEN: Duration = Duration::from_millis(5);
 
-    /// Tells every input and its `now`, as an event; wants to be woken every 5 ms.
-    #[derive(Default)]
+    /// Tells every input and its `now`, as an event; wants to be woken every so often.
     struct Parrot {
+        every: Duration,
         wake: Moment,
         outputs: VecDeque<Output>,
     }
@@ -183,7 +184,7 @@ mod tests {
             let event = Event { level: Level::Debug, kind: "turn", text, group: None };
             self.outputs.push_back(Output::Event(event));
             if kind == "time" {
-                self.wake = now + Duration::from_millis(5);
+                self.wake = now + self.every;
             }
             self.outputs.push_back(Output::WaitUntil(self.wake, Timer::Probe));
         }
@@ -202,11 +203,11 @@ mod tests {
         }
     }
 
-    fn parrot() -> (Inbox, KernelThread, mpsc::Receiver<String>) {
+    fn parrot(every: Duration) -> (Inbox, KernelThread, mpsc::Receiver<String>) {
         let (sender, heard) = mpsc::channel();
         let inbox = Inbox::new();
-        let thread =
-            KernelThread::start(inbox.clone(), Clock, Parrot::default(), Ears(sender)).unwrap();
+        let parrot = Parrot { every, wake: Moment::ZERO, outputs: VecDeque::new() };
+        let thread = KernelThread::start(inbox.clone(), Clock, parrot, Ears(sender)).unwrap();
         (inbox, thread, heard)
     }
 
@@ -218,7 +219,7 @@ mod tests {
 
     #[test]
     fn time_passes_by_itself_and_a_flood_of_inputs_does_not_stop_it() {
-        let (inbox, thread, heard) = parrot();
+        let (inbox, thread, heard) = parrot(OFTEN);
         let mut kinds = Vec::new();
         let mut last = 0;
         while kinds.iter().filter(|kind| *kind == "time").count() < 5 {
@@ -228,13 +229,24 @@ mod tests {
             last = now;
             kinds.push(kind);
         }
-        assert!(kinds.contains(&"persisted".to_owned()) && kinds.contains(&"wall-clock".to_owned()));
+        assert!(
+            kinds.contains(&"persisted".to_owned()) && kinds.contains(&"wall-clock".to_owned())
+        );
+        thread.stop();
+    }
+
+    #[test]
+    fn a_machine_that_always_wants_to_be_woken_still_gets_its_inputs() {
+        let (inbox, thread, heard) = parrot(Duration::ZERO);
+        inbox.stopping();
+        let turns = std::iter::repeat_with(|| next(&heard));
+        assert!(turns.take(1000).any(|(_, kind)| kind == "stopping"));
         thread.stop();
     }
 
     #[test]
     fn the_clock_is_read_after_the_input_was_taken() {
-        let (inbox, thread, heard) = parrot();
+        let (inbox, thread, heard) = parrot(OFTEN);
         for _ in 0..200 {
             let sent = Clock.now().as_micros();
             inbox.stopping();
@@ -248,7 +260,7 @@ mod tests {
     fn a_panic_in_the_kernel_ends_the_process() {
         const CHILD: &str = "BIPLANE_TEST_KERNEL_PANIC";
         if std::env::var_os(CHILD).is_some() {
-            let (inbox, _thread, _heard) = parrot();
+            let (inbox, _thread, _heard) = parrot(OFTEN);
             inbox.disk_failed("fall over".to_owned());
             std::thread::park();
         }

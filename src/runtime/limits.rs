@@ -45,8 +45,11 @@ pub const PERSIST_BYTES: usize = 1 << 30;
 pub const PROBE_ORDERS: usize = 16_384;
 /// Probes under way at once.
 pub const PROBES_AT_ONCE: usize = 512;
-/// Effects under way at once; one more is answered "too many".
-pub const EFFECTS_AT_ONCE: usize = 4096;
+/// Effects waiting for their turn, while their time runs: every group of a large cluster, verified at every member.
+/// One more is answered "too many".
+pub const EFFECT_ORDERS: usize = 65_536;
+/// Effects under way at once.
+pub const EFFECTS_AT_ONCE: usize = 256;
 /// Events waiting to be logged; one more is dropped and counted, for a log may be a pipe that nobody reads.
 pub const EVENTS: usize = 4096;
 
@@ -59,7 +62,5 @@ pub const WALL_CLOCK_EVERY: Duration = Duration::from_secs(1);
 pub const HAND_OVER: Duration = Duration::from_secs(2);
 /// Between two writings of the gauges.
 pub const GAUGES_EVERY: Duration = Duration::from_secs(1);
-/// Between two looks at how late this process is woken.
-pub const STALL_LOOK: Duration = Duration::from_millis(50);
 /// Bytes of a front door's answer that are read.
 pub const FRONT_DOOR_ANSWER: usize = 1024;

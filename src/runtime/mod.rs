@@ -7,9 +7,19 @@
     reason = "the shell around the kernel: real clocks, real entropy"
 )]
 
+pub mod backend;
 pub mod clock;
+pub mod effects;
+pub mod events;
+#[cfg(test)]
+mod fixture;
+pub mod gauges;
+pub mod hands;
 pub mod inbox;
 pub mod kernel_thread;
 pub mod limits;
 pub mod persist_thread;
+pub mod probes;
 pub mod replies;
+pub mod shell;
+pub mod shutdown;

@@ -53,6 +53,8 @@ pub trait Shows: Send + Sync {
     fn switchover(&self, id: &str) -> Option<SwitchoverRecord>;
     /// [`View::route_table`].
     fn route_table(&self) -> RouteTable;
+    /// [`RouteTable::revision`], without making the table.
+    fn revision(&self) -> u64;
 }
 
 impl Shows for View {
@@ -74,5 +76,9 @@ impl Shows for View {
 
     fn route_table(&self) -> RouteTable {
         Self::route_table(self)
+    }
+
+    fn revision(&self) -> u64 {
+        self.ledger.revision()
     }
 }

@@ -1,7 +1,11 @@
 //! Kernel events as log lines and counts.
 
-use super::names::EVENTS;
+use super::names::{EVENTS, SWITCHOVERS};
 use crate::kernel::controller::{Event, Level};
+
+/// Events of these kinds end a switchover: what follows the dash is its result.
+const SWITCHOVER_ENDED: [&str; 4] =
+    ["switchover-done", "switchover-undone", "switchover-stuck", "switchover-overtaken"];
 
 /// Logs an event at its level, under the target `biplane`, and counts it.
 pub fn record_event(event: &Event) {
@@ -31,4 +35,9 @@ pub fn record_event(event: &Event) {
         }
     };
     metrics::counter!(EVENTS, "kind" => *kind, "level" => label).increment(1);
+    if SWITCHOVER_ENDED.contains(kind)
+        && let Some((_, result)) = kind.split_once('-')
+    {
+        metrics::counter!(SWITCHOVERS, "result" => result).increment(1);
+    }
 }

@@ -100,7 +100,8 @@ pub(super) mod capture {
 
     impl io::Write for Captured {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
+            let mut log = self.0.lock().map_err(|_| io::ErrorKind::Other)?;
+            log.extend_from_slice(bytes);
             Ok(bytes.len())
         }
 

@@ -78,7 +78,7 @@ metrics_table! {
     LEADER = "biplane_leader", Gauge, "bool", "",
         "1 while this node is the leader.";
     MEMBER_REFUSALS = "biplane_member_refusals_total", Counter, "connections", "",
-        "Connections between members that were refused: certificate, cluster, name, protocol.";
+        "Connections of other members that were refused: wrong certificate, cluster or protocol.";
     MEMBERS_CONNECTED = "biplane_members_connected", Gauge, "members", "",
         "Other members that this node is connected to.";
     PERSIST_SECONDS = "biplane_persist_seconds", Histogram, "seconds", "",

@@ -1,11 +1,16 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::logging::capture::logged;
 use super::metrics::local;
 use super::*;
-use crate::kernel::controller::{Event, Level};
-use crate::kernel::domain::GroupName;
+use crate::kernel::controller::{
+    Event, GroupStatus, Level, PlaneStatus, ServiceOnPlane, ServiceStatus, Status,
+};
+use crate::kernel::domain::{
+    Epoch, GroupName, LedgerTime, MemberName, PlaneName, ServiceName, SiteName,
+};
+use crate::kernel::ledger::Mode;
 
 fn told(level: Level) -> Event {
     let group = Some(GroupName::new("shop").unwrap());
@@ -37,6 +42,84 @@ fn an_event_is_counted_by_kind_and_level() {
     });
     let text = metrics.render();
     assert!(text.contains("biplane_events_total{kind=\"decision\",level=\"info\"} 2"), "{text}");
+}
+
+#[test]
+fn the_end_of_a_switchover_is_counted_by_its_result() {
+    let (recorder, metrics) = local();
+    ::metrics::with_local_recorder(&recorder, || {
+        record_event(&Event { kind: "switchover-done", ..told(Level::Info) });
+        record_event(&Event { kind: "switchover", ..told(Level::Info) });
+    });
+    let text = metrics.render();
+    assert!(text.contains("biplane_switchovers_total{result=\"done\"} 1\n"), "{text}");
+    assert_eq!(text.matches("biplane_switchovers_total{").count(), 1, "{text}");
+}
+
+fn status(groups: usize) -> Status {
+    let (east, west) = (PlaneName::new("east").unwrap(), PlaneName::new("west").unwrap());
+    let site = SiteName::new("north").unwrap();
+    let plane =
+        |name: &PlaneName| PlaneStatus { name: name.clone(), site: site.clone(), drained: None };
+    let on =
+        |verdict: &str| ServiceOnPlane { verdict: verdict.to_owned(), reports: BTreeMap::new() };
+    let group = |number: usize| GroupStatus {
+        name: GroupName::new(&format!("g{number}")).unwrap(),
+        plane: west.clone(),
+        epoch: Epoch { generation: 1, counter: 9 },
+        mode: Mode::Auto,
+        decision: "stay".to_owned(),
+        because: String::new(),
+        frozen: None,
+        switchover: None,
+        services: vec![ServiceStatus {
+            name: ServiceName::new(&format!("s{number}")).unwrap(),
+            critical: true,
+            planes: [(east.clone(), on("down")), (west.clone(), on("up"))].into(),
+        }],
+    };
+    Status {
+        cluster: "test".to_owned(),
+        node: MemberName::new("a").unwrap(),
+        leader: Some(MemberName::new("a").unwrap()),
+        quorum: true,
+        term: 3,
+        applied: 77,
+        ledger_time: LedgerTime(0),
+        config_version: 1,
+        warnings: Vec::new(),
+        planes: vec![plane(&east), plane(&west)],
+        members: Vec::new(),
+        groups: (0..groups).map(group).collect(),
+        gateways: Vec::new(),
+    }
+}
+
+#[test]
+fn a_status_shows_as_gauges() {
+    let (recorder, metrics) = local();
+    ::metrics::with_local_recorder(&recorder, || record_status(&status(1)));
+    let text = metrics.render();
+    for line in [
+        "biplane_leader 1",
+        "biplane_quorum 1",
+        "biplane_term 3",
+        "biplane_applied_index 77",
+        "biplane_route_epoch{group=\"g0\"} 9",
+        "biplane_active_plane{group=\"g0\",plane=\"east\"} 0",
+        "biplane_active_plane{group=\"g0\",plane=\"west\"} 1",
+        "biplane_verdict{service=\"s0\",plane=\"east\"} 1",
+        "biplane_verdict{service=\"s0\",plane=\"west\"} 4",
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line}: {text}");
+    }
+}
+
+#[test]
+fn ten_thousand_groups_do_not_flood_the_scraper() {
+    let (recorder, metrics) = local();
+    ::metrics::with_local_recorder(&recorder, || record_status(&status(10_000)));
+    assert_eq!(metrics.render().matches("biplane_route_epoch{").count(), LABELLED_GROUPS);
 }
 
 #[test]

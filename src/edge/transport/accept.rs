@@ -183,9 +183,10 @@ async fn greet(socket: TcpStream, shared: &Shared) -> Result<Guest, Turned> {
     })?;
     let chain = connection.get_ref().1.peer_certificates().unwrap_or_default();
     let shown = (settings.identify)(chain);
-    let hello = read_frame(&mut connection, MAX_HELLO)
-        .await
-        .map_err(|_| Turned { who: shown, why: "it closed before its hello was whole".to_owned() })?;
+    let hello = read_frame(&mut connection, MAX_HELLO).await.map_err(|_| Turned {
+        who: shown,
+        why: "it closed before its hello was whole".to_owned(),
+    })?;
     let (member, lane) = match admit(&hello, shown, shared) {
         Ok(admitted) => admitted,
         Err(mismatch) => {

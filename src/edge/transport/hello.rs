@@ -74,7 +74,9 @@ pub(super) enum Mismatch {
     Name { said: MemberId, shown: MemberId },
     #[error("its certificate is not that of a member of this cluster")]
     Stranger,
-    #[error("its certificate is that of member {shown}, not of member {wanted}: check the addresses")]
+    #[error(
+        "its certificate is that of member {shown}, not of member {wanted}: check the addresses"
+    )]
     Other { shown: MemberId, wanted: MemberId },
     #[error("it says that it is this member itself ({0}): a copied data directory or node file?")]
     Myself(MemberId),

@@ -12,10 +12,12 @@ mod accept;
 mod backoff;
 mod bulk;
 mod dial;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod frame;
 mod hello;
-mod link;
 pub mod limits;
+mod link;
 mod queue;
 mod refusal;
 
@@ -194,7 +196,7 @@ impl Transport {
     }
 
     /// Closes every connection and waits until all tasks have ended.
-    pub async fn stop(self) {
+    pub async fn stop(&self) {
         self.shared.stop.cancel();
         self.shared.tasks.wait().await;
     }

@@ -3,86 +3,17 @@
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use rcgen::{
-    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
-};
-use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::fixture::{Ca, identify, name_of};
 use super::frame::write_frame;
 use super::hello::{Hello, Lane, encode};
 use super::limits::*;
 use super::*;
 
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A certificate authority.
-struct Ca {
-    issuer: Issuer<'static, KeyPair>,
-    der: CertificateDer<'static>,
-}
-
-impl Ca {
-    fn new() -> Self {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(vec![]).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        let der = params.self_signed(&key).unwrap().der().clone();
-        Self { issuer: Issuer::new(params, key), der }
-    }
-
-    /// Both sides' TLS settings for a member called `name`.
-    fn tls(&self, name: &str) -> (Arc<rustls::ServerConfig>, Arc<rustls::ClientConfig>) {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        params.extended_key_usages =
-            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-        let chain = vec![params.signed_by(&key, &self.issuer).unwrap().der().clone()];
-        let key = || PrivateKeyDer::Pkcs8(key.serialize_der().into());
-
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(self.der.clone()).unwrap();
-        let roots = Arc::new(roots);
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(
-            Arc::clone(&roots),
-            Arc::clone(&provider),
-        )
-        .build()
-        .unwrap();
-        let versions = &[&rustls::version::TLS13];
-        let server = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_protocol_versions(versions)
-            .unwrap()
-            .with_client_cert_verifier(verifier)
-            .with_single_cert(chain.clone(), key())
-            .unwrap();
-        let client = rustls::ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(versions)
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_client_auth_cert(chain, key())
-            .unwrap();
-        (Arc::new(server), Arc::new(client))
-    }
-}
-
-fn name_of(id: u64) -> String {
-    format!("node-{id}")
-}
-
-/// Knows members 1 to 9 by the DNS name in the leaf.
-fn identify() -> Identify {
-    Arc::new(|chain| {
-        let leaf = webpki::EndEntityCert::try_from(chain.first()?).ok()?;
-        let id = leaf.valid_dns_names().find_map(|name| name.strip_prefix("node-"))?.parse().ok()?;
-        (1..=9).contains(&id).then_some(MemberId(id))
-    })
-}
 
 async fn listen() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -202,11 +133,7 @@ async fn three_members_exchange_frames_in_order() {
         for to in (1..=3).filter(|to| *to != from) {
             for n in 0..20_u8 {
                 let frame = vec![n; usize::from(n) * 1000];
-                nodes[from - 1].transport.send(
-                    MemberId(to as u64),
-                    frame.into(),
-                    Traffic::Normal,
-                );
+                nodes[from - 1].transport.send(MemberId(to as u64), frame.into(), Traffic::Normal);
             }
         }
     }
@@ -253,7 +180,10 @@ async fn a_certificate_with_another_members_name_is_refused() {
         wrong.server_tls = server;
     })
     .await;
-    assert!(why.contains("says that it is member 2, but its certificate is that of member 3"), "{why}");
+    assert!(
+        why.contains("says that it is member 2, but its certificate is that of member 3"),
+        "{why}"
+    );
 }
 
 #[tokio::test]
@@ -303,6 +233,24 @@ async fn a_bulk_frame_is_answered_and_does_not_hold_up_normal_ones() {
     let Incoming::Frame { frame, .. } = second.next().await else { panic!("no snapshot") };
     assert!(frame == snapshot);
     assert_eq!(first.next().await, Incoming::BulkSent { to: MemberId(2), delivered: true });
+}
+
+#[tokio::test]
+async fn a_bulk_connection_that_the_peers_restart_broke_is_opened_anew() {
+    let ca = Ca::new();
+    let (mut nodes, peers) = cluster(&ca, 2).await;
+    let mut second = nodes.pop().unwrap();
+    let mut first = nodes.pop().unwrap();
+    for _ in 0..2 {
+        first.transport.send(MemberId(2), Bytes::from_static(b"snapshot"), Traffic::Bulk);
+        let told = first.next_reachable().await;
+        assert_eq!(told, Incoming::BulkSent { to: MemberId(2), delivered: true });
+        let frame = Bytes::from_static(b"snapshot");
+        assert_eq!(second.next().await, Incoming::Frame { from: MemberId(1), frame });
+        second.transport.stop().await;
+        let listener = TcpListener::bind(peers[&MemberId(2)]).await.unwrap();
+        second = Node::start(listener, settings(&ca, 2, &name_of(2), &peers));
+    }
 }
 
 #[tokio::test]
@@ -378,7 +326,8 @@ async fn a_members_hostile_length_ends_the_connection() {
     let mut answer = Vec::new();
     let _ = timeout(PATIENCE, rogue.read_to_end(&mut answer)).await.expect("closed");
     let refusals = &nodes[0].transport.shared.refusals;
-    until("the refusal", || refusals.reasons().iter().any(|why| why.contains("was announced"))).await;
+    until("the refusal", || refusals.reasons().iter().any(|why| why.contains("was announced")))
+        .await;
 }
 
 #[tokio::test]

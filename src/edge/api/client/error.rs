@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use super::super::problem::Problem;
 
-/// Why there is no answer. Only [`ApiError::UnknownOutcome`] leaves open whether a write happened.
+/// Why there is no answer. [`ApiError::UnknownOutcome`] and [`ApiError::BadAnswer`] leave open whether a
+/// write happened; the others say that it did not.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
     /// No controller could be reached: nothing happened.

@@ -3,6 +3,7 @@
 //! It knows several controllers and uses whichever answers. A request that might have been carried out
 //! is repeated elsewhere only if repeating is harmless: GET, PUT, or POST with an idempotency key.
 
+mod answer;
 mod connection;
 mod error;
 mod sse;
@@ -14,21 +15,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::http::{HeaderMap, Method, Request, Uri, header};
+use axum::http::{Method, Request, Uri, header};
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Incoming;
+use http_body_util::Full;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use answer::Answer;
 pub use error::ApiError;
 pub use watch::{Watch, WatchEvent};
 
-use super::problem::Problem;
+use answer::{Attempt, AttemptFault, judge, read_all, read_json, read_problem};
 use connection::{Connection, SendFault};
 
-/// Bytes of an answer that a client takes: the status of 10,000 groups fits.
-const ANSWER_BYTES: usize = 32 * 1024 * 1024;
 /// Where an unknown outcome is settled when the controller named no place.
 const SETTLE: &str = "/v1/switchovers/last";
 
@@ -57,19 +56,6 @@ impl Default for ClientTimes {
             backoff_max: Duration::from_secs(3),
         }
     }
-}
-
-/// An answer.
-#[derive(Clone, Debug)]
-pub struct Answer<T> {
-    /// Who gave it.
-    pub controller: SocketAddr,
-    /// HTTP status: always a success.
-    pub status: u16,
-    /// Headers: `location`, `etag`, `biplane-node`, `biplane-applied`, `biplane-stale`.
-    pub headers: HeaderMap,
-    /// The body.
-    pub body: T,
 }
 
 /// Talks to whichever controller answers. Cheap to share in an [`Arc`].
@@ -102,12 +88,6 @@ impl Order {
     fn harmless_to_repeat(&self) -> bool {
         self.method != Method::POST || self.key.is_some()
     }
-}
-
-enum Attempt {
-    Answered(Answer<Bytes>),
-    Failed(SendFault),
-    Unusable(String),
 }
 
 impl ApiClient {
@@ -186,16 +166,18 @@ impl ApiClient {
         let mut maybe_done: Option<String> = None;
         for (index, controller) in self.in_turn() {
             match self.attempt(controller, &order).await {
-                Attempt::Answered(answer) if answer.status == 503 => {
+                Ok(answer) if answer.status == 503 => {
                     refused = Some(read_problem(answer));
                 }
-                Attempt::Answered(answer) => {
+                Ok(answer) => {
                     self.preferred.store(index, Ordering::Relaxed);
-                    return judge(answer);
+                    return judge(&order.method, answer);
                 }
-                Attempt::Unusable(why) => return Err(ApiError::BadAnswer { controller, why }),
-                Attempt::Failed(SendFault::NotSent(why)) => tried.push((controller, why)),
-                Attempt::Failed(SendFault::Sent(why) | SendFault::Silent(why)) => {
+                Err(AttemptFault::Unusable(why)) => {
+                    return Err(ApiError::BadAnswer { controller, why });
+                }
+                Err(AttemptFault::Failed(SendFault::NotSent(why))) => tried.push((controller, why)),
+                Err(AttemptFault::Failed(SendFault::Sent(why) | SendFault::Silent(why))) => {
                     if !order.harmless_to_repeat() {
                         let why = format!("{controller} did not answer: {why}");
                         return Err(ApiError::UnknownOutcome { why, settle: SETTLE.to_owned() });
@@ -223,7 +205,7 @@ impl ApiClient {
         turn.into_iter().cycle().skip(first).take(count)
     }
 
-    async fn attempt(&self, controller: SocketAddr, order: &Order) -> Attempt {
+    async fn attempt(&self, controller: SocketAddr, order: &Order) -> Attempt<Answer<Bytes>> {
         // A kept connection may be closing at the other end: it is for what can be repeated, and when it
         // breaks a fresh one is tried. A silent controller is not asked twice.
         let mut sent = false;
@@ -231,15 +213,15 @@ impl ApiClient {
             && let Some(kept) = self.take_idle(controller)
         {
             match self.on_connection(controller, kept, order).await {
-                Attempt::Failed(SendFault::NotSent(_)) => {}
-                Attempt::Failed(SendFault::Sent(_)) => sent = true,
+                Err(AttemptFault::Failed(SendFault::NotSent(_))) => {}
+                Err(AttemptFault::Failed(SendFault::Sent(_))) => sent = true,
                 attempt => return attempt,
             }
         }
         match Connection::open(controller, self.tls.as_ref(), self.times.connect).await {
             Ok(connection) => self.on_connection(controller, connection, order).await,
-            Err(why) if sent => Attempt::Failed(SendFault::Sent(why)),
-            Err(why) => Attempt::Failed(SendFault::NotSent(why)),
+            Err(why) if sent => Err(AttemptFault::Failed(SendFault::Sent(why))),
+            Err(why) => Err(AttemptFault::Failed(SendFault::NotSent(why))),
         }
     }
 
@@ -248,25 +230,17 @@ impl ApiClient {
         controller: SocketAddr,
         mut connection: Connection,
         order: &Order,
-    ) -> Attempt {
-        let request = match self.request(controller, order) {
-            Ok(request) => request,
-            Err(why) => return Attempt::Unusable(why),
-        };
-        let response = match connection.send(request, self.times.answer).await {
-            Ok(response) => response,
-            Err(fault) => return Attempt::Failed(fault),
-        };
+    ) -> Attempt<Answer<Bytes>> {
+        let request = self.request(controller, order).map_err(AttemptFault::Unusable)?;
+        let response =
+            connection.send(request, self.times.answer).await.map_err(AttemptFault::Failed)?;
         let (head, body) = response.into_parts();
-        let body = match read_all(body, self.times.answer).await {
-            Ok(body) => body,
-            Err(fault) => return fault,
-        };
+        let body = read_all(body, self.times.answer).await?;
         if connection.usable() {
             self.keep_idle(controller, connection);
         }
         let (status, headers) = (head.status.as_u16(), head.headers);
-        Attempt::Answered(Answer { controller, status, headers, body })
+        Ok(Answer { controller, status, headers, body })
     }
 
     fn request(
@@ -310,44 +284,4 @@ fn write_json<B: Serialize + ?Sized>(body: &B) -> Result<Bytes, ApiError> {
     serde_json::to_vec(body)
         .map(Bytes::from)
         .map_err(|error| ApiError::BadRequest(error.to_string()))
-}
-
-async fn read_all(body: Incoming, within: Duration) -> Result<Bytes, Attempt> {
-    match tokio::time::timeout(within, Limited::new(body, ANSWER_BYTES).collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            Err(Attempt::Unusable(format!("it is longer than {ANSWER_BYTES} bytes")))
-        }
-        Ok(Err(error)) => Err(Attempt::Failed(SendFault::Sent(error.to_string()))),
-        Err(_) => Err(Attempt::Failed(SendFault::Silent("the answer stopped arriving".to_owned()))),
-    }
-}
-
-fn judge(answer: Answer<Bytes>) -> Result<Answer<Bytes>, ApiError> {
-    match answer.status {
-        200..300 => Ok(answer),
-        _ => Err(read_problem(answer)),
-    }
-}
-
-fn read_problem(answer: Answer<Bytes>) -> ApiError {
-    let Answer { controller, status, body, .. } = answer;
-    match serde_json::from_slice::<Problem>(&body) {
-        Ok(Problem { status: 504, detail, settle, .. }) => ApiError::UnknownOutcome {
-            why: detail,
-            settle: settle.map_or_else(|| SETTLE.to_owned(), String::from),
-        },
-        Ok(problem) => ApiError::Problem(Box::new(problem)),
-        Err(_) => {
-            ApiError::BadAnswer { controller, why: format!("status {status} without a word") }
-        }
-    }
-}
-
-fn read_json<T: DeserializeOwned>(answer: Answer<Bytes>) -> Result<Answer<T>, ApiError> {
-    let Answer { controller, status, headers, body } = answer;
-    let text: &[u8] = if body.is_empty() { b"null" } else { &body };
-    let body = serde_json::from_slice(text)
-        .map_err(|error| ApiError::BadAnswer { controller, why: error.to_string() })?;
-    Ok(Answer { controller, status, headers, body })
 }

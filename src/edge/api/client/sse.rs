@@ -141,6 +141,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
         #[test]
         fn the_pieces_do_not_matter(text in "([a-z:\r\n ]|data: |event: |\u{feff}|ä){0,80}", cut in 1_usize..9) {
             let pieces: Vec<&[u8]> = text.as_bytes().chunks(cut).collect();

@@ -36,6 +36,8 @@ pub(super) struct Node {
     pub(super) hints: Mutex<Vec<DataPlaneHint>>,
     pub(super) queue_full: Mutex<bool>,
     pub(super) not_ready: Mutex<Option<String>>,
+    /// Shows the kernel's own views instead of what is scripted here.
+    pub(super) real: Mutex<bool>,
     /// Groups in `status`: many make a large answer.
     pub(super) group_count: Mutex<usize>,
 }
@@ -52,6 +54,7 @@ impl Node {
             hints: Mutex::default(),
             queue_full: Mutex::default(),
             not_ready: Mutex::default(),
+            real: Mutex::default(),
             group_count: Mutex::new(1),
         })
     }
@@ -124,10 +127,15 @@ impl Backend for Node {
     }
 
     fn ready(&self) -> Result<(), String> {
-        self.not_ready.lock().unwrap().clone().map_or(Ok(()), Err)
+        let why = self.not_ready.lock().ok().and_then(|why| why.clone());
+        assert_ne!(why.as_deref(), Some("panic"), "as ordered by a test");
+        why.map_or(Ok(()), Err)
     }
 
     fn shows(&self, view: Arc<View>) -> Arc<dyn Shows> {
+        if *self.real.lock().unwrap() {
+            return view;
+        }
         let table = self.tables.lock().unwrap().get(&view.applied).cloned().unwrap_or_default();
         Arc::new(Shown { table, applied: view.applied, groups: *self.group_count.lock().unwrap() })
     }
@@ -189,6 +197,10 @@ impl Shows for Shown {
 
     fn route_table(&self) -> RouteTable {
         self.table.clone()
+    }
+
+    fn revision(&self) -> u64 {
+        self.table.revision
     }
 }
 
@@ -290,6 +302,10 @@ pub(super) fn view(applied: u64, in_quorum: bool) -> Arc<View> {
         cluster: Some(Arc::new(cluster)),
         routes: Arc::default(),
         zones: Arc::default(),
+        ledger: Arc::default(),
+        gateways: BTreeMap::new(),
+        prober: None,
+        warnings: Vec::new(),
     })
 }
 
@@ -429,4 +445,14 @@ pub(super) async fn wait_until(what: &str, mut holds: impl AsyncFnMut() -> bool)
         }
     };
     tokio::time::timeout(DEADLINE, waiting).await.unwrap_or_else(|_| panic!("never: {what}"));
+}
+
+/// Whether a watch would begin.
+pub(super) async fn serves_watchers(server: &Server) -> bool {
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let ask = format!("GET /v1/watch HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\r\n");
+    stream.write_all(ask.as_bytes()).await.unwrap();
+    let mut first = [0; 12];
+    stream.read_exact(&mut first).await.unwrap();
+    &first == b"HTTP/1.1 200"
 }

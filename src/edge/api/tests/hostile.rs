@@ -9,7 +9,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use super::fixture::*;
 use crate::edge::api::Limits;
 
-const SHORT: Duration = Duration::from_millis(150);
+const SHORT: Duration = Duration::from_millis(300);
 
 fn short_limits() -> Limits {
     Limits {
@@ -30,7 +30,12 @@ fn with_token(rest: &str) -> Vec<u8> {
 
 /// Asserts that the server still serves.
 async fn alive(server: &Server) {
-    assert_eq!(get(server.address, "/v1/status").await.status, 200);
+    let ask = format!(
+        "GET /v1/status HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {TOKEN}\r\n\r\n"
+    );
+    // On a slow machine the server may find the shortest of the tests' limits passed.
+    let served = async || raw(server.address, ask.as_bytes()).await.starts_with("HTTP/1.1 200");
+    wait_until("it still serves", served).await;
 }
 
 #[tokio::test]
@@ -118,8 +123,7 @@ async fn who_sends_slowly_is_cut_off() {
     let half = with_token("content-length: 10\r\n\r\n{");
     let text = raw(server.address, &half).await;
     answer(&text).problem(408);
-    let kept = format!("GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n");
-    let text = raw(server.address, kept.as_bytes()).await;
+    let text = raw(server.address, b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await;
     assert!(text.ends_with("ok\n"), "served, kept alive, then closed: {text}");
 }
 
@@ -181,7 +185,7 @@ async fn a_stopping_server_ends_idle_connections_and_does_not_wait_for_stuck_one
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn no_bytes_take_the_server_down(
         head in prop::sample::select(vec!["", "GET /v1/status HTTP/1.1\r\n", "POST /v1/hints HTTP/1.1\r\n"]),

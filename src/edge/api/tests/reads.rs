@@ -60,6 +60,19 @@ async fn a_read_sees_what_the_kernel_confirmed_and_a_stale_one_what_was_publishe
 }
 
 #[tokio::test]
+async fn the_views_of_the_kernel_are_shown_as_they_are() {
+    let node = Node::with_table(4, "east");
+    *node.real.lock().unwrap() = true;
+    let server = start(&node, Limits::default()).await;
+    let status = get(server.address, "/v1/status").await.json();
+    assert_eq!((&status["cluster"], &status["term"]), (&"test".into(), &3.into()));
+    assert_eq!(get(server.address, "/v1/routes").await.json()["revision"], 0);
+    assert_eq!(get(server.address, "/v1/switchovers").await.body, "[]");
+    get(server.address, "/v1/explain/shop").await.problem(404);
+    get(server.address, "/v1/switchovers/2-9").await.problem(404);
+}
+
+#[tokio::test]
 async fn a_read_without_quorum_is_refused_and_says_how_to_read_stale() {
     let node = Node::with_table(4, "east");
     let limits = Limits { ask: std::time::Duration::from_millis(50), ..Limits::default() };
@@ -184,7 +197,10 @@ async fn a_node_that_is_not_ready_says_why() {
 
 #[tokio::test]
 async fn a_fault_inside_costs_one_answer() {
-    let server = start(&Node::with_table(4, "east"), Limits::default()).await;
+    let node = Node::with_table(4, "east");
+    let server = start(&node, Limits::default()).await;
     get(server.address, "/v1/explain/panics").await.problem(500);
+    *node.not_ready.lock().unwrap() = Some("panic".to_owned());
+    get(server.address, "/readyz").await.problem(500);
     assert_eq!(get(server.address, "/v1/explain/shop").await.status, 200);
 }

@@ -4,9 +4,10 @@
 //! table, then what changed after it. One that lags behind is disconnected: it comes back and gets the
 //! whole table again.
 
-use std::collections::BTreeMap;
+mod follower;
+
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -21,10 +22,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::ApiState;
 use super::backend::Backend;
-use super::limits::{Limits, ROUTE_EVENTS};
+use super::limits::Limits;
 use super::problem::{Problem, ProblemKind};
-use crate::kernel::controller::{RouteEntry, RouteTable};
+use crate::kernel::controller::RouteEntry;
 use crate::kernel::domain::ServiceName;
+use follower::Follower;
 
 /// Of a watch's answer.
 pub(super) const MEDIA_TYPE: &str = "text/event-stream";
@@ -32,6 +34,9 @@ pub(super) const MEDIA_TYPE: &str = "text/event-stream";
 pub(super) const TABLE: &str = "table";
 /// Name of the event that carries a [`RouteChange`].
 pub(super) const ROUTE: &str = "route";
+
+/// How long a watcher waits for the first table after the start.
+const FIRST_TABLE: Duration = Duration::from_secs(1);
 
 const KEEP_ALIVE: Bytes = Bytes::from_static(b": alive\n\n");
 
@@ -78,22 +83,14 @@ impl Hub {
         let (current_tx, current) = watch::channel(Current::default());
         let (serving_tx, serving) = watch::channel(true);
         let (frames, _) = broadcast::channel(limits.watch_backlog.max(1));
-        let follower = Follower {
-            backend,
-            limits,
-            current: current_tx,
-            serving: serving_tx,
-            frames: frames.clone(),
-            last: None,
-            number: 0,
-            cut_off_since: None,
-        };
+        let follower = Follower::new(backend, limits, current_tx, serving_tx, frames.clone());
         tokio::spawn(follower.run(shutdown.clone()));
         let watchers = Arc::new(Semaphore::new(limits.watchers));
         Self { current, serving, frames, watchers, shutdown }
     }
 
-    fn join(&self, limits: &Limits) -> Result<Watcher, Problem> {
+    async fn join(&self, state: &ApiState) -> Result<Watcher, Problem> {
+        let limits = &state.limits;
         let permit = Arc::clone(&self.watchers).try_acquire_owned().map_err(|_| {
             let why = format!("{} watchers are here already", limits.watchers);
             Problem::new(ProblemKind::Busy, why, "watch another node")
@@ -106,121 +103,39 @@ impl Hub {
         }
         // First listen, then look: the table holds whatever was sent before we listened.
         let frames = self.frames.subscribe();
-        let current = self.current.borrow().clone();
-        let table = current.table.ok_or_else(|| {
-            let why = "this node knows no routes yet";
-            Problem::new(ProblemKind::Unavailable, why, "watch another node, or try again")
-        })?;
+        let (number, table) = self.table(state.backend.as_ref()).await?;
         let mut keep_alive = tokio::time::interval(limits.keep_alive);
         keep_alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
         keep_alive.reset();
         Ok(Watcher {
             first: Some(table),
-            number: current.number,
+            number,
             frames,
             serving: self.serving.clone(),
             keep_alive,
             shutdown: self.shutdown.clone(),
-            _permit: permit,
+            _place: Place::take(permit),
         })
     }
 }
 
-/// The task behind the hub.
-struct Follower {
-    backend: Arc<dyn Backend>,
-    limits: Limits,
-    current: watch::Sender<Current>,
-    serving: watch::Sender<bool>,
-    frames: broadcast::Sender<Frame>,
-    last: Option<RouteTable>,
-    number: u64,
-    cut_off_since: Option<Instant>,
-}
-
-impl Follower {
-    async fn run(mut self, shutdown: CancellationToken) {
-        let mut views = self.backend.view();
-        views.mark_changed();
-        loop {
-            let grace = self
-                .cut_off_since
-                .filter(|_| *self.serving.borrow())
-                .map(|since| tokio::time::Instant::from_std(since + self.limits.cut_off_grace));
-            tokio::select! {
-                () = shutdown.cancelled() => return,
-                changed = views.changed() => if changed.is_err() { return },
-                () = until(grace) => {
-                    self.serving.send_replace(false);
-                    continue;
-                }
-            }
-            let view = views.borrow_and_update().clone();
-            let Some(view) = view else { continue };
-            self.note_quorum(view.in_quorum);
-            // A configuration must be in force before there are routes worth telling.
-            if view.cluster.is_none() {
-                continue;
-            }
-            let table = self.backend.shows(view).route_table();
-            self.publish(table);
+impl Hub {
+    /// The newest table. Just after the start it may still be in the making.
+    async fn table(&self, backend: &dyn Backend) -> Result<(u64, Bytes), Problem> {
+        let view = backend.view().borrow().clone();
+        if view.is_some_and(|view| view.cluster.is_some()) {
+            let mut current = self.current.clone();
+            let made = current.wait_for(|current| current.table.is_some());
+            // Late or gone: the look below finds nothing, and says so.
+            let _ = tokio::time::timeout(FIRST_TABLE, made).await;
         }
+        let Current { number, table } = self.current.borrow().clone();
+        let table = table.ok_or_else(|| {
+            let why = "this node knows no routes yet";
+            Problem::new(ProblemKind::Unavailable, why, "watch another node, or try again")
+        })?;
+        Ok((number, table))
     }
-
-    fn note_quorum(&mut self, in_quorum: bool) {
-        if in_quorum {
-            self.cut_off_since = None;
-            self.serving.send_if_modified(|serving| !std::mem::replace(serving, true));
-        } else {
-            self.cut_off_since.get_or_insert_with(Instant::now);
-        }
-    }
-
-    fn publish(&mut self, table: RouteTable) {
-        if self.last.as_ref().is_some_and(|last| *last == table) {
-            return;
-        }
-        let whole = event(TABLE, table.revision, &table);
-        let bytes = match &self.last {
-            Some(last) => changes(last, &table).unwrap_or_else(|| whole.clone()),
-            None => whole.clone(),
-        };
-        self.number += 1;
-        self.current.send_replace(Current { number: self.number, table: Some(whole) });
-        // An error only says that nobody watches now.
-        let _ = self.frames.send(Frame { number: self.number, bytes });
-        self.last = Some(table);
-    }
-}
-
-async fn until(moment: Option<tokio::time::Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// One event for each changed route; nothing when the whole table says it better.
-fn changes(old: &RouteTable, new: &RouteTable) -> Option<Bytes> {
-    let gone = |routes: &BTreeMap<_, _>| old.routes.keys().any(|name| !routes.contains_key(name));
-    let changed: Vec<_> =
-        new.routes.iter().filter(|(name, entry)| old.routes.get(*name) != Some(*entry)).collect();
-    if changed.is_empty() || changed.len() > ROUTE_EVENTS || gone(&new.routes) {
-        return None;
-    }
-    let revision = new.revision;
-    let mut text = Vec::new();
-    for (name, entry) in changed {
-        let change = RouteChange { name: name.clone(), entry: entry.clone(), revision };
-        text.extend_from_slice(&event(ROUTE, revision, &change));
-    }
-    Some(Bytes::from(text))
-}
-
-fn event<T: Serialize>(name: &str, id: u64, data: &T) -> Bytes {
-    // JSON by serde_json holds no line break: one data line is enough.
-    let data = serde_json::to_string(data).expect("maps with text keys always render as JSON");
-    Bytes::from(format!("event: {name}\nid: {id}\ndata: {data}\n\n"))
 }
 
 struct Watcher {
@@ -230,7 +145,25 @@ struct Watcher {
     serving: watch::Receiver<bool>,
     keep_alive: Interval,
     shutdown: CancellationToken,
+    _place: Place,
+}
+
+/// A watcher's place among the watchers, counted.
+struct Place {
     _permit: OwnedSemaphorePermit,
+}
+
+impl Place {
+    fn take(permit: OwnedSemaphorePermit) -> Self {
+        metrics::gauge!("biplane_watchers").increment(1.0);
+        Self { _permit: permit }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        metrics::gauge!("biplane_watchers").decrement(1.0);
+    }
 }
 
 impl Watcher {
@@ -270,7 +203,7 @@ impl Watcher {
 
 /// The handler.
 pub(super) async fn watch(State(state): State<Arc<ApiState>>) -> Result<Response, Problem> {
-    let watcher = state.hub.join(&state.limits)?;
+    let watcher = state.hub.join(&state).await?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE)),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
