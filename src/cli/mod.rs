@@ -93,13 +93,15 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let Cli { shared, command } = cli;
     let json = shared.json;
-    let ended = parent::bind(shared.parent).and_then(|()| run(command, &Context { shared }));
-    match ended {
-        Ok(exit) => exit.into(),
-        Err(failure) => {
+    let act = || parent::bind(shared.parent).and_then(|()| run(command, &Context { shared }));
+    // Nothing is used after a panic but the exit code: the hook has said what it was.
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)) {
+        Ok(Ok(exit)) => exit.into(),
+        Ok(Err(failure)) => {
             eprintln!("{}", failure.render(json));
             failure.exit.into()
         }
+        Err(_) => Exit::Bug.into(),
     }
 }
 
@@ -118,8 +120,8 @@ fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
     }
 }
 
-/// A panic is a bug: say so, and where. The exit code is [`Exit::Bug`] for the main thread; whoever owns
-/// another thread decides what its panic means.
+/// A panic is a bug: say so, and where. On the main thread it ends the program with [`Exit::Bug`]; whoever
+/// owns another thread decides what its panic means.
 fn say_bugs_plainly() {
     std::panic::set_hook(Box::new(|info| {
         let what = info.payload_as_str().unwrap_or("no message");
@@ -128,9 +130,6 @@ fn say_bugs_plainly() {
             std::io::stderr(),
             "biplane: this is a bug{place}: {what}\n  next: report it with this line and what you did"
         );
-        if std::thread::current().name() == Some("main") {
-            std::process::exit(Exit::Bug.code().into());
-        }
     }));
 }
 

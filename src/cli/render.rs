@@ -4,18 +4,18 @@ use std::time::Duration;
 
 /// A table with a head, left-aligned, two blanks between columns, no trailing blanks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Table {
+pub(super) struct Table {
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// A table with these column heads.
-    pub fn new(head: &[&str]) -> Self {
+    pub(super) fn new(head: &[&str]) -> Self {
         Self { rows: vec![head.iter().map(|cell| (*cell).to_owned()).collect()] }
     }
 
     /// Adds a row. Line breaks in a cell become blanks.
-    pub fn row<I>(&mut self, cells: I)
+    pub(super) fn row<I>(&mut self, cells: I)
     where
         I: IntoIterator,
         I::Item: Into<String>,
@@ -25,12 +25,12 @@ impl Table {
     }
 
     /// Whether there is nothing below the head.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.rows.len() <= 1
     }
 
     /// The table as lines, each ended by a line feed.
-    pub fn render(&self) -> String {
+    pub(super) fn render(&self) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(column));
@@ -53,12 +53,12 @@ impl Table {
 }
 
 /// What a controller sent, fit for a terminal: control characters become blanks.
-pub fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// A duration as people say it: `0 ms`, `85 ms`, `1.2 s`, `45 s`, `2 min 5 s`, `3 h 20 min`, `2 d 4 h`.
-pub fn duration(duration: Duration) -> String {
+pub(super) fn duration(duration: Duration) -> String {
     let millis = duration.as_millis();
     let secs = duration.as_secs();
     match secs {
@@ -79,12 +79,12 @@ fn two(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {
 }
 
 /// Milliseconds, as [`duration`].
-pub fn millis(millis: u64) -> String {
+pub(super) fn millis(millis: u64) -> String {
     duration(Duration::from_millis(millis))
 }
 
 /// `yes` or `no`.
-pub const fn yes_no(yes: bool) -> &'static str {
+pub(super) const fn yes_no(yes: bool) -> &'static str {
     if yes { "yes" } else { "no" }
 }
 

@@ -11,7 +11,7 @@ use crate::kernel::controller::{
 use crate::kernel::domain::{MemberName, ServiceName};
 
 /// `biplane status`.
-pub fn status(status: &Status) -> String {
+pub(super) fn status(status: &Status) -> String {
     let mut text = String::new();
     let leader = status.leader.as_ref().map_or("none", MemberName::as_str);
     let quorum = if status.quorum { "quorum" } else { "NO QUORUM: nothing can be decided now" };
@@ -130,7 +130,7 @@ fn gateways(status: &Status) -> Table {
 }
 
 /// `biplane switch --dry-run`.
-pub fn plan(plan: &Plan) -> String {
+pub(super) fn plan(plan: &Plan) -> String {
     let mut text = String::new();
     let Plan { group, epoch, from, to, steps, obstacles } = plan;
     push(&mut text, &format!("would move {group} from {from} to {to}, from epoch {epoch} on"));
@@ -147,7 +147,7 @@ pub fn plan(plan: &Plan) -> String {
 }
 
 /// One switchover, whole.
-pub fn switchover(record: &SwitchoverRecord) -> String {
+pub(super) fn switchover(record: &SwitchoverRecord) -> String {
     let mut text = String::new();
     let SwitchoverRecord { id, group, from, to, kind, state, base, .. } = record;
     push(&mut text, &format!("switchover {id}: {group} from {from} to {to}, {kind}: {state}"));
@@ -203,7 +203,7 @@ fn states(pair: &str) -> String {
 }
 
 /// `biplane explain GROUP`.
-pub fn explanation(explanation: &Explanation) -> String {
+pub(super) fn explanation(explanation: &Explanation) -> String {
     let mut text = String::new();
     let GroupStatus { name, plane, epoch, decision, because, .. } = &explanation.group;
     push(&mut text, &format!("{name} is on {plane} since epoch {epoch}"));

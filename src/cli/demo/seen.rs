@@ -103,7 +103,7 @@ mod tests {
             "cluster": "demo", "node": "node-1", "leader": "node-1", "quorum": true, "term": 1,
             "applied": 1, "ledger_time": 0, "config_version": 1, "warnings": [], "planes": [],
             "members": [{"id": 1, "name": "node-1", "site": "a", "role": "leader", "isolated": false}],
-            "groups": [group.clone()], "gateways": [],
+            "groups": [group], "gateways": [],
         });
         let explained = serde_json::json!({
             "group": group, "would_switch_if": [], "last": null, "probes": {},

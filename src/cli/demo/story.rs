@@ -55,7 +55,7 @@ impl Story {
     pub(super) async fn run(&mut self) -> Result<(), Stopped> {
         self.step("start", async |story| {
             story.everything_is_well(HOME).await?;
-            Ok("three nodes, a gateway and two planes: everything is up, users are on east".into())
+            Ok("three nodes, a gateway and two planes: everything is up, users are on east".to_owned())
         })
         .await?;
         self.step("steady", Self::steady).await?;
@@ -132,7 +132,7 @@ impl Story {
         let before = self.last_switchover().await;
         let made = self
             .step(names[0], async |story| {
-                let Story { world, log, fault, .. } = story;
+                let Self { world, log, fault, .. } = story;
                 let made = world.break_plane(HOME, *fault, node, || log.now()).await?;
                 let with = node.map_or_else(String::new, |node| {
                     format!(", and the leader {} killed with it", NODES[node])
