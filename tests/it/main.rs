@@ -1,1 +1,4 @@
-//! One integration binary.
+//! One integration binary: what only whole processes, or the whole tree of sources, can show.
+
+mod exits;
+mod tidy;
