@@ -48,7 +48,9 @@ impl Exit {
             Self::Failed => "it was refused or it failed; nothing is left half done",
             Self::Usage => "the command line cannot be understood",
             Self::Unreachable => "no controller answers; nothing happened",
-            Self::Unknown => "it may or may not have happened; the message names the URL that settles it",
+            Self::Unknown => {
+                "it may or may not have happened; the message names the URL that settles it"
+            }
             Self::Bug => "a fault of biplane itself",
         }
     }
@@ -161,8 +163,10 @@ mod tests {
 
     #[test]
     fn an_unknown_outcome_is_never_a_failure() {
-        let error =
-            ApiError::UnknownOutcome { why: "silent".into(), settle: "/v1/switchovers/last".into() };
+        let error = ApiError::UnknownOutcome {
+            why: "silent".into(),
+            settle: "/v1/switchovers/last".into(),
+        };
         let failure = Failure::from(error);
         assert_eq!(failure.exit, Exit::Unknown);
         assert!(failure.what.contains("/v1/switchovers/last"), "{failure}");

@@ -65,7 +65,8 @@ mod tests {
 
     #[test]
     fn the_option_comes_before_the_variable_and_the_variable_before_home() {
-        let (a, b, home) = (place_with_client_file(), place_with_client_file(), tempfile::tempdir().unwrap());
+        let (a, b, home) =
+            (place_with_client_file(), place_with_client_file(), tempfile::tempdir().unwrap());
         let at_home = home.path().join(".config/biplane");
         std::fs::create_dir_all(&at_home).unwrap();
         std::fs::write(at_home.join(CLIENT_FILE), "").unwrap();

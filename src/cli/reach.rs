@@ -29,6 +29,8 @@ impl Reach {
 
     /// A path of the API as a whole address, for people.
     pub(super) fn url(&self, path: &str) -> String {
-        self.controllers.first().map_or_else(|| path.to_owned(), |first| format!("https://{first}{path}"))
+        self.controllers
+            .first()
+            .map_or_else(|| path.to_owned(), |first| format!("https://{first}{path}"))
     }
 }

@@ -74,7 +74,11 @@ async fn switch(args: SwitchArgs, context: &Context, reach: &Reach) -> Result<Ex
     let json = context.shared.json;
     if args.dry_run {
         let plan: Answer<Plan> = reach.client.post_json(&path, &body, None).await?;
-        if json { print_json(&plan.body)? } else { print(&show::plan(&plan.body)) }
+        if json {
+            print_json(&plan.body)?
+        } else {
+            print(&show::plan(&plan.body))
+        }
         return Ok(if plan.body.obstacles.is_empty() { Exit::Done } else { Exit::Failed });
     }
     let answer: Answer<AcceptedBody> = reach
@@ -99,7 +103,9 @@ async fn switch(args: SwitchArgs, context: &Context, reach: &Reach) -> Result<Ex
             print(&news(record, &mut told));
         }
     };
-    match follow::until_ended(&reach.client, &switchover, Duration::from_secs(args.wait), tell).await? {
+    match follow::until_ended(&reach.client, &switchover, Duration::from_secs(args.wait), tell)
+        .await?
+    {
         Ended::Yes(record) => ended(&record, json),
         Ended::NotYet => Err(Failure {
             exit: Exit::Unknown,
@@ -183,7 +189,10 @@ mod tests {
     fn each_step_is_told_once() {
         let mut told = 0;
         let first = news(&record("routing", 1), &mut told);
-        assert_eq!(first, "switchover s9-0: shop from east to west, planned\n  planned      +0 ms\n");
+        assert_eq!(
+            first,
+            "switchover s9-0: shop from east to west, planned\n  planned      +0 ms\n"
+        );
         assert_eq!(news(&record("routing", 1), &mut told), "");
         let rest = news(&record("done", 3), &mut told);
         assert_eq!(rest, "  routed       +15 ms\n  verified     +30 ms\n");

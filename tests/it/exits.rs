@@ -56,7 +56,9 @@ fn the_document_lists_every_exit_code_as_the_program_means_it() {
     let text = std::fs::read_to_string(path).unwrap();
     let rows: Vec<String> = text
         .lines()
-        .filter(|line| line.starts_with("| ") && line[2..].starts_with(|c: char| c.is_ascii_digit()))
+        .filter(|line| {
+            line.starts_with("| ") && line[2..].starts_with(|c: char| c.is_ascii_digit())
+        })
         .map(|line| line.split('|').map(str::trim).skip(1).take(2).collect::<Vec<_>>().join(" "))
         .collect();
     let meant = Exit::ALL.map(|exit| format!("{} {}", exit.code(), exit.meaning()));

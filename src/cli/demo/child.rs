@@ -132,7 +132,11 @@ impl Child {
             Ok(None) => Ok(()),
             Ok(Some(status)) => {
                 let last = last_line(&self.log).unwrap_or_default();
-                Err(format!("{} has ended ({status}): {last} (see {})", self.name, self.log.display()))
+                Err(format!(
+                    "{} has ended ({status}): {last} (see {})",
+                    self.name,
+                    self.log.display()
+                ))
             }
             Err(error) => Err(format!("{}: {error}", self.name)),
         }

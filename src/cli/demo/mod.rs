@@ -116,7 +116,8 @@ async fn demo(args: DemoArgs, json: bool) -> Result<Exit, Failure> {
     if story.summary.ok() {
         return Ok(Exit::Done);
     }
-    let next = format!("the logs of every process are in {}", room.path().join(files::LOGS).display());
+    let next =
+        format!("the logs of every process are in {}", room.path().join(files::LOGS).display());
     Err(Failure::failed("the story did not go as it should", next))
 }
 
@@ -130,7 +131,10 @@ async fn play(story: &mut Story, room: &Room, stays: bool) -> Result<(), Failure
     let _ = story.run().await;
     story.summary.requests = story.log.requests().into();
     story.log.flush().map_err(|why| {
-        Failure::failed(format!("the client's log is not whole: {why}"), "see that the disk has room")
+        Failure::failed(
+            format!("the client's log is not whole: {why}"),
+            "see that the disk has room",
+        )
     })?;
     let text = story.summary.render();
     story.timeline.text(&text);
@@ -170,7 +174,8 @@ struct Stop {
 impl Stop {
     fn listen() -> Result<Self, Failure> {
         let listen = |kind| {
-            signal(kind).map_err(|error| Failure::failed(format!("cannot take signals: {error}"), ""))
+            signal(kind)
+                .map_err(|error| Failure::failed(format!("cannot take signals: {error}"), ""))
         };
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,

@@ -91,7 +91,10 @@ async fn serve(args: PlaneArgs) -> Result<Exit, Failure> {
     let mut fillers = Vec::new();
     while let Some(line) = orders.recv().await {
         let Some(next) = Mood::read(line.trim()) else {
-            return Err(Failure::usage(format!("unknown order `{line}`"), "good, error or blackhole"));
+            return Err(Failure::usage(
+                format!("unknown order `{line}`"),
+                "good, error or blackhole",
+            ));
         };
         mood.send_replace(next);
         fillers.clear();
@@ -221,7 +224,10 @@ mod tests {
 
     #[test]
     fn a_service_is_a_name_and_an_address() {
-        assert_eq!(service("web=127.0.0.1:80"), Ok(("web".to_owned(), ([127, 0, 0, 1], 80).into())));
+        assert_eq!(
+            service("web=127.0.0.1:80"),
+            Ok(("web".to_owned(), ([127, 0, 0, 1], 80).into()))
+        );
         assert!(service("web").is_err());
         assert!(service("web=here:80").is_err());
     }

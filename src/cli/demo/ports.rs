@@ -49,8 +49,9 @@ impl Block {
     /// Every TCP address of the demo.
     fn tcp(&self) -> impl Iterator<Item = SocketAddr> + '_ {
         let nodes = (0..NODES.len()).flat_map(|n| [self.api(n), self.member(n), self.dns(n)]);
-        let planes = (0..PLANES.len())
-            .flat_map(move |plane| (0..SERVICES.len()).map(move |service| self.service(plane, service)));
+        let planes = (0..PLANES.len()).flat_map(move |plane| {
+            (0..SERVICES.len()).map(move |service| self.service(plane, service))
+        });
         nodes.chain([self.gateway()]).chain(planes)
     }
 
@@ -121,10 +122,16 @@ mod tests {
     fn the_first_block_has_the_ports_of_the_documents() {
         let claim = TcpListener::bind("127.0.0.1:0").unwrap();
         let block = Block { base: FIRST, _claim: claim };
-        let said = [block.api(0), block.member(1), block.dns(2), block.gateway(), block.service(1, 0)]
-            .map(|address| address.to_string());
-        let meant =
-            ["127.0.0.1:7401", "127.0.0.1:7412", "127.0.0.1:7423", "127.0.0.1:7480", "127.0.0.12:7490"];
+        let said =
+            [block.api(0), block.member(1), block.dns(2), block.gateway(), block.service(1, 0)]
+                .map(|address| address.to_string());
+        let meant = [
+            "127.0.0.1:7401",
+            "127.0.0.1:7412",
+            "127.0.0.1:7423",
+            "127.0.0.1:7480",
+            "127.0.0.12:7490",
+        ];
         assert_eq!(said, meant);
     }
 }

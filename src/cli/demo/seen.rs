@@ -136,7 +136,9 @@ mod tests {
         assert!(bad.nothing_holds().unwrap_err().contains("dwell"));
         assert!(bad.route_is("west").unwrap_err().contains("east"));
         for seen in bad.group.group.services[0].planes.values_mut() {
-            seen.reports.values_mut().for_each(|s| *s = crate::kernel::domain::HealthState::Unknown);
+            seen.reports
+                .values_mut()
+                .for_each(|s| *s = crate::kernel::domain::HealthState::Unknown);
         }
         assert!(bad.all_verdicts_are_up().unwrap_err().contains("unknown"));
     }

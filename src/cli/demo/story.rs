@@ -55,7 +55,8 @@ impl Story {
     pub(super) async fn run(&mut self) -> Result<(), Stopped> {
         self.step("start", async |story| {
             story.everything_is_well(HOME).await?;
-            Ok("three nodes, a gateway and two planes: everything is up, users are on east".to_owned())
+            Ok("three nodes, a gateway and two planes: everything is up, users are on east"
+                .to_owned())
         })
         .await?;
         self.step("steady", Self::steady).await?;
@@ -123,7 +124,10 @@ impl Story {
 
     /// The active plane goes out, alone or together with a node. Three steps: the fault, the switchover, and
     /// what users see.
-    async fn plane_out(&mut self, node: Option<usize>) -> Result<(Made, SwitchoverRecord), Stopped> {
+    async fn plane_out(
+        &mut self,
+        node: Option<usize>,
+    ) -> Result<(Made, SwitchoverRecord), Stopped> {
         let names = if node.is_some() {
             ["plane-and-leader-out", "still-right"]
         } else {
@@ -236,7 +240,8 @@ impl Story {
     }
 
     async fn users_moved(&mut self, plane: usize, since: Duration) -> Result<(), String> {
-        self.until("users to see it", async |story| story.users_are_on(plane, since, REQUESTS)).await
+        self.until("users to see it", async |story| story.users_are_on(plane, since, REQUESTS))
+            .await
     }
 
     /// What is asked from outside, after `since`, is answered by this plane: through the gateway, and by the DNS

@@ -173,12 +173,13 @@ mod tests {
         let json = serde_json::to_value(&summary).unwrap();
         assert_eq!(json["steps"], serde_json::json!([{"name": "steady", "ok": true, "ms": 7}]));
         assert_eq!(json["requests"], serde_json::json!({"sent": 0, "failed": 0}));
-        let times =
-            ["outage_ms", "detection_ms", "decision_ms", "routing_ms", "verification_ms"];
+        let times = ["outage_ms", "detection_ms", "decision_ms", "routing_ms", "verification_ms"];
         for field in times {
             assert!(json.get(field).is_some(), "{field}: {json}");
         }
-        assert!(json["outage_ms"].get("gateway").is_some() && json["outage_ms"].get("dns").is_some());
+        assert!(
+            json["outage_ms"].get("gateway").is_some() && json["outage_ms"].get("dns").is_some()
+        );
     }
 
     #[test]

@@ -62,13 +62,16 @@ mod tests {
 
     #[test]
     fn proofs_that_exist_are_accepted() {
-        let row = "| P1 x | `test a_is_b`, `scenario plane-dies`, `run tests/run --all`, `not a proof` |";
+        let row =
+            "| P1 x | `test a_is_b`, `scenario plane-dies`, `run tests/run --all`, `not a proof` |";
         assert_eq!(faults_of(row), Vec::<String>::new());
     }
 
     #[test]
     fn proofs_that_do_not_exist_are_found() {
-        for row in ["| P1 x | `test gone` |", "| P1 x | `scenario gone` |", "| P1 x | `oracle p1` |"] {
+        for row in
+            ["| P1 x | `test gone` |", "| P1 x | `scenario gone` |", "| P1 x | `oracle p1` |"]
+        {
             assert_eq!(faults_of(row).len(), 1, "{row}");
         }
     }

@@ -112,7 +112,8 @@ impl Source {
         let mut faults = Vec::new();
         let lines = text.lines().count();
         if lines > LINES {
-            faults.push(format!("{path}: {lines} lines, at most {LINES}: split it by what it does"));
+            faults
+                .push(format!("{path}: {lines} lines, at most {LINES}: split it by what it does"));
         }
         let name = path.rsplit('/').next().unwrap_or_default().trim_end_matches(".rs");
         if EMPTY_NAMES.contains(&name) {
@@ -133,7 +134,8 @@ impl Source {
                 faults.push(format!("{}: {call}", self.at(at)));
             }
         }
-        faults.extend(self.code_after_tests().map(|at| format!("{}: tests stand last", self.at(at))));
+        faults
+            .extend(self.code_after_tests().map(|at| format!("{}: tests stand last", self.at(at))));
         faults
     }
 
@@ -268,7 +270,8 @@ mod tests {
 
     #[test]
     fn comments_and_texts_are_no_code() {
-        let text = "a // HashMap\n/* f64 /* x */ y */ b \"async \\\" f32\" 'c' '\\'' r#\"tokio\"# &'a c";
+        let text =
+            "a // HashMap\n/* f64 /* x */ y */ b \"async \\\" f32\" 'c' '\\'' r#\"tokio\"# &'a c";
         let code = blank(text);
         let left: Vec<&str> = words(&code).map(|(_, word)| word).collect();
         assert_eq!(left, ["a", "b", "a", "c"]);
