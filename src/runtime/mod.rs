@@ -19,7 +19,6 @@ pub mod inbox;
 pub mod kernel_thread;
 pub mod limits;
 pub mod persist_thread;
-pub mod probes;
 pub mod replies;
 pub mod shell;
 pub mod shutdown;

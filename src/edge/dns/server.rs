@@ -47,7 +47,10 @@ impl Shared {
         let verdict = catch_unwind(AssertUnwindSafe(engine)).unwrap_or_else(|_| {
             let so_far = self.tally.panics.up();
             if so_far.is_power_of_two() {
-                tracing::error!(so_far, "a DNS query made the server panic; it was answered SERVFAIL");
+                tracing::error!(
+                    so_far,
+                    "a DNS query made the server panic; it was answered SERVFAIL"
+                );
             }
             compose_header(query, Rcode::SERVFAIL, out);
             if out.is_empty() { Verdict::Dropped } else { Verdict::Answered(OptRcode::SERVFAIL) }
