@@ -49,7 +49,9 @@ pub fn answer(
             compose_header(query, rcode, out);
             Verdict::Answered(rcode.into())
         }
-        Ok(query) => Verdict::Answered(compose(&query, find(published, now, &query), transport, out)),
+        Ok(query) => {
+            Verdict::Answered(compose(&query, find(published, now, &query), transport, out))
+        }
     }
 }
 
