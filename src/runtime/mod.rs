@@ -9,6 +9,7 @@
 
 pub mod backend;
 pub mod clock;
+mod dns_gauges;
 pub mod effects;
 pub mod events;
 #[cfg(test)]
@@ -18,6 +19,7 @@ pub mod hands;
 pub mod inbox;
 pub mod kernel_thread;
 pub mod limits;
+pub mod node;
 pub mod persist_thread;
 pub mod replies;
 pub mod shell;

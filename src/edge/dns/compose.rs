@@ -13,7 +13,7 @@ use domain::rdata::{A, Aaaa, Hinfo, Ns, Soa, Txt};
 
 use super::answer::{Finding, Records, Transport};
 use super::limits::{ANY_TTL, TCP_PAYLOAD, UDP_CLASSIC, UDP_PAYLOAD};
-use super::query::Query;
+use super::query::{HEADER_LEN, Query};
 use crate::kernel::zone::Zone;
 
 type WireName = Name<Vec<u8>>;
@@ -22,8 +22,6 @@ type Additional = AdditionalBuilder<StaticCompressor<Vec<u8>>>;
 
 /// Octets of an OPT record without options.
 const OPT_LEN: usize = 11;
-/// Octets of a message's header.
-const HEADER_LEN: usize = 12;
 
 /// Why an answer could not be written as found.
 enum Unwritten {

@@ -9,6 +9,8 @@ mod client;
 mod compose;
 mod limits;
 mod query;
+#[cfg(test)]
+mod sample;
 mod server;
 mod tally;
 mod tcp;

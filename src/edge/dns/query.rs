@@ -40,6 +40,9 @@ pub(super) enum Unfit {
     Refuse(Rcode),
 }
 
+/// Octets of a message's header.
+pub(super) const HEADER_LEN: usize = 12;
+
 const MALFORMED: Unfit = Unfit::Refuse(Rcode::FORMERR);
 
 impl<'a> Query<'a> {
@@ -53,11 +56,15 @@ impl<'a> Query<'a> {
             return Err(Unfit::Refuse(Rcode::NOTIMP));
         }
         let question = message.sole_question().map_err(|_| MALFORMED)?;
+        let mut section = message.question();
+        section.next();
+        // A question has nothing before it to point to, but the header.
+        let flat = section.pos() == HEADER_LEN + usize::from(question.qname().compose_len()) + 4;
         let (name, qtype, qclass) = (*question.qname(), question.qtype(), question.qclass());
         let counts = message.header_counts();
         // IXFR alone brings a record of its own: the SOA that the asker has (RFC 1995).
         let authority = u16::from(qtype == Rtype::IXFR);
-        if name.is_compressed() || counts.ancount() != 0 || counts.nscount() > authority {
+        if !flat || counts.ancount() != 0 || counts.nscount() > authority {
             return Err(MALFORMED);
         }
         let edns = additional(message).map_err(|_| MALFORMED)?;

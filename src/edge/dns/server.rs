@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use domain::base::iana::{OptRcode, Rcode};
@@ -15,12 +15,21 @@ use tokio_util::sync::CancellationToken;
 
 use super::answer::{Transport, Verdict, answer};
 use super::compose::compose_header;
-use super::limits::{MAX_THREADS, PORT_TRIES, RECEIVE_BUFFER, TCP_BACKLOG, TICK};
+use super::limits::{MAX_THREADS, PORT_TRIES, RECEIVE_BUFFER, TCP_BACKLOG, TCP_IDLE, TICK};
 use super::tally::Tally;
 use super::{DnsCounters, Published, tcp, udp};
 
 /// The shape of [`answer`].
 pub(super) type Engine = fn(&Published, Instant, &[u8], Transport, &mut Vec<u8>) -> Verdict;
+
+/// What tests replace.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manners {
+    /// How it answers.
+    pub(super) engine: Engine,
+    /// How long a TCP connection may take over one message.
+    pub(super) tcp_idle: Duration,
+}
 
 /// What all threads of a server share.
 #[derive(Debug)]
@@ -31,7 +40,7 @@ pub(super) struct Shared {
     pub(super) stop: CancellationToken,
     /// Ends the UDP threads.
     stopped: AtomicBool,
-    engine: Engine,
+    pub(super) manners: Manners,
 }
 
 impl Shared {
@@ -43,7 +52,7 @@ impl Shared {
         transport: Transport,
         out: &mut Vec<u8>,
     ) -> bool {
-        let engine = || (self.engine)(published, Instant::now(), query, transport, out);
+        let engine = || (self.manners.engine)(published, Instant::now(), query, transport, out);
         let verdict = catch_unwind(AssertUnwindSafe(engine)).unwrap_or_else(|_| {
             let so_far = self.tally.panics.up();
             if so_far.is_power_of_two() {
@@ -93,14 +102,15 @@ impl DnsServer {
         threads: usize,
         published: Arc<ArcSwap<Published>>,
     ) -> io::Result<Self> {
-        Self::start_with(listen, threads, published, answer)
+        let manners = Manners { engine: answer, tcp_idle: TCP_IDLE };
+        Self::start_with(listen, threads, published, manners)
     }
 
     pub(super) fn start_with(
         listen: SocketAddr,
         threads: usize,
         published: Arc<ArcSwap<Published>>,
-        engine: Engine,
+        manners: Manners,
     ) -> io::Result<Self> {
         let (listener, sockets) = bind(listen, threads.clamp(1, MAX_THREADS))?;
         let local = listener.local_addr()?;
@@ -109,7 +119,7 @@ impl DnsServer {
             tally: Tally::default(),
             stop: CancellationToken::new(),
             stopped: AtomicBool::new(false),
-            engine,
+            manners,
         });
         // From here on a failure drops `server`, which ends the threads that were started.
         let mut server = Self { shared, local, threads: Vec::new() };

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::answer::Transport;
 use super::limits::{
-    ERROR_PAUSE, MAX_QUERY, MAX_TCP_CONNECTIONS, MAX_TCP_PER_ADDRESS, TCP_IDLE, TCP_IDLE_BUSY,
+    ERROR_PAUSE, MAX_QUERY, MAX_TCP_CONNECTIONS, MAX_TCP_PER_ADDRESS, TCP_IDLE_BUSY,
 };
 use super::server::Shared;
 
@@ -42,8 +42,9 @@ impl Seats {
 }
 
 /// How long a connection may take over one message, with this many of them.
-fn patience(all: &Seat) -> Duration {
-    if Arc::strong_count(all) > MAX_TCP_CONNECTIONS / 2 { TCP_IDLE_BUSY } else { TCP_IDLE }
+fn patience(all: &Seat, shared: &Shared) -> Duration {
+    let idle = shared.manners.tcp_idle;
+    if Arc::strong_count(all) > MAX_TCP_CONNECTIONS / 2 { idle.min(TCP_IDLE_BUSY) } else { idle }
 }
 
 /// Serves until told to stop.
@@ -90,7 +91,7 @@ async fn converse(stream: TcpStream, (all, _mine): (Seat, Seat), shared: Arc<Sha
     let mut query = Vec::new();
     let mut answer = Vec::new();
     let mut framed = Vec::new();
-    while let Ok(Some(())) = timeout(patience(&all), read(&mut stream, &mut query)).await {
+    while let Ok(Some(())) = timeout(patience(&all, &shared), read(&mut stream, &mut query)).await {
         let published = shared.published.load_full();
         if !shared.reply(&published, &query, Transport::Tcp, &mut answer) {
             return;
@@ -99,7 +100,7 @@ async fn converse(stream: TcpStream, (all, _mine): (Seat, Seat), shared: Arc<Sha
         framed.clear();
         framed.extend_from_slice(&len.to_be_bytes());
         framed.extend_from_slice(&answer);
-        match timeout(patience(&all), stream.write_all(&framed)).await {
+        match timeout(patience(&all, &shared), stream.write_all(&framed)).await {
             Ok(Ok(())) => {}
             _ => return,
         }
