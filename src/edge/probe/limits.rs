@@ -22,4 +22,4 @@ pub const NAME_TIMEOUT: Duration = Duration::from_millis(1_000);
 pub const NAMES: u64 = 1_024;
 /// A timeout that fires this much too late says that this node was not running, not that the target
 /// was silent.
-pub const PAUSED: Duration = Duration::from_millis(250);
+pub const PAUSED: Duration = Duration::from_millis(500);
