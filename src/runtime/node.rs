@@ -143,12 +143,7 @@ impl Node {
         let runner = ProbeRunner::new(parts.probes, move || clock.now(), results);
         let incarnation = recovered.incarnation;
         let shell = Shell::start(Parts {
-            boot: Boot {
-                me,
-                cluster: Arc::clone(&parts.cluster),
-                recovered,
-                seed: clock.seed(),
-            },
+            boot: Boot { me, cluster: Arc::clone(&parts.cluster), recovered, seed: clock.seed() },
             clock,
             write: writer(store),
             transport,
@@ -227,8 +222,11 @@ fn start_dns(
     published: Arc<ArcSwap<Published>>,
 ) -> Result<DnsServer, NodeError> {
     let address = parts.listen.dns.unwrap_or(member.dns_address);
-    DnsServer::start(address, parts.dns_threads, published)
-        .map_err(|error| NodeError::Listen { what: "DNS", address, error })
+    DnsServer::start(address, parts.dns_threads, published).map_err(|error| NodeError::Listen {
+        what: "DNS",
+        address,
+        error,
+    })
 }
 
 async fn start_transport(
@@ -272,9 +270,11 @@ async fn start_api(
         check_token: Arc::clone(&parts.check_token),
         limits: parts.api_limits,
     };
-    api::serve(settings, Arc::new(shell.backend()), stop)
-        .await
-        .map_err(|error| NodeError::Listen { what: "the API", address, error })
+    api::serve(settings, Arc::new(shell.backend()), stop).await.map_err(|error| NodeError::Listen {
+        what: "the API",
+        address,
+        error,
+    })
 }
 
 fn writer(mut store: RedbStore) -> super::shell::WriteBatch {
