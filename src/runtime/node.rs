@@ -155,7 +155,13 @@ impl Node {
             metrics: parts.metrics.clone(),
         })?;
         let stop = CancellationToken::new();
-        let (api_address, api) = start_api(&parts, &member, &shell, stop.clone()).await?;
+        let (api_address, api) = match start_api(&parts, &member, &shell, stop.clone()).await {
+            Ok(started) => started,
+            Err(error) => {
+                shell.stop().await;
+                return Err(error);
+            }
+        };
         tokio::spawn(dns_gauges::write(Arc::downgrade(&dns)));
         tracing::info!(
             member = %me,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::backend::NodeBackend;
@@ -75,7 +75,7 @@ pub enum ShellError {
     Thread(#[from] std::io::Error),
 }
 
-/// A running kernel and what it needs.
+/// A running kernel and what it needs. Dropped, it ends by and by; [`Self::stop`] waits for that.
 #[derive(Debug)]
 pub struct Shell {
     inbox: Inbox,
@@ -87,7 +87,7 @@ pub struct Shell {
     transport: Arc<Transport>,
     kernel: KernelThread,
     persist: PersistThread,
-    stop: CancellationToken,
+    stop: DropGuard,
     tasks: TaskTracker,
 }
 
@@ -138,7 +138,7 @@ impl Shell {
             transport,
             kernel,
             persist,
-            stop,
+            stop: stop.drop_guard(),
             tasks,
         })
     }
@@ -174,7 +174,7 @@ impl Shell {
     /// Ends everything: when this returns, the last batch that the kernel ordered is on the disk.
     pub async fn stop(self) {
         let Self { kernel, persist, stop, tasks, transport, .. } = self;
-        stop.cancel();
+        drop(stop);
         tasks.wait().await;
         transport.stop().await;
         let threads = move || {

@@ -180,6 +180,8 @@ async fn a_node_that_cannot_start_says_what_to_do() {
     let parts = NodeParts { listen: Listen { api, ..Listen::default() }, ..world.parts(1) };
     let taken = Node::start(parts).await.unwrap_err().to_string();
     assert!(taken.contains("for the API"), "{taken}");
+    // It has let go of its store.
+    world.start(1).await.leave().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
