@@ -15,8 +15,8 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use super::gateway::Shared;
 use super::limits;
+use super::running::Shared;
 use crate::kernel::domain::{Epoch, GatewayName, GroupName, PlaneName, ServiceName};
 use crate::kernel::ledger::OnSwitch;
 

@@ -6,9 +6,9 @@ use tokio::io::copy_bidirectional_with_sizes;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::gateway::Shared;
 use super::limits;
 use super::route::CarriedRoute;
+use super::running::Shared;
 use super::upstream::{self, Upstream};
 use crate::kernel::controller::RouteEntry;
 use crate::kernel::domain::{Epoch, PlaneName};

@@ -143,7 +143,7 @@ mod tests {
         fn the_highest_epoch_wins_in_whatever_order_tables_come(
             mut epochs in prop::collection::vec(1u64..50, 1..30),
         ) {
-            let plane_of = |epoch: u64| if epoch % 2 == 0 { "east" } else { "west" };
+            let plane_of = |epoch: u64| if epoch.is_multiple_of(2) { "east" } else { "west" };
             let mut followed = Followed::new([web()].into());
             for epoch in &epochs {
                 followed.take(&table(*epoch, plane_of(*epoch)));

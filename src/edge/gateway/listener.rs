@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tokio::net::{TcpListener, TcpSocket};
 
 use super::connection::carry;
-use super::gateway::Shared;
 use super::route::CarriedRoute;
+use super::running::Shared;
 use super::settings::GatewayError;
 use super::{limits, upstream};
 

@@ -9,15 +9,16 @@ mod address;
 mod admin;
 mod connection;
 mod follow;
-mod gateway;
+
 mod hints;
 pub mod limits;
 mod listener;
 mod route;
+mod running;
 mod settings;
 mod upstream;
 
-pub use gateway::Gateway;
+pub use running::Gateway;
 pub use settings::{GatewayError, GatewaySettings};
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -52,7 +53,31 @@ async fn nobody() -> SocketAddr {
     listener.local_addr().expect("an address")
 }
 
+/// A port whose queue is full: connects go unanswered while this lives.
+struct Hole {
+    address: SocketAddr,
+    _socket: socket2::Socket,
+    _filling: Vec<TcpStream>,
+}
+
+async fn hole() -> Hole {
+    let socket =
+        socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    socket.bind(&local().into()).expect("a port");
+    socket.listen(0).expect("listens");
+    let address = socket.local_addr().expect("bound").as_socket().expect("an address");
+    let mut filling = Vec::new();
+    let patience = Duration::from_millis(100);
+    while let Ok(connected) = tokio::time::timeout(patience, TcpStream::connect(address)).await {
+        filling.push(connected.expect("connects"));
+        assert!(filling.len() < 100, "the queue never fills");
+    }
+    Hole { address, _socket: socket, _filling: filling }
+}
+
 struct World {
+    /// Number of the last table.
+    told: AtomicU64,
     gateway: Option<Gateway>,
     table: watch::Sender<Arc<RouteTable>>,
     hints: mpsc::Receiver<DataPlaneHint>,
@@ -69,7 +94,8 @@ impl World {
         change(&mut settings);
         let metrics = || "biplane_test 1\n".to_owned();
         let gateway = Gateway::start(settings, table.subscribe(), hint_sender, metrics);
-        Self { gateway: Some(gateway.expect("starts")), table, hints, planes }
+        let gateway = Some(gateway.expect("starts"));
+        Self { told: AtomicU64::new(0), gateway, table, hints, planes }
     }
 
     /// A gateway that follows "east" at epoch 1.
@@ -83,7 +109,9 @@ impl World {
         self.gateway.as_ref().expect("runs")
     }
 
-    fn tell(&self, epoch: u64, plane: &str, on_switch: OnSwitch) {
+    /// Tells a table and waits until the gateway has taken it: its second group counts the tables.
+    async fn publish(&self, epoch: u64, plane: &str, on_switch: OnSwitch) {
+        let told = self.told.fetch_add(1, Ordering::Relaxed) + 1;
         let upstream: BTreeMap<PlaneName, Endpoint> = ["east", "west"]
             .into_iter()
             .zip(self.planes)
@@ -99,16 +127,18 @@ impl World {
             on_switch,
             upstream,
         };
-        let routes = [(name(ServiceName::new("web")), entry)].into_iter().collect();
-        self.table.send_replace(Arc::new(RouteTable { revision: epoch, routes }));
-    }
-
-    /// Tells a route with a higher epoch and waits until it is carried out.
-    async fn publish(&self, epoch: u64, plane: &str, on_switch: OnSwitch) {
+        let counting = RouteEntry {
+            group: name(GroupName::new("tables")),
+            epoch: Epoch { generation: 1, counter: told },
+            ..entry.clone()
+        };
+        let routes = [("web", entry), ("tables", counting)]
+            .map(|(route, entry)| (name(ServiceName::new(route)), entry));
+        let table = RouteTable { revision: told, routes: routes.into_iter().collect() };
         let mut changes = self.gateway().changes();
-        self.tell(epoch, plane, on_switch);
-        let carried = || self.gateway().report().groups.get("shop").map(|e| e.counter);
-        in_time(changes.wait_for(|_| carried() == Some(epoch))).await.expect("runs");
+        self.table.send_replace(Arc::new(table));
+        let taken = || self.gateway().report().groups.get("tables").map(|e| e.counter);
+        in_time(changes.wait_for(|_| taken() == Some(told))).await.expect("runs");
     }
 
     async fn connect(&self) -> TcpStream {
@@ -174,12 +204,12 @@ async fn an_older_epoch_is_never_followed() {
     let world = World::start([plane("east").await, plane("west").await]).await;
     world.publish(5, "west", OnSwitch::Cut).await;
     let (mut stream, _) = world.arrive().await;
-    world.tell(4, "east", OnSwitch::Cut);
-    world.tell(3, "east", OnSwitch::Cut);
-    world.table.send_replace(Arc::default());
-    world.publish(6, "west", OnSwitch::Cut).await;
+    world.publish(4, "east", OnSwitch::Cut).await;
     assert!(echoes(&mut stream).await);
     assert_eq!(world.arrive().await.1, "west");
+    assert_eq!(world.gateway().report().groups.get("shop").map(|e| e.counter), Some(5));
+    world.publish(6, "west", OnSwitch::Cut).await;
+    assert!(echoes(&mut stream).await);
 }
 
 #[tokio::test]
@@ -222,34 +252,24 @@ async fn a_connection_that_went_ahead_to_the_other_plane_is_not_cut() {
     let world = World::start([nobody().await, plane("west").await]).await;
     let (mut ahead, _) = world.arrive().await;
     // The same epoch told again with another word on old connections is no switch.
-    world.tell(1, "east", OnSwitch::Cut);
+    world.publish(1, "east", OnSwitch::Cut).await;
+    assert!(echoes(&mut ahead).await);
     world.publish(2, "west", OnSwitch::Cut).await;
     assert!(echoes(&mut ahead).await);
 }
 
 #[tokio::test]
 async fn a_plane_that_takes_no_connection_in_time_is_passed_over() {
-    let socket =
-        socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
-    socket.bind(&local().into()).expect("a port");
-    socket.listen(0).expect("listens");
-    let hole = socket.local_addr().expect("bound").as_socket().expect("an address");
-    let mut filling = Vec::new();
-    let patience = Duration::from_millis(100);
-    while let Ok(connected) = tokio::time::timeout(patience, TcpStream::connect(hole)).await {
-        filling.push(connected.expect("connects"));
-        assert!(filling.len() < 100, "the queue never fills");
-    }
-    let mut world = World::start([hole, plane("west").await]).await;
+    let hole = hole().await;
+    let mut world = World::start([hole.address, plane("west").await]).await;
     assert_eq!(world.arrive().await.1, "west");
     assert_eq!(world.hint().await, "east");
 }
 
 #[tokio::test]
 async fn a_switch_while_connecting_leads_to_the_new_plane() {
-    let hole = SocketAddr::from(([192, 0, 2, 1], 9));
-    let west = plane("west").await;
-    let world = World::start_with([hole, west], |settings| {
+    let hole = hole().await;
+    let mut world = World::start_with([hole.address, plane("west").await], |settings| {
         settings.connect_timeout = PATIENCE * 2;
     });
     world.publish(1, "east", OnSwitch::Drain).await;
@@ -258,6 +278,7 @@ async fn a_switch_while_connecting_leads_to_the_new_plane() {
     let mut greeting = [0; 4];
     in_time(stream.read_exact(&mut greeting)).await.expect("a greeting");
     assert_eq!(&greeting, b"west");
+    assert!(world.hints.try_recv().is_err(), "it did not fail, it was overtaken");
 }
 
 #[tokio::test]
