@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,9 +18,11 @@ use crate::kernel::controller::{Effect, EffectOrder, Receipt, ReceiptOutcome};
 use crate::kernel::domain::Endpoint;
 use crate::kernel::zone::EpochRecord;
 
-/// Asks a DNS server for the epoch record of a name. Errors are for people.
+/// Asks a DNS server for the epoch record of a name, within a time. Errors are for people.
 pub type AskDns = Arc<
-    dyn Fn(SocketAddr, String) -> BoxFuture<'static, Result<EpochRecord, String>> + Send + Sync,
+    dyn Fn(SocketAddr, String, Duration) -> BoxFuture<'static, Result<EpochRecord, String>>
+        + Send
+        + Sync,
 >;
 
 /// Where the kernel's thread puts orders. Never waits.
@@ -60,7 +63,7 @@ async fn perform_all(
         let (inbox, ask_dns) = (inbox.clone(), Arc::clone(&ask_dns));
         tokio::spawn(async move {
             let EffectOrder { id, effect, timeout } = order;
-            let outcome = match timeout_at(deadline, perform(effect, &ask_dns)).await {
+            let outcome = match timeout_at(deadline, perform(effect, timeout, &ask_dns)).await {
                 Ok(outcome) => outcome,
                 Err(_) => Err(format!("timed out after {} ms", timeout.as_millis())),
             };
@@ -70,9 +73,15 @@ async fn perform_all(
     }
 }
 
-async fn perform(effect: Effect, ask_dns: &AskDns) -> Result<ReceiptOutcome, String> {
+async fn perform(
+    effect: Effect,
+    timeout: Duration,
+    ask_dns: &AskDns,
+) -> Result<ReceiptOutcome, String> {
     match effect {
-        Effect::AskDns { server, name, .. } => ask_dns(server, name).await.map(ReceiptOutcome::Dns),
+        Effect::AskDns { server, name, .. } => {
+            ask_dns(server, name, timeout).await.map(ReceiptOutcome::Dns)
+        }
         Effect::KnockFrontDoor { endpoint } => {
             knock(&endpoint).await.map(|()| ReceiptOutcome::FrontDoor)
         }
@@ -121,7 +130,6 @@ fn judge(endpoint: &Endpoint, answer: &[u8]) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
-    use std::time::Duration;
 
     use tokio::net::TcpListener;
 
@@ -160,7 +168,7 @@ mod tests {
     }
 
     fn answers() -> AskDns {
-        Arc::new(|_, _| Box::pin(async { Ok(record()) }))
+        Arc::new(|_, _, _| Box::pin(async { Ok(record()) }))
     }
 
     #[tokio::test]
@@ -171,7 +179,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_effect_that_hangs_is_answered_at_its_timeout() {
-        let hangs: AskDns = Arc::new(|_, _| Box::pin(std::future::pending()));
+        let hangs: AskDns = Arc::new(|_, _, _| Box::pin(std::future::pending()));
         let outcome = outcome_of(dns(), Duration::from_millis(10), hangs).await;
         assert_eq!(outcome, Err("timed out after 10 ms".to_owned()));
     }

@@ -1,7 +1,7 @@
 //! Views and a cluster for the tests of the runtime.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use crate::kernel::domain::{
 use crate::kernel::health::{Check, Require, Service};
 use crate::kernel::ledger::{Cluster, Group, Ledger, Member, OnSwitch, Plane, Role, Timing};
 use crate::kernel::policy::{Mode, OutWhen, Policy, WhenBothDown};
+use crate::kernel::zone::{CutOff, NameServer, Soa, ZoneName, ZoneSettings};
 
 /// What member 1 shows in a fresh cluster.
 pub(super) fn view(leader: Option<u64>) -> View {
@@ -96,7 +97,7 @@ pub(super) fn cluster(addresses: &[SocketAddr; 3]) -> Cluster {
         members: members.into_iter().map(|member| (member.id, member)).collect(),
         services: [(name(ServiceName::new("web")), service)].into(),
         groups: [(name(GroupName::new("shop")), group)].into(),
-        zones: BTreeMap::new(),
+        zones: [("demo.test".to_owned(), zone())].into(),
         routes: BTreeMap::new(),
         references: BTreeMap::new(),
         timing: Timing {
@@ -112,6 +113,39 @@ pub(super) fn cluster(addresses: &[SocketAddr; 3]) -> Cluster {
         },
     }
 }
+
+fn zone() -> ZoneSettings {
+    let address = |last: u8| vec![IpAddr::V4(Ipv4Addr::new(127, 0, 0, last))];
+    let shop = ZoneName {
+        name: "shop.demo.test".to_owned(),
+        group: name(GroupName::new("shop")),
+        addresses: [
+            (name(PlaneName::new("east")), address(EAST_ADDRESS)),
+            (name(PlaneName::new("west")), address(WEST_ADDRESS)),
+        ]
+        .into(),
+    };
+    ZoneSettings {
+        origin: "demo.test".to_owned(),
+        ttl: 5,
+        soa: Soa {
+            mname: "ns1.demo.test".to_owned(),
+            rname: "admin.demo.test".to_owned(),
+            refresh: 60,
+            retry: 60,
+            expire: 600,
+            negative_ttl: 5,
+        },
+        name_servers: vec![NameServer { name: "ns1.demo.test".to_owned(), addresses: address(1) }],
+        names: vec![shop],
+        cut_off: CutOff::ServeStale,
+    }
+}
+
+/// The last octet of what DNS answers for the first plane.
+pub(super) const EAST_ADDRESS: u8 = 11;
+/// And for the second.
+pub(super) const WEST_ADDRESS: u8 = 12;
 
 const MS: Duration = Duration::from_millis(1);
 /// The port that stands for the service on the first plane.

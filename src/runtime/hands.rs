@@ -4,18 +4,20 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::clock::Clock;
 use super::effects::Effects;
 use super::events::Events;
 use super::kernel_thread::Hands;
 use super::persist_thread::PersistQueue;
-use super::probes::Probes;
 use super::replies::Replies;
 use crate::edge::transport::Transport;
 use crate::kernel::controller::{Output, View};
+use crate::kernel::domain::ProbeOrder;
 
 /// Carries a published view to those who serve from it, on the spot. Must not wait.
 pub type Publish = Box<dyn FnMut(&Arc<View>) + Send>;
+
+/// Starts a probe; its result comes by the way that the prober was given. Must not wait.
+pub type Prober = Box<dyn Fn(ProbeOrder) + Send>;
 
 /// A node's hands.
 pub struct NodeHands {
@@ -24,7 +26,7 @@ pub struct NodeHands {
     /// To the other members.
     pub transport: Arc<Transport>,
     /// To the prober.
-    pub probes: Probes,
+    pub prober: Prober,
     /// To the world.
     pub effects: Effects,
     /// To clients.
@@ -35,8 +37,6 @@ pub struct NodeHands {
     pub publish: Publish,
     /// To the log.
     pub events: Events,
-    /// For what could not even begin.
-    pub clock: Clock,
 }
 
 impl std::fmt::Debug for NodeHands {
@@ -50,7 +50,7 @@ impl Hands for NodeHands {
         match output {
             Output::Persist(batch) => self.persist.push(batch),
             Output::Send { to, frame, traffic } => self.transport.send(to, frame, traffic),
-            Output::Probe(order) => self.probes.probe(order, self.clock.now()),
+            Output::Probe(order) => (self.prober)(order),
             Output::Perform(order) => self.effects.perform(order),
             Output::Reply { id, response } => self.replies.reply(id, response),
             Output::Publish(view) => {

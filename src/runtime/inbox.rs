@@ -133,19 +133,14 @@ impl Inbox {
         self.put_when(has_room, |waiting| waiting.probes.push_back(result)).await;
     }
 
-    /// A probe ended before it began. For the kernel's own thread, which must not wait: its lane grows past its
-    /// bound by no more than the kernel orders in one turn.
-    pub fn not_probed(&self, result: ProbeResult) {
-        self.put(|waiting| waiting.probes.push_back(result));
-    }
-
     /// An effect ended. Waits for room.
     pub async fn receipt(&self, receipt: Receipt) {
         let has_room = |waiting: &Waiting| waiting.receipts.len() < RECEIPT_INPUTS;
         self.put_when(has_room, |waiting| waiting.receipts.push_back(receipt)).await;
     }
 
-    /// An effect ended before it began: as [`Self::not_probed`].
+    /// An effect ended before it began. For the kernel's own thread, which must not wait: its lane grows past its
+    /// bound by no more than the kernel orders in one turn.
     pub fn not_performed(&self, receipt: Receipt) {
         self.put(|waiting| waiting.receipts.push_back(receipt));
     }

@@ -36,11 +36,17 @@ pub trait Hands: Send + 'static {
     fn carry_out(&mut self, output: Output);
 }
 
-/// The running thread. It ends when its inbox is closed.
+/// The running thread. It ends when its inbox is closed, and soon after this is dropped.
 #[derive(Debug)]
 pub struct KernelThread {
     inbox: Inbox,
-    thread: JoinHandle<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for KernelThread {
+    fn drop(&mut self) {
+        self.inbox.close();
+    }
 }
 
 impl KernelThread {
@@ -57,14 +63,16 @@ impl KernelThread {
         let thread = std::thread::Builder::new()
             .name("kernel".to_owned())
             .spawn(move || or_abort("kernel", || turns.run()))?;
-        Ok(Self { inbox, thread })
+        Ok(Self { inbox, thread: Some(thread) })
     }
 
     /// Closes the inbox and waits for the thread's end.
-    pub fn stop(self) {
+    pub fn stop(mut self) {
         self.inbox.close();
-        // It catches its own unwinds, so there is nothing to learn from the join.
-        let _ = self.thread.join();
+        if let Some(thread) = self.thread.take() {
+            // It catches its own unwinds, so there is nothing to learn from the join.
+            let _ = thread.join();
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 
 pub mod backend;
 pub mod clock;
+mod dns_gauges;
 pub mod effects;
 pub mod events;
 #[cfg(test)]
@@ -18,8 +19,8 @@ pub mod hands;
 pub mod inbox;
 pub mod kernel_thread;
 pub mod limits;
+pub mod node;
 pub mod persist_thread;
-pub mod probes;
 pub mod replies;
 pub mod shell;
 pub mod shutdown;

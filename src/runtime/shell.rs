@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::backend::NodeBackend;
@@ -14,18 +15,18 @@ use super::clock::Clock;
 use super::effects::{AskDns, Effects};
 use super::events::Events;
 use super::gauges::Gauges;
-use super::hands::{NodeHands, Publish};
+use super::hands::{NodeHands, Prober, Publish};
 use super::inbox::Inbox;
 use super::kernel_thread::KernelThread;
 use super::limits::{HAND_OVER, WALL_CLOCK_EVERY};
 use super::persist_thread::PersistThread;
-use super::probes::{Prober, Probes};
 use super::replies::Replies;
 use super::shutdown::handed_over;
 use crate::edge::telemetry::Metrics;
 use crate::edge::transport::{Incoming, Transport};
 use crate::kernel::consensus::PersistBatch;
 use crate::kernel::controller::{Boot, Controller, Input, View};
+use crate::kernel::domain::ProbeResult;
 
 /// Makes a batch durable before it returns. Errors are for people; after the first it is not called again.
 pub type WriteBatch = Box<dyn FnMut(&PersistBatch) -> Result<(), String> + Send>;
@@ -42,8 +43,10 @@ pub struct Parts {
     pub transport: Transport,
     /// What they send.
     pub incoming: mpsc::Receiver<Incoming>,
-    /// Makes a probe.
+    /// Starts probes.
     pub prober: Prober,
+    /// What came of them.
+    pub probed: mpsc::Receiver<ProbeResult>,
     /// Asks a DNS server.
     pub ask_dns: AskDns,
     /// Carries views to the DNS server.
@@ -72,7 +75,7 @@ pub enum ShellError {
     Thread(#[from] std::io::Error),
 }
 
-/// A running kernel and what it needs.
+/// A running kernel and what it needs. Dropped, it ends by and by; [`Self::stop`] waits for that.
 #[derive(Debug)]
 pub struct Shell {
     inbox: Inbox,
@@ -84,31 +87,29 @@ pub struct Shell {
     transport: Arc<Transport>,
     kernel: KernelThread,
     persist: PersistThread,
-    stop: CancellationToken,
+    stop: DropGuard,
     tasks: TaskTracker,
 }
 
 impl Shell {
     /// Starts the kernel. Needs a tokio runtime.
     pub fn start(parts: Parts) -> Result<Self, ShellError> {
-        let Parts { boot, clock, write, transport, incoming, prober, ask_dns, publish, metrics } =
-            parts;
+        let Parts { boot, clock, write, transport, incoming, prober, probed, .. } = parts;
+        let Parts { ask_dns, publish, metrics, .. } = parts;
         let request_timeout = boot.cluster.timing.request_timeout;
         let controller = Controller::start(clock.now(), boot).map_err(ShellError::Contradiction)?;
         let (inbox, replies, transport) = (Inbox::new(), Replies::default(), Arc::new(transport));
         let (view_sender, view) = watch::channel(None);
         let (queue, persist) = PersistThread::start(inbox.clone(), write)?;
-        let handle = Handle::current();
         let hands = NodeHands {
             persist: queue,
             transport: Arc::clone(&transport),
-            probes: Probes::start(&handle, inbox.clone(), prober),
-            effects: Effects::start(&handle, inbox.clone(), ask_dns),
+            prober,
+            effects: Effects::start(&Handle::current(), inbox.clone(), ask_dns),
             replies: replies.clone(),
             view: view_sender,
             publish,
             events: Events::start()?,
-            clock,
         };
         let kernel = KernelThread::start(inbox.clone(), clock, controller, hands)?;
 
@@ -120,8 +121,12 @@ impl Shell {
             metrics: metrics.clone(),
         };
         tasks.spawn(gauges.run(stop.clone()));
-        tasks.spawn(stop.clone().run_until_cancelled_owned(carry(incoming, inbox.clone())));
-        tasks.spawn(stop.clone().run_until_cancelled_owned(tell_the_time(inbox.clone(), clock)));
+        let until_stop = |task: BoxFuture<'static, ()>| {
+            tasks.spawn(stop.clone().run_until_cancelled_owned(task));
+        };
+        until_stop(Box::pin(carry(incoming, inbox.clone())));
+        until_stop(Box::pin(carry_results(probed, inbox.clone())));
+        until_stop(Box::pin(tell_the_time(inbox.clone(), clock)));
         tasks.close();
         Ok(Self {
             inbox,
@@ -133,7 +138,7 @@ impl Shell {
             transport,
             kernel,
             persist,
-            stop,
+            stop: stop.drop_guard(),
             tasks,
         })
     }
@@ -169,7 +174,7 @@ impl Shell {
     /// Ends everything: when this returns, the last batch that the kernel ordered is on the disk.
     pub async fn stop(self) {
         let Self { kernel, persist, stop, tasks, transport, .. } = self;
-        stop.cancel();
+        drop(stop);
         tasks.wait().await;
         transport.stop().await;
         let threads = move || {
@@ -190,6 +195,13 @@ async fn carry(mut incoming: mpsc::Receiver<Incoming>, inbox: Inbox) {
             Incoming::BulkSent { to, delivered } => Input::BulkSent { to, delivered },
         };
         inbox.peer(input).await;
+    }
+}
+
+/// From the prober to the kernel.
+async fn carry_results(mut probed: mpsc::Receiver<ProbeResult>, inbox: Inbox) {
+    while let Some(result) = probed.recv().await {
+        inbox.probed(result).await;
     }
 }
 
