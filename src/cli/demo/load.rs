@@ -16,6 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::log::{Asked, ClientLog, Heard};
 use super::ports::{Block, NODES, PLANES};
+use crate::edge::dns::ask_addresses;
 
 /// 100 questions a second, of each kind.
 const EVERY: Duration = Duration::from_millis(10);
@@ -104,12 +105,8 @@ async fn get(gateway: SocketAddr) -> Result<Heard, String> {
 async fn query(server: SocketAddr) -> Heard {
     match ask_addresses(server, NAME, PATIENCE).await {
         Ok(addresses) => plane_of(&addresses),
-        Err(error) => Heard::Fault(error.to_string()),
+        Err(why) => Heard::Fault(why),
     }
-}
-
-async fn ask_addresses(_: SocketAddr, _: &str, _: Duration) -> Result<Vec<IpAddr>, String> {
-    Err("not yet".to_owned())
 }
 
 /// The plane that all of these addresses belong to.
