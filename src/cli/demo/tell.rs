@@ -107,7 +107,8 @@ mod tests {
 
     impl Write for Paper {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
+            let mut paper = self.0.lock().expect("no writer panics");
+            paper.extend_from_slice(bytes);
             Ok(bytes.len())
         }
 
@@ -122,8 +123,8 @@ mod tests {
         timeline.waiting("ready", "no leader yet");
         timeline.waiting("ready", "a line that is far too long for the width of this terminal");
         timeline.event("all up");
-        let text = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
-        text
+        let text = paper.0.lock().unwrap().clone();
+        String::from_utf8(text).unwrap()
     }
 
     #[test]
