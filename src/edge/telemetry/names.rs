@@ -59,10 +59,14 @@ metrics_table! {
         "Always 1; the label says which version runs.";
     COMMIT_SECONDS = "biplane_commit_seconds", Histogram, "seconds", "",
         "Time from a proposal on this leader to its apply.";
-    DNS_QUERIES = "biplane_dns_queries_total", Counter, "queries", "transport, rcode",
-        "Questions that the DNS server took.";
-    DNS_DROPPED = "biplane_dns_dropped_total", Counter, "messages", "reason",
-        "DNS messages that got no answer: scraps, answers, over the rate.";
+    DNS_ANSWERS = "biplane_dns_answers_total", Counter, "answers", "rcode",
+        "Answers that the DNS server gave.";
+    DNS_DROPPED = "biplane_dns_dropped_total", Counter, "messages", "",
+        "DNS messages that must not be answered: scraps and answers.";
+    DNS_PANICS = "biplane_dns_panics_total", Counter, "queries", "",
+        "DNS queries that made the server panic; each cost one answer.";
+    DNS_QUERIES = "biplane_dns_queries_total", Counter, "queries", "transport",
+        "Messages that came to the DNS server.";
     EVENTS = "biplane_events_total", Counter, "events", "kind, level",
         "Things that the kernel found worth telling.";
     FRAMES_DROPPED = "biplane_frames_dropped_total", Counter, "frames", "peer",
