@@ -4,6 +4,7 @@ mod epoch;
 mod member;
 mod name;
 mod probe;
+mod question;
 mod route;
 mod state;
 mod time;
@@ -17,6 +18,7 @@ pub use probe::{
     Endpoint, HttpProbe, ProbeFault, ProbeId, ProbeKind, ProbeOrder, ProbeResult, ProbeTarget,
     ProbeTimings,
 };
+pub use question::{IdError, QuestionId, SwitchoverId};
 pub use route::Route;
 pub use state::{HealthState, StatePair};
 pub use time::{LedgerTime, Moment, Timer, WallTime};

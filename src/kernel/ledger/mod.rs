@@ -1,8 +1,47 @@
 //! The ledger (F3): what the cluster has agreed, as a fold of commands.
+//!
+//! `command` says what can be logged, `envelope` how it is written, `state` folds it (one `apply_*` file per
+//! kind of command), `audit` chains the bytes.
 
+mod apply_admin;
+mod apply_decide;
+mod apply_health;
+mod apply_question;
+mod audit;
 mod cluster;
+mod command;
+mod envelope;
+mod facts;
+mod outcome;
+mod snapshot;
+mod state;
 
-pub use cluster::{
-    Budget, Cluster, FlapLimit, GatewayRoute, Group, Member, Mode, OnSwitch, OutWhen, Plane,
-    Policy, Role, Timing, WhenBothDown,
-};
+pub use crate::kernel::policy::{Budget, FlapLimit, Mode, OutWhen, Policy, WhenBothDown};
+pub use audit::{Audit, AuditLink};
+pub use cluster::{Cluster, GatewayRoute, Group, Member, OnSwitch, Plane, Role, Timing};
+pub use command::{Command, Move, RequestKey, SwitchCommand};
+pub use envelope::{Envelope, FORMAT};
+pub use facts::Evidence;
+pub use outcome::{Applied, Outcome, RefusalReason};
+pub use snapshot::SnapshotError;
+pub use state::{Ballot, GroupState, Ledger, ObserverState, Question};
+
+/// Limits of the replicated state; nothing in it grows without one of these.
+pub mod limits {
+    use std::time::Duration;
+
+    /// Ended switchovers that are kept; the oldest go first.
+    pub const SWITCHOVERS_KEPT: usize = 1_000;
+    /// Outcomes of requests that are kept for repetition; the oldest go first.
+    pub const OUTCOMES_KEPT: usize = 10_000;
+    /// How long they are kept, in ledger time.
+    pub const OUTCOMES_KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
+    /// Links of the audit chain that the state holds; older ones lie in the log.
+    pub const AUDIT_LINKS: usize = 16;
+    /// Times of automatic switchovers that are kept per group.
+    pub const AUTOMATIC_TIMES_KEPT: usize = 32;
+    /// Open and recently closed questions that are kept.
+    pub const QUESTIONS_KEPT: usize = 64;
+    /// Characters of a reason that a person gives.
+    pub const REASON_MAX: usize = 1_000;
+}

@@ -1,1 +1,9 @@
 //! Switchover (F2): decision → plan → steps → verification, as a saga whose state machine is a table.
+
+mod plan;
+mod record;
+mod table;
+
+pub use plan::{AUTOMATIC_STEPS, FORCED_SKIPS, FORCED_STEPS, PLANNED_STEPS};
+pub use record::{Kind, StepTime, Switchover};
+pub use table::{Event, IllegalEvent, State, TABLE, picture};

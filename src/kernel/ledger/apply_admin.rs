@@ -1,0 +1,162 @@
+//! What operators do, and the first configuration, at apply.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::cluster::Cluster;
+use super::command::{RequestKey, SwitchCommand};
+use super::limits;
+use super::outcome::{Applied, Outcome, RefusalReason};
+use super::state::{Entry, GroupState, Ledger};
+use crate::kernel::domain::{GroupName, PlaneName, Route, SwitchoverId};
+use crate::kernel::policy::Hold;
+use crate::kernel::switchover::{FORCED_SKIPS, Kind, Switchover};
+
+impl Ledger {
+    pub(super) fn configure(&mut self, entry: &mut Entry, cluster: Cluster) {
+        if self.config.is_some() {
+            let reason = RefusalReason::AlreadyConfigured;
+            return entry.applied.push(Applied::Refused("configuration".to_owned(), reason));
+        }
+        self.generation = 1;
+        let epoch = self.first_epoch();
+        let routes = Arc::make_mut(&mut self.routes);
+        let groups = Arc::make_mut(&mut self.groups);
+        for (name, group) in &cluster.groups {
+            routes.insert(name.clone(), Route { plane: group.home.clone(), epoch });
+            groups.insert(name.clone(), GroupState::default());
+        }
+        self.serials = cluster.zones.keys().map(|origin| (origin.clone(), 1)).collect();
+        self.config = Some(Arc::new(cluster));
+        self.config_version = 1;
+        self.revision = entry.index;
+        self.index_services();
+        entry.applied.push(Applied::Configured);
+    }
+
+    pub(super) fn switch(&mut self, entry: &mut Entry, command: SwitchCommand) {
+        let request = command.request;
+        if let Some((_, outcome)) = self.settled.requests.get(&request).cloned() {
+            return entry.applied.push(Applied::Settled(request, outcome));
+        }
+        let outcome = match self.repeated(&command) {
+            Some(outcome) => outcome,
+            None => match self.admit(&command) {
+                Ok(switchover) => {
+                    let id = self.begin(entry, switchover);
+                    self.remember_key(&command, id);
+                    entry.applied.push(Applied::Switchover(id));
+                    Outcome::Switchover(id, false)
+                }
+                Err(reason) => Outcome::Refused(reason),
+            },
+        };
+        self.settle(entry, request, outcome);
+    }
+
+    /// What an earlier request with the same principal and key made.
+    fn repeated(&self, command: &SwitchCommand) -> Option<Outcome> {
+        let (key, body) = command.idempotency.as_ref()?;
+        let (_, hash, id) = self.settled.keys.get(&(command.by.clone(), key.clone()))?;
+        Some(if hash == body {
+            Outcome::Switchover(*id, true)
+        } else {
+            Outcome::Refused(RefusalReason::KeyReused(key.clone()))
+        })
+    }
+
+    fn remember_key(&mut self, command: &SwitchCommand, id: SwitchoverId) {
+        if let Some((key, body)) = &command.idempotency {
+            let settled = Arc::make_mut(&mut self.settled);
+            let made = (self.time, body.clone(), id);
+            settled.keys.insert((command.by.clone(), key.clone()), made);
+        }
+    }
+
+    fn admit(&self, command: &SwitchCommand) -> Result<Switchover, RefusalReason> {
+        let SwitchCommand { moved, kind, by, reason, .. } = command;
+        let config = self.config.as_ref().ok_or(RefusalReason::NotConfigured)?;
+        self.check_base(moved)?;
+        let route = self
+            .routes
+            .get(&moved.group)
+            .ok_or_else(|| RefusalReason::NoSuchGroup(moved.group.clone()))?;
+        if config.plane_index(&moved.to).is_none() {
+            return Err(RefusalReason::NoSuchPlane(moved.to.clone()));
+        }
+        if route.plane == moved.to {
+            return Err(RefusalReason::AlreadyThere(moved.to.clone()));
+        }
+        if self.in_flight(&moved.group) {
+            return Err(RefusalReason::Held(vec![Hold::InFlight]));
+        }
+        let drained = self.drained.get(&moved.to).cloned();
+        if let (Kind::Planned, Some(why)) = (kind, drained) {
+            return Err(RefusalReason::Held(vec![Hold::TargetDrained(why)]));
+        }
+        let mut switchover =
+            self.planned(moved, route, *kind, by.clone(), shortened(reason.clone()));
+        if *kind == Kind::Forced {
+            switchover.skipped = FORCED_SKIPS.iter().map(|skip| (*skip).to_owned()).collect();
+        }
+        Ok(switchover)
+    }
+
+    pub(super) fn freeze(
+        &mut self,
+        entry: &mut Entry,
+        request: RequestKey,
+        named: BTreeSet<GroupName>,
+        on: bool,
+        reason: String,
+    ) {
+        if let Some((_, outcome)) = self.settled.requests.get(&request).cloned() {
+            return entry.applied.push(Applied::Settled(request, outcome));
+        }
+        if let Some(unknown) = named.iter().find(|group| !self.groups.contains_key(*group)) {
+            let refused = Outcome::Refused(RefusalReason::NoSuchGroup(unknown.clone()));
+            return self.settle(entry, request, refused);
+        }
+        let reason = on.then(|| shortened(reason));
+        for (name, state) in Arc::make_mut(&mut self.groups) {
+            if named.is_empty() || named.contains(name) {
+                state.frozen.clone_from(&reason);
+            }
+        }
+        entry.applied.push(Applied::Guards);
+        self.settle(entry, request, Outcome::Done {});
+    }
+
+    pub(super) fn drain(
+        &mut self,
+        entry: &mut Entry,
+        request: RequestKey,
+        plane: PlaneName,
+        on: bool,
+        reason: String,
+    ) {
+        if let Some((_, outcome)) = self.settled.requests.get(&request).cloned() {
+            return entry.applied.push(Applied::Settled(request, outcome));
+        }
+        let known = self.config.as_ref().is_some_and(|c| c.plane_index(&plane).is_some());
+        if !known {
+            let refused = Outcome::Refused(RefusalReason::NoSuchPlane(plane));
+            return self.settle(entry, request, refused);
+        }
+        if on {
+            self.drained.insert(plane, shortened(reason));
+        } else {
+            self.drained.remove(&plane);
+        }
+        entry.applied.push(Applied::Guards);
+        self.settle(entry, request, Outcome::Done {});
+    }
+}
+
+/// A person's reason, cut to its limit at a character.
+fn shortened(reason: String) -> String {
+    if reason.chars().count() <= limits::REASON_MAX {
+        return reason;
+    }
+    reason.chars().take(limits::REASON_MAX).collect()
+}

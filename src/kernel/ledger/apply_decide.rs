@@ -1,0 +1,314 @@
+//! Decisions and the steps of switchovers, at apply: where every node ratifies what the leader proposed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::command::Move;
+use super::facts::Evidence;
+use super::limits;
+use super::outcome::{Applied, RefusalReason};
+use super::state::{Entry, Ledger};
+use crate::kernel::domain::{
+    Epoch, GroupName, MemberId, PlaneName, QuestionId, Route, ServiceName, StatePair, SwitchoverId,
+};
+use crate::kernel::policy::{Hold, holds};
+use crate::kernel::switchover::{Event, Kind, State, Switchover};
+
+impl Ledger {
+    pub(super) fn decide(&mut self, entry: &mut Entry, question: QuestionId, moves: Vec<Move>) {
+        for moved in moves {
+            let group = moved.group.clone();
+            match self.ratify(question, &moved) {
+                Ok(switchover) => {
+                    let id = self.begin(entry, switchover);
+                    let now = self.time;
+                    let groups = Arc::make_mut(&mut self.groups);
+                    if let Some(state) = groups.get_mut(&group) {
+                        state.automatic.push(now);
+                        let excess =
+                            state.automatic.len().saturating_sub(limits::AUTOMATIC_TIMES_KEPT);
+                        state.automatic.drain(..excess);
+                    }
+                    entry.applied.push(Applied::Switchover(id));
+                }
+                Err(reason) => {
+                    entry.applied.push(Applied::Refused(format!("move of {group}"), reason));
+                }
+            }
+        }
+    }
+
+    /// The hard guards, from replicated state alone.
+    fn ratify(&self, question: QuestionId, moved: &Move) -> Result<Switchover, RefusalReason> {
+        let route = self
+            .routes
+            .get(&moved.group)
+            .ok_or_else(|| RefusalReason::NoSuchGroup(moved.group.clone()))?;
+        self.check_base(moved)?;
+        self.check_question(question, &moved.group)?;
+        let facts = self
+            .facts(&moved.group, Evidence::Ballots(question))
+            .ok_or_else(|| RefusalReason::NoSuchGroup(moved.group.clone()))?;
+        if moved.to != facts.target_name {
+            return Err(RefusalReason::AlreadyThere(moved.to.clone()));
+        }
+        let holds = holds(&facts);
+        if !holds.is_empty() {
+            return Err(RefusalReason::Held(holds));
+        }
+        let cause = format!("{} on {}", facts.source.words(), route.plane);
+        Ok(Switchover {
+            question: Some(question),
+            ballots: self.ballots_about(question, &moved.group),
+            ..self.planned(moved, route, Kind::Automatic, "quorum".to_owned(), cause)
+        })
+    }
+
+    pub(super) fn check_base(&self, moved: &Move) -> Result<(), RefusalReason> {
+        match self.routes.get(&moved.group) {
+            None => Err(RefusalReason::NoSuchGroup(moved.group.clone())),
+            Some(route) if route.epoch != moved.base => {
+                Err(RefusalReason::StaleEpoch { base: moved.base, current: route.epoch })
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn check_question(&self, id: QuestionId, group: &GroupName) -> Result<(), RefusalReason> {
+        self.questions
+            .get(&id)
+            .filter(|q| q.open && q.config == self.config_version && q.groups.contains(group))
+            .map(|_| ())
+            .ok_or(RefusalReason::QuestionClosed(id))
+    }
+
+    /// A switchover with nothing done yet.
+    pub(super) fn planned(
+        &self,
+        moved: &Move,
+        route: &Route,
+        kind: Kind,
+        by: String,
+        cause: String,
+    ) -> Switchover {
+        Switchover {
+            id: SwitchoverId { index: self.index, nth: 0 },
+            group: moved.group.clone(),
+            from: route.plane.clone(),
+            to: moved.to.clone(),
+            kind,
+            state: State::Planned,
+            base: moved.base,
+            epoch: None,
+            by,
+            cause,
+            question: None,
+            ballots: BTreeMap::new(),
+            skipped: Vec::new(),
+            steps: Vec::new(),
+            converging: Vec::new(),
+            outcome: String::new(),
+        }
+    }
+
+    /// Puts a switchover into the ledger; what gave way to it is overtaken.
+    pub(super) fn begin(&mut self, entry: &mut Entry, mut switchover: Switchover) -> SwitchoverId {
+        let id = SwitchoverId { index: entry.index, nth: entry.decided };
+        entry.decided += 1;
+        switchover.id = id;
+        let asked = switchover.question.and_then(|question| self.questions.get(&question));
+        if let Some(asked) = asked {
+            switchover.note("detected", asked.asked_at, self.wall, entry.term);
+        }
+        switchover.note("decided", self.time, self.wall, entry.term);
+        switchover
+            .advance(Event::Precheck, self.time, self.wall, entry.term)
+            .expect("a planned switchover takes `precheck`: it stands in the table");
+        let last = self.groups.get(&switchover.group).and_then(|state| state.switchover);
+        let (now, wall) = (self.time, self.wall);
+        let switchovers = Arc::make_mut(&mut self.switchovers);
+        if let Some(old) = last.and_then(|last| switchovers.get_mut(&last))
+            && old.state.next(Event::Overtake).is_ok()
+        {
+            let old = Arc::make_mut(old);
+            old.advance(Event::Overtake, now, wall, entry.term)
+                .expect("the table was asked just above");
+            old.outcome = format!("overtaken by {id}");
+            entry.applied.push(Applied::Switchover(old.id));
+        }
+        let groups = Arc::make_mut(&mut self.groups);
+        if let Some(state) = groups.get_mut(&switchover.group) {
+            state.switchover = Some(id);
+        }
+        switchovers.insert(id, Arc::new(switchover));
+        id
+    }
+
+    fn ballots_about(
+        &self,
+        question: QuestionId,
+        group: &GroupName,
+    ) -> BTreeMap<MemberId, BTreeMap<ServiceName, StatePair>> {
+        let services = self
+            .config
+            .as_ref()
+            .and_then(|config| config.groups.get(group))
+            .map_or(&[][..], |group| &group.services);
+        let Some(question) = self.questions.get(&question) else { return BTreeMap::new() };
+        let about = |states: &BTreeMap<ServiceName, StatePair>| {
+            let pair = |service: &ServiceName| states.get(service).map(|p| (service.clone(), *p));
+            services.iter().filter_map(pair).collect()
+        };
+        question
+            .ballots
+            .iter()
+            .filter(|(_, ballot)| !ballot.isolated)
+            .map(|(member, ballot)| (*member, about(&ballot.states)))
+            .collect()
+    }
+
+    pub(super) fn advance(
+        &mut self,
+        entry: &mut Entry,
+        id: SwitchoverId,
+        event: Event,
+        question: Option<QuestionId>,
+        converging: Vec<String>,
+        note: String,
+    ) {
+        match self.step(entry, id, event, question) {
+            Ok(()) => {
+                let switchovers = Arc::make_mut(&mut self.switchovers);
+                if let Some(switchover) = switchovers.get_mut(&id).map(Arc::make_mut) {
+                    if !converging.is_empty() || event == Event::Verified {
+                        switchover.converging = converging;
+                    }
+                    if !note.is_empty() {
+                        switchover.outcome = note;
+                    }
+                }
+                entry.applied.push(Applied::Switchover(id));
+            }
+            Err(reason) => {
+                entry.applied.push(Applied::Refused(format!("{event} of {id}"), reason));
+            }
+        }
+    }
+
+    fn step(
+        &mut self,
+        entry: &mut Entry,
+        id: SwitchoverId,
+        event: Event,
+        question: Option<QuestionId>,
+    ) -> Result<(), RefusalReason> {
+        let switchover =
+            self.switchovers.get(&id).cloned().ok_or(RefusalReason::NoSuchSwitchover(id))?;
+        let state = switchover.state;
+        state.next(event).map_err(|_| RefusalReason::NotNow(state))?;
+        match event {
+            Event::Route => {
+                self.check_route(&switchover, question)?;
+                let ballots = question.map(|q| self.ballots_about(q, &switchover.group));
+                let epoch =
+                    self.route_to(entry, &switchover.group, &switchover.to, switchover.kind);
+                self.change(id, |s| {
+                    s.epoch = Some(epoch);
+                    s.question = question.or(s.question);
+                    if let Some(ballots) = ballots {
+                        s.ballots = ballots;
+                    }
+                });
+            }
+            Event::Undo => {
+                self.check_way_back(&switchover)?;
+                self.route_to(entry, &switchover.group, &switchover.from, Kind::Planned);
+            }
+            Event::Precheck
+            | Event::Abandon
+            | Event::Verify
+            | Event::Verified
+            | Event::Strand
+            | Event::UndoRouted
+            | Event::Overtake => {}
+        }
+        let (now, wall, term) = (self.time, self.wall, entry.term);
+        self.change(id, |s| {
+            s.advance(event, now, wall, term).expect("the table was asked at the top");
+        });
+        Ok(())
+    }
+
+    fn change(&mut self, id: SwitchoverId, how: impl FnOnce(&mut Switchover)) {
+        let switchovers = Arc::make_mut(&mut self.switchovers);
+        if let Some(switchover) = switchovers.get_mut(&id) {
+            how(Arc::make_mut(switchover));
+        }
+    }
+
+    /// Whether the route may change now: the base is current and, unless forced, the ballots suffice.
+    fn check_route(
+        &self,
+        switchover: &Switchover,
+        question: Option<QuestionId>,
+    ) -> Result<(), RefusalReason> {
+        let Switchover { group, to, base, kind, .. } = switchover;
+        self.check_base(&Move { group: group.clone(), to: to.clone(), base: *base })?;
+        if *kind == Kind::Forced {
+            return Ok(());
+        }
+        let none = QuestionId { term: 0, index: 0 };
+        let question = question.ok_or(RefusalReason::QuestionClosed(none))?;
+        self.check_question(question, group)?;
+        let facts = self
+            .facts(group, Evidence::Ballots(question))
+            .ok_or_else(|| RefusalReason::NoSuchGroup(group.clone()))?;
+        if !facts.target.good() {
+            return Err(RefusalReason::TargetNotUp(facts.target.words()));
+        }
+        if *kind == Kind::Automatic {
+            if !facts.source.out(facts.out_when, facts.policy.degraded_is_out) {
+                return Err(RefusalReason::Held(vec![Hold::NotEnoughDown]));
+            }
+            if !facts.two_sites_voted {
+                return Err(RefusalReason::Held(vec![Hold::OneSiteVoted]));
+            }
+        }
+        Ok(())
+    }
+
+    /// The way back is open only to a plane whose verdict is `up`, and while nothing newer moved the route.
+    fn check_way_back(&self, switchover: &Switchover) -> Result<(), RefusalReason> {
+        let current = self.routes.get(&switchover.group).map(|route| route.epoch);
+        if current != switchover.epoch {
+            let base = switchover.epoch.unwrap_or(switchover.base);
+            let current = current.unwrap_or(base);
+            return Err(RefusalReason::StaleEpoch { base, current });
+        }
+        let back = self.config.as_ref().and_then(|config| config.plane_index(&switchover.from));
+        let back = back.ok_or_else(|| RefusalReason::NoSuchPlane(switchover.from.clone()))?;
+        let sum = self.sum(&switchover.group, back, Evidence::Reports);
+        if sum.good() { Ok(()) } else { Err(RefusalReason::TargetNotUp(sum.words())) }
+    }
+
+    /// The only place where a route changes: always to a new epoch.
+    fn route_to(
+        &mut self,
+        entry: &mut Entry,
+        group: &GroupName,
+        plane: &PlaneName,
+        kind: Kind,
+    ) -> Epoch {
+        let first = self.first_epoch();
+        let routes = Arc::make_mut(&mut self.routes);
+        let epoch = routes.get(group).map_or(first, |route| route.epoch.next());
+        routes.insert(group.clone(), Route { plane: plane.clone(), epoch });
+        let groups = Arc::make_mut(&mut self.groups);
+        let state = groups.entry(group.clone()).or_default();
+        state.changed_at = Some(self.time);
+        state.cut = kind != Kind::Planned;
+        entry.routed.insert(group.clone());
+        entry.applied.push(Applied::Routed(group.clone()));
+        epoch
+    }
+}

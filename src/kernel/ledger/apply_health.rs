@@ -1,0 +1,107 @@
+//! Reports and the loss of observers, at apply.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::facts::Evidence;
+use super::outcome::{Applied, RefusalReason};
+use super::state::{Entry, Ledger};
+use crate::kernel::domain::{Incarnation, MemberId, ServiceName, StatePair};
+use crate::kernel::health::Verdict;
+
+/// Verdicts of some services on both planes.
+type Verdicts = Vec<(ServiceName, [Verdict; 2])>;
+
+impl Ledger {
+    pub(super) fn report(
+        &mut self,
+        entry: &mut Entry,
+        observer: MemberId,
+        word: (Incarnation, u64),
+        isolated: bool,
+        states: BTreeMap<ServiceName, StatePair>,
+    ) {
+        let Some(config) = self.config.clone() else {
+            return refuse(entry, RefusalReason::NotConfigured);
+        };
+        if !config.members.contains_key(&observer) || !self.is_news(observer, word) {
+            return refuse(entry, RefusalReason::OldNews(observer));
+        }
+        let known = |service: &ServiceName| config.services.contains_key(service);
+        let new_process =
+            self.observers.get(&observer).is_none_or(|state| state.incarnation < word.0);
+        let mut touched: Vec<ServiceName> = states.keys().filter(|s| known(s)).cloned().collect();
+        if new_process && let Some(before) = self.observers.get(&observer) {
+            touched.extend(before.states.keys().filter(|s| !states.contains_key(*s)).cloned());
+        }
+        let before = self.verdicts(&touched);
+        let state = self.observers.entry(observer).or_default();
+        state.incarnation = word.0;
+        state.seq = word.1;
+        state.lost = false;
+        state.isolated = isolated;
+        let held = Arc::make_mut(&mut state.states);
+        if new_process {
+            held.clear();
+        }
+        held.extend(states.into_iter().filter(|(service, _)| known(service)));
+        self.note_flaps(before);
+        entry.applied.push(Applied::Reported(observer, touched));
+    }
+
+    pub(super) fn observer_lost(
+        &mut self,
+        entry: &mut Entry,
+        observer: MemberId,
+        incarnation: Incarnation,
+    ) {
+        let Some(state) = self.observers.get_mut(&observer) else { return };
+        if state.incarnation == incarnation && !state.lost {
+            state.lost = true;
+            entry.applied.push(Applied::Lost(observer));
+        }
+    }
+
+    /// Whether (incarnation, seq) is greater than what the observer said before.
+    pub(super) fn is_news(&self, observer: MemberId, word: (Incarnation, u64)) -> bool {
+        self.observers.get(&observer).is_none_or(|state| word > (state.incarnation, state.seq))
+    }
+
+    fn verdicts(&self, services: &[ServiceName]) -> Verdicts {
+        let both = |service: &ServiceName| {
+            [0, 1].map(|plane| self.verdict(service, plane, Evidence::Reports))
+        };
+        services.iter().map(|service| (service.clone(), both(service))).collect()
+    }
+
+    /// Notes each service that went down just now: planes that do so too often are unstable.
+    fn note_flaps(&mut self, before: Verdicts) {
+        let now = self.time;
+        for (service, was) in before {
+            for (plane, was) in was.into_iter().enumerate() {
+                let is = self.verdict(&service, plane, Evidence::Reports);
+                if was == Verdict::Down || is != Verdict::Down {
+                    continue;
+                }
+                let keep = self.flap_times_kept(&service);
+                let flaps = Arc::make_mut(&mut self.flaps);
+                let times = &mut flaps.entry(service.clone()).or_default()[plane];
+                times.push(now);
+                let excess = times.len().saturating_sub(keep);
+                times.drain(..excess);
+            }
+        }
+    }
+
+    fn flap_times_kept(&self, service: &ServiceName) -> usize {
+        let limit = self
+            .group_of
+            .get(service)
+            .and_then(|group| self.config.as_ref()?.groups.get(group)?.policy.flap_limit);
+        limit.map_or(0, |limit| usize::try_from(limit.downs).unwrap_or(usize::MAX))
+    }
+}
+
+fn refuse(entry: &mut Entry, reason: RefusalReason) {
+    entry.applied.push(Applied::Refused("report".to_owned(), reason));
+}

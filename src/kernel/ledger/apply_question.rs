@@ -1,0 +1,116 @@
+//! Questions and ballots, at apply.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::outcome::{Applied, RefusalReason};
+use super::state::{Entry, Ledger, Question};
+use crate::kernel::domain::{GroupName, Incarnation, MemberId, QuestionId, ServiceName, StatePair};
+
+impl Ledger {
+    pub(super) fn ask(
+        &mut self,
+        entry: &mut Entry,
+        groups: BTreeSet<GroupName>,
+        config: u64,
+        why: String,
+    ) {
+        let Some(cluster) = self.config.clone() else { return };
+        if config != self.config_version {
+            return;
+        }
+        let groups: BTreeSet<GroupName> = groups
+            .into_iter()
+            .filter(|group| self.groups.get(group).is_some_and(|state| state.question.is_none()))
+            .collect();
+        if groups.is_empty() {
+            return;
+        }
+        let id = QuestionId { term: entry.term, index: entry.index };
+        // Two questions in one entry are one question: ballots name the entry.
+        if let Some(question) = self.questions.get_mut(&id) {
+            Arc::make_mut(&mut question.groups).extend(groups.iter().cloned());
+        } else {
+            let until = self.time + cluster.timing.question_window;
+            let question = Question {
+                groups: Arc::new(groups.clone()),
+                config,
+                asked_at: self.time,
+                until,
+                why,
+                open: true,
+                ballots: BTreeMap::new(),
+            };
+            self.questions.insert(id, question);
+        }
+        let states = Arc::make_mut(&mut self.groups);
+        for group in &groups {
+            if let Some(state) = states.get_mut(group) {
+                state.question = Some(id);
+            }
+        }
+        entry.applied.push(Applied::Asked(id));
+    }
+
+    pub(super) fn vote(
+        &mut self,
+        entry: &mut Entry,
+        id: QuestionId,
+        observer: MemberId,
+        word: (Incarnation, u64),
+        isolated: bool,
+        states: BTreeMap<ServiceName, StatePair>,
+    ) {
+        let member = self.config.as_ref().is_some_and(|c| c.members.contains_key(&observer));
+        if !member || !self.is_news(observer, word) {
+            let reason = RefusalReason::OldNews(observer);
+            return entry.applied.push(Applied::Refused("ballot".to_owned(), reason));
+        }
+        let state = self.observers.entry(observer).or_default();
+        let new_process = state.incarnation < word.0;
+        if new_process {
+            // What an earlier process reported is not this one's word.
+            state.states = Arc::new(BTreeMap::new());
+        }
+        state.incarnation = word.0;
+        state.seq = word.1;
+        state.lost = false;
+        let Some(question) = self.questions.get_mut(&id).filter(|question| question.open) else {
+            let reason = RefusalReason::QuestionClosed(id);
+            return entry.applied.push(Applied::Refused("ballot".to_owned(), reason));
+        };
+        let ballot = Arc::make_mut(question.ballots.entry(observer).or_default());
+        if ballot.incarnation < word.0 {
+            ballot.states.clear();
+        }
+        ballot.incarnation = word.0;
+        ballot.seq = word.1;
+        ballot.isolated = isolated;
+        let services: Vec<ServiceName> = states.keys().cloned().collect();
+        ballot.states.extend(states);
+        entry.applied.push(Applied::Voted(id, services));
+    }
+
+    /// Closes the open questions that `which` picks.
+    pub(super) fn close_questions(&mut self, entry: &mut Entry, which: impl Fn(&Question) -> bool) {
+        let ids: Vec<QuestionId> = self
+            .questions
+            .iter()
+            .filter(|(_, question)| question.open && which(question))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in ids {
+            let Some(question) = self.questions.get_mut(&id) else { continue };
+            question.open = false;
+            let states = Arc::make_mut(&mut self.groups);
+            for group in question.groups.iter() {
+                if let Some(state) = states.get_mut(group)
+                    && state.question == Some(id)
+                {
+                    state.question = None;
+                }
+            }
+            entry.applied.push(Applied::Closed(id));
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What can be logged. Commands are self-describing JSON: unknown fields are kept in the bytes and ignored,
+//! an unknown command is refused with a reason.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::cluster::Cluster;
+use crate::kernel::domain::{
+    Epoch, GroupName, Incarnation, MemberId, PlaneName, QuestionId, ServiceName, StatePair,
+    SwitchoverId,
+};
+use crate::kernel::switchover::{Event, Kind};
+
+/// Names one request of one process for ever: (member, incarnation, counter).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RequestKey {
+    /// The member that took it.
+    pub member: MemberId,
+    /// Of that member's process.
+    pub incarnation: Incarnation,
+    /// Counts that process's requests.
+    pub counter: u64,
+}
+
+/// One group to move.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Move {
+    /// The group.
+    pub group: GroupName,
+    /// To where.
+    pub to: PlaneName,
+    /// The epoch of the route that the decision saw.
+    pub base: Epoch,
+}
+
+/// An operator's switch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SwitchCommand {
+    /// Which request.
+    pub request: RequestKey,
+    /// Who.
+    pub by: String,
+    /// Planned or forced.
+    pub kind: Kind,
+    /// What.
+    #[serde(rename = "move")]
+    pub moved: Move,
+    /// Why.
+    #[serde(default)]
+    pub reason: String,
+    /// The client's idempotency key, if it gave one, and the SHA-256 of what it asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency: Option<(String, String)>,
+}
+
+/// A command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Command {
+    /// The cluster's settings: configuration 1 by the first leader.
+    Configure(Box<Cluster>),
+    /// Time passed.
+    Tick {},
+    /// What an observer sees now, as far as it is new.
+    Report {
+        /// Who.
+        observer: MemberId,
+        /// Of its process.
+        incarnation: Incarnation,
+        /// Counts that process's reports and ballots.
+        seq: u64,
+        /// Whether it cannot reach other sites.
+        isolated: bool,
+        /// Services whose states changed since the ledger last heard.
+        states: BTreeMap<ServiceName, StatePair>,
+    },
+    /// The leader has not heard an observer for too long. Takes votes away, gives none.
+    ObserverLost {
+        /// Who.
+        observer: MemberId,
+        /// The process that fell silent.
+        incarnation: Incarnation,
+    },
+    /// Every observer is asked about these groups.
+    Question {
+        /// Which groups.
+        groups: BTreeSet<GroupName>,
+        /// The configuration that the question is about.
+        config: u64,
+        /// What made the leader ask, for people.
+        why: String,
+    },
+    /// An observer's answer, as far as it is new: its states replace those it gave before.
+    Ballot {
+        /// To which question.
+        question: QuestionId,
+        /// Who.
+        observer: MemberId,
+        /// Of its process.
+        incarnation: Incarnation,
+        /// Counts that process's reports and ballots.
+        seq: u64,
+        /// Whether it cannot reach other sites, by probes begun after the question.
+        isolated: bool,
+        /// States by probes begun after the question.
+        states: BTreeMap<ServiceName, StatePair>,
+    },
+    /// The quorum's ballots are enough: move these groups. Ratified by every node at apply.
+    Decide {
+        /// The question whose ballots are counted.
+        question: QuestionId,
+        /// The groups.
+        moves: Vec<Move>,
+    },
+    /// An operator moves a group.
+    Switch(SwitchCommand),
+    /// A switchover takes a step.
+    Advance {
+        /// Which.
+        switchover: SwitchoverId,
+        /// The event of the table.
+        event: Event,
+        /// For `route` of a planned or automatic one: the question whose ballots are counted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        question: Option<QuestionId>,
+        /// Who has not shown the new epoch.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        converging: Vec<String>,
+        /// What happened, or what a person has to do.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        note: String,
+    },
+    /// Nothing automatic for these groups (all, when empty).
+    Freeze {
+        /// Which request.
+        request: RequestKey,
+        /// Who.
+        by: String,
+        /// Which groups.
+        groups: BTreeSet<GroupName>,
+        /// On or off.
+        on: bool,
+        /// Why.
+        reason: String,
+    },
+    /// A plane is not to be chosen.
+    Drain {
+        /// Which request.
+        request: RequestKey,
+        /// Who.
+        by: String,
+        /// Which plane.
+        plane: PlaneName,
+        /// On or off.
+        on: bool,
+        /// Why.
+        reason: String,
+    },
+}

@@ -1,0 +1,60 @@
+//! One log entry: a batch of commands with its time stamps.
+
+use serde::{Deserialize, Serialize};
+
+use super::command::Command;
+use crate::kernel::domain::{LedgerTime, MemberId, WallTime};
+
+/// The format that this version writes. Readers take every format up to it.
+pub const FORMAT: u32 = 1;
+
+/// What one log entry holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// [`FORMAT`] of the writer.
+    pub format: u32,
+    /// Ledger time; apply takes the maximum of this and what stands.
+    pub at: LedgerTime,
+    /// Wall clock of the leader that proposed it.
+    pub wall: WallTime,
+    /// That leader.
+    pub by: MemberId,
+    /// The commands, in order.
+    pub commands: Vec<Command>,
+}
+
+/// An envelope whose commands are read one by one, because one of them is not known here.
+#[derive(Deserialize)]
+struct Loose {
+    format: u32,
+    at: LedgerTime,
+    wall: WallTime,
+    by: MemberId,
+    commands: Vec<serde_json::Value>,
+}
+
+impl Envelope {
+    /// The bytes that are logged.
+    pub fn encode(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("commands hold only text keys, numbers and text: all JSON")
+    }
+
+    /// Reads logged bytes. Commands that this version does not know come back as the reason why not, in
+    /// their place: apply refuses them and goes on.
+    pub fn decode(bytes: &[u8]) -> Result<(Self, Vec<(usize, String)>), String> {
+        if let Ok(envelope) = serde_json::from_slice::<Self>(bytes) {
+            return Ok((envelope, Vec::new()));
+        }
+        let loose: Loose = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        let mut commands = Vec::new();
+        let mut unknown = Vec::new();
+        for (place, value) in loose.commands.into_iter().enumerate() {
+            match serde_json::from_value(value) {
+                Ok(command) => commands.push(command),
+                Err(error) => unknown.push((place, error.to_string())),
+            }
+        }
+        let Loose { format, at, wall, by, .. } = loose;
+        Ok((Self { format, at, wall, by, commands }, unknown))
+    }
+}

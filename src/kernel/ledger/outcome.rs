@@ -1,0 +1,118 @@
+//! What came of a command: apply is total, a committed command never fails; it is refused with a reason.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::command::RequestKey;
+use crate::kernel::domain::{
+    Epoch, GroupName, MemberId, PlaneName, QuestionId, ServiceName, SwitchoverId,
+};
+use crate::kernel::policy::Hold;
+use crate::kernel::switchover::State;
+
+/// What came of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The switchover stands in the ledger; `true` when an earlier request made it.
+    Switchover(SwitchoverId, bool),
+    /// Done.
+    Done {},
+    /// Understood and not done.
+    Refused(RefusalReason),
+}
+
+/// Why a command was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefusalReason {
+    /// This version does not know the command.
+    Unknown(String),
+    /// There is no configuration yet.
+    NotConfigured,
+    /// There is one already.
+    AlreadyConfigured,
+    /// No such group.
+    NoSuchGroup(GroupName),
+    /// No such plane.
+    NoSuchPlane(PlaneName),
+    /// No such question, or it is closed.
+    QuestionClosed(QuestionId),
+    /// No such switchover.
+    NoSuchSwitchover(SwitchoverId),
+    /// The route has changed since.
+    StaleEpoch {
+        /// The epoch that the command was based on.
+        base: Epoch,
+        /// The current one.
+        current: Epoch,
+    },
+    /// The group is there already.
+    AlreadyThere(PlaneName),
+    /// A guard is closed.
+    Held(Vec<Hold>),
+    /// The ballots do not say that the target is up.
+    TargetNotUp(String),
+    /// The switchover is not in a state for this.
+    NotNow(State),
+    /// An observer's older words.
+    OldNews(MemberId),
+    /// The same idempotency key with another body.
+    KeyReused(String),
+}
+
+impl fmt::Display for RefusalReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(why) => write!(f, "this version does not know the command: {why}"),
+            Self::NotConfigured => f.write_str("the cluster has no configuration yet"),
+            Self::AlreadyConfigured => f.write_str("the cluster has a configuration already"),
+            Self::NoSuchGroup(group) => write!(f, "there is no group `{group}`"),
+            Self::NoSuchPlane(plane) => write!(f, "there is no plane `{plane}`"),
+            Self::QuestionClosed(question) => write!(f, "the question {question} is closed"),
+            Self::NoSuchSwitchover(id) => write!(f, "there is no switchover {id}"),
+            Self::StaleEpoch { base, current } => {
+                write!(f, "based on epoch {base}, but the route is at {current}")
+            }
+            Self::AlreadyThere(plane) => write!(f, "the group is on `{plane}` already"),
+            Self::Held(holds) => {
+                let words: Vec<String> = holds.iter().map(Hold::to_string).collect();
+                f.write_str(&words.join("; "))
+            }
+            Self::TargetNotUp(what) => write!(f, "the target is not up: {what}"),
+            Self::NotNow(state) => write!(f, "the switchover is {state}"),
+            Self::OldNews(member) => write!(f, "older than what member {member} said before"),
+            Self::KeyReused(key) => {
+                write!(f, "the idempotency key `{key}` was used for another request")
+            }
+        }
+    }
+}
+
+/// What applying one entry changed: for the controller, never replicated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// The configuration is another.
+    Configured,
+    /// A question was asked.
+    Asked(QuestionId),
+    /// A question was closed.
+    Closed(QuestionId),
+    /// Ballots for a question changed for these services.
+    Voted(QuestionId, Vec<ServiceName>),
+    /// Reports changed for these services.
+    Reported(MemberId, Vec<ServiceName>),
+    /// An observer was lost.
+    Lost(MemberId),
+    /// A switchover was made or took a step.
+    Switchover(SwitchoverId),
+    /// A route changed.
+    Routed(GroupName),
+    /// Freezes or drains changed.
+    Guards,
+    /// A request was settled.
+    Settled(RequestKey, Outcome),
+    /// Something without a request was refused.
+    Refused(String, RefusalReason),
+}

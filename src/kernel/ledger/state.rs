@@ -1,0 +1,381 @@
+//! The replicated state and its fold. Cheap to clone: the large parts are shared until they change.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::audit::Audit;
+use super::cluster::Cluster;
+use super::command::{Command, RequestKey};
+use super::envelope::Envelope;
+use super::limits;
+use super::outcome::{Applied, Outcome, RefusalReason};
+use super::snapshot::pairs;
+use crate::kernel::domain::{
+    Epoch, GroupName, Incarnation, LedgerTime, MemberId, PlaneName, QuestionId, Route, ServiceName,
+    StatePair, SwitchoverId, WallTime,
+};
+use crate::kernel::switchover::Switchover;
+use crate::kernel::zone::next_serial;
+
+/// What the cluster has agreed of one group, beside its route.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupState {
+    /// The open question about it.
+    pub question: Option<QuestionId>,
+    /// Its last switchover, ended or not.
+    pub switchover: Option<SwitchoverId>,
+    /// When its route last changed; absent while it never has.
+    pub changed_at: Option<LedgerTime>,
+    /// Whether that change gave the old plane up, so that gateways cut what still goes there.
+    pub cut: bool,
+    /// When automatic switchovers of it were decided, oldest first.
+    pub automatic: Vec<LedgerTime>,
+    /// Why it is frozen.
+    pub frozen: Option<String>,
+}
+
+/// What the cluster has heard of one observer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObserverState {
+    /// Its process.
+    pub incarnation: Incarnation,
+    /// The last word of it that counts.
+    pub seq: u64,
+    /// Whether it fell silent.
+    pub lost: bool,
+    /// Whether it cannot reach other sites.
+    pub isolated: bool,
+    /// Its reports.
+    pub states: Arc<BTreeMap<ServiceName, StatePair>>,
+}
+
+/// One observer's answer to one question.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ballot {
+    /// Its process.
+    pub incarnation: Incarnation,
+    /// Which of its words.
+    pub seq: u64,
+    /// Whether it cannot reach other sites.
+    pub isolated: bool,
+    /// Its states.
+    pub states: BTreeMap<ServiceName, StatePair>,
+}
+
+/// A question and its ballots.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// About which groups.
+    pub groups: Arc<BTreeSet<GroupName>>,
+    /// Of which configuration.
+    pub config: u64,
+    /// When it was asked.
+    pub asked_at: LedgerTime,
+    /// When its window ends.
+    pub until: LedgerTime,
+    /// What made the leader ask.
+    pub why: String,
+    /// Whether ballots still count.
+    pub open: bool,
+    /// By observer.
+    pub ballots: BTreeMap<MemberId, Arc<Ballot>>,
+}
+
+/// Requests that were settled, so that a repetition is not done twice.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Settled {
+    /// By request.
+    #[serde(with = "pairs")]
+    pub(super) requests: BTreeMap<RequestKey, (LedgerTime, Outcome)>,
+    /// By (principal, idempotency key): when, hash of the body, what it made.
+    #[serde(with = "pairs")]
+    pub(super) keys: BTreeMap<(String, String), (LedgerTime, String, SwitchoverId)>,
+}
+
+/// What the cluster has agreed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    pub(super) index: u64,
+    pub(super) term: u64,
+    pub(super) time: LedgerTime,
+    pub(super) wall: WallTime,
+    pub(super) generation: u32,
+    pub(super) config: Option<Arc<Cluster>>,
+    pub(super) config_version: u64,
+    pub(super) revision: u64,
+    pub(super) routes: Arc<BTreeMap<GroupName, Route>>,
+    pub(super) groups: Arc<BTreeMap<GroupName, GroupState>>,
+    pub(super) observers: BTreeMap<MemberId, ObserverState>,
+    pub(super) questions: BTreeMap<QuestionId, Question>,
+    pub(super) switchovers: Arc<BTreeMap<SwitchoverId, Arc<Switchover>>>,
+    pub(super) drained: BTreeMap<PlaneName, String>,
+    pub(super) flaps: Arc<BTreeMap<ServiceName, [Vec<LedgerTime>; 2]>>,
+    pub(super) serials: BTreeMap<String, u32>,
+    pub(super) settled: Arc<Settled>,
+    pub(super) audit: Audit,
+    /// Which group a service belongs to: follows from `config`.
+    #[serde(skip)]
+    pub(super) group_of: Arc<BTreeMap<ServiceName, GroupName>>,
+}
+
+/// What is known while one entry is applied.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) index: u64,
+    pub(super) term: u64,
+    /// Switchovers that this entry decided so far.
+    pub(super) decided: u32,
+    /// Groups whose route changed.
+    pub(super) routed: BTreeSet<GroupName>,
+    pub(super) applied: Vec<Applied>,
+}
+
+impl Ledger {
+    /// Applies one committed entry. Total: what cannot be done is refused with a reason.
+    ///
+    /// # Panics
+    /// When entries come out of order: that is a bug of consensus, and going on would lose history.
+    pub fn apply(&mut self, index: u64, term: u64, data: &[u8]) -> Vec<Applied> {
+        assert_eq!(index, self.index + 1, "entries are applied in order, without gaps");
+        assert!(term >= self.term, "terms never go back along the log");
+        let mut entry =
+            Entry { index, term, decided: 0, routed: BTreeSet::new(), applied: Vec::new() };
+        self.index = index;
+        if term > self.term {
+            self.term = term;
+            self.close_questions(&mut entry, |_| true);
+        }
+        if data.is_empty() {
+            return entry.applied;
+        }
+        self.audit.chain(index, term, data);
+        match Envelope::decode(data) {
+            Ok((envelope, unknown)) => self.apply_envelope(&mut entry, envelope, unknown),
+            Err(why) => {
+                let reason = RefusalReason::Unknown(why);
+                entry.applied.push(Applied::Refused("entry".to_owned(), reason));
+            }
+        }
+        self.raise_serials(&entry.routed);
+        self.forget_the_old();
+        entry.applied
+    }
+
+    fn apply_envelope(
+        &mut self,
+        entry: &mut Entry,
+        envelope: Envelope,
+        unknown: Vec<(usize, String)>,
+    ) {
+        self.time = self.time.max(envelope.at);
+        self.wall = self.wall.max(envelope.wall);
+        let now = self.time;
+        self.close_questions(entry, |question| question.until <= now);
+        for (_, why) in unknown {
+            entry.applied.push(Applied::Refused("command".to_owned(), RefusalReason::Unknown(why)));
+        }
+        for command in envelope.commands {
+            self.apply_command(entry, command);
+        }
+    }
+
+    fn apply_command(&mut self, entry: &mut Entry, command: Command) {
+        match command {
+            Command::Configure(cluster) => self.configure(entry, *cluster),
+            Command::Tick {} => {}
+            Command::Report { observer, incarnation, seq, isolated, states } => {
+                self.report(entry, observer, (incarnation, seq), isolated, states);
+            }
+            Command::ObserverLost { observer, incarnation } => {
+                self.observer_lost(entry, observer, incarnation);
+            }
+            Command::Question { groups, config, why } => self.ask(entry, groups, config, why),
+            Command::Ballot { question, observer, incarnation, seq, isolated, states } => {
+                self.vote(entry, question, observer, (incarnation, seq), isolated, states);
+            }
+            Command::Decide { question, moves } => self.decide(entry, question, moves),
+            Command::Switch(switch) => self.switch(entry, switch),
+            Command::Advance { switchover, event, question, converging, note } => {
+                self.advance(entry, switchover, event, question, converging, note);
+            }
+            Command::Freeze { request, groups, on, reason, .. } => {
+                self.freeze(entry, request, groups, on, reason);
+            }
+            Command::Drain { request, plane, on, reason, .. } => {
+                self.drain(entry, request, plane, on, reason);
+            }
+        }
+    }
+
+    /// A zone's serial grows by one when its rendered content changes: when a route that it shows does.
+    fn raise_serials(&mut self, routed: &BTreeSet<GroupName>) {
+        if routed.is_empty() {
+            return;
+        }
+        self.revision = self.index;
+        let Some(config) = self.config.clone() else { return };
+        for (origin, zone) in &config.zones {
+            if zone.names.iter().any(|name| routed.contains(&name.group)) {
+                let serial = self.serials.entry(origin.clone()).or_insert(0);
+                *serial = next_serial(*serial);
+            }
+        }
+    }
+
+    fn forget_the_old(&mut self) {
+        while self.questions.len() > limits::QUESTIONS_KEPT {
+            let Some(oldest) = self.questions.iter().find(|(_, q)| !q.open).map(|(id, _)| *id)
+            else {
+                break;
+            };
+            self.questions.remove(&oldest);
+        }
+        if self.switchovers.len() > limits::SWITCHOVERS_KEPT {
+            self.forget_switchovers();
+        }
+        let oldest = LedgerTime(self.time.0.saturating_sub(
+            u64::try_from(limits::OUTCOMES_KEPT_FOR.as_millis()).unwrap_or(u64::MAX),
+        ));
+        let settled = &self.settled;
+        let too_many = settled.requests.len() > limits::OUTCOMES_KEPT
+            || settled.keys.len() > limits::OUTCOMES_KEPT;
+        if too_many || settled.requests.values().any(|(at, _)| *at < oldest) {
+            forget_settled(Arc::make_mut(&mut self.settled), oldest);
+        }
+    }
+
+    fn forget_switchovers(&mut self) {
+        let excess = self.switchovers.len() - limits::SWITCHOVERS_KEPT;
+        let last: BTreeSet<SwitchoverId> =
+            self.groups.values().filter_map(|group| group.switchover).collect();
+        let old: Vec<SwitchoverId> = self
+            .switchovers
+            .iter()
+            .filter(|(id, switchover)| switchover.state.ended() && !last.contains(id))
+            .map(|(id, _)| *id)
+            .take(excess)
+            .collect();
+        if !old.is_empty() {
+            let switchovers = Arc::make_mut(&mut self.switchovers);
+            for id in old {
+                switchovers.remove(&id);
+            }
+        }
+    }
+
+    pub(super) fn settle(&mut self, entry: &mut Entry, request: RequestKey, outcome: Outcome) {
+        let settled = Arc::make_mut(&mut self.settled);
+        settled.requests.insert(request, (self.time, outcome.clone()));
+        entry.applied.push(Applied::Settled(request, outcome));
+    }
+
+    /// What came of a request, if it was applied and is not forgotten.
+    pub fn outcome(&self, request: &RequestKey) -> Option<&Outcome> {
+        self.settled.requests.get(request).map(|(_, outcome)| outcome)
+    }
+
+    pub(super) const fn first_epoch(&self) -> Epoch {
+        Epoch { generation: self.generation, counter: 1 }
+    }
+}
+
+fn forget_settled(settled: &mut Settled, oldest: LedgerTime) {
+    settled.requests.retain(|_, (at, _)| *at >= oldest);
+    settled.keys.retain(|_, (at, _, _)| *at >= oldest);
+    while settled.requests.len() > limits::OUTCOMES_KEPT {
+        settled.requests.pop_first();
+    }
+    while settled.keys.len() > limits::OUTCOMES_KEPT {
+        let Some(oldest) =
+            settled.keys.iter().min_by_key(|(_, (at, _, _))| *at).map(|(key, _)| key.clone())
+        else {
+            break;
+        };
+        settled.keys.remove(&oldest);
+    }
+}
+
+/// What others may see.
+impl Ledger {
+    /// Raft index of the last applied entry.
+    pub const fn index(&self) -> u64 {
+        self.index
+    }
+
+    /// Raft term of the last applied entry.
+    pub const fn term(&self) -> u64 {
+        self.term
+    }
+
+    /// Ledger time.
+    pub const fn time(&self) -> LedgerTime {
+        self.time
+    }
+
+    /// The latest wall clock that a leader logged.
+    pub const fn wall(&self) -> WallTime {
+        self.wall
+    }
+
+    /// The settings in force.
+    pub const fn config(&self) -> Option<&Arc<Cluster>> {
+        self.config.as_ref()
+    }
+
+    /// Their number.
+    pub const fn config_version(&self) -> u64 {
+        self.config_version
+    }
+
+    /// Index of the entry that last changed a route or the configuration.
+    pub const fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Routes by group.
+    pub const fn routes(&self) -> &Arc<BTreeMap<GroupName, Route>> {
+        &self.routes
+    }
+
+    /// Groups by name.
+    pub fn groups(&self) -> &BTreeMap<GroupName, GroupState> {
+        &self.groups
+    }
+
+    /// Observers by member.
+    pub const fn observers(&self) -> &BTreeMap<MemberId, ObserverState> {
+        &self.observers
+    }
+
+    /// Questions, open and recently closed.
+    pub const fn questions(&self) -> &BTreeMap<QuestionId, Question> {
+        &self.questions
+    }
+
+    /// Switchovers by id.
+    pub fn switchovers(&self) -> &BTreeMap<SwitchoverId, Arc<Switchover>> {
+        &self.switchovers
+    }
+
+    /// Drained planes, each with the reason.
+    pub const fn drained(&self) -> &BTreeMap<PlaneName, String> {
+        &self.drained
+    }
+
+    /// Serials by zone.
+    pub const fn serials(&self) -> &BTreeMap<String, u32> {
+        &self.serials
+    }
+
+    /// The audit chain's end.
+    pub const fn audit(&self) -> &Audit {
+        &self.audit
+    }
+
+    /// The group that a service belongs to.
+    pub fn group_of(&self, service: &ServiceName) -> Option<&GroupName> {
+        self.group_of.get(service)
+    }
+}

@@ -1,0 +1,125 @@
+//! A switchover and its record: they are one thing, kept in the ledger.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::table::{Event, IllegalEvent, State};
+use crate::kernel::domain::{
+    Epoch, GroupName, LedgerTime, MemberId, PlaneName, QuestionId, ServiceName, StatePair,
+    SwitchoverId, WallTime,
+};
+
+/// Who set it off, and how much is checked first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// By an operator, with every precheck.
+    Planned,
+    /// By an operator, with none.
+    Forced,
+    /// By the quorum.
+    Automatic,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Planned => "planned",
+            Self::Forced => "forced",
+            Self::Automatic => "automatic",
+        })
+    }
+}
+
+/// When something was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepTime {
+    /// `detected`, `decided`, `routed`, `verified`, or an event of the table.
+    pub step: String,
+    /// Ledger time.
+    pub at: LedgerTime,
+    /// Wall clock of the leader that logged it.
+    pub wall: WallTime,
+    /// Raft term of the entry.
+    pub term: u64,
+}
+
+/// One move of one group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Switchover {
+    /// Its id.
+    pub id: SwitchoverId,
+    /// The group.
+    pub group: GroupName,
+    /// From this plane.
+    pub from: PlaneName,
+    /// To this one.
+    pub to: PlaneName,
+    /// Who set it off.
+    pub kind: Kind,
+    /// Where it stands.
+    pub state: State,
+    /// The epoch of the route that it was based on.
+    pub base: Epoch,
+    /// The epoch of the route that it made.
+    pub epoch: Option<Epoch>,
+    /// A principal, or `quorum`.
+    pub by: String,
+    /// Why, in words.
+    pub cause: String,
+    /// The question whose ballots decided it.
+    pub question: Option<QuestionId>,
+    /// Those ballots, for the group's services: two letters a service, one a plane.
+    pub ballots: BTreeMap<MemberId, BTreeMap<ServiceName, StatePair>>,
+    /// Prechecks that were skipped.
+    pub skipped: Vec<String>,
+    /// What was done when.
+    pub steps: Vec<StepTime>,
+    /// Who had not shown the new epoch at the end.
+    pub converging: Vec<String>,
+    /// How it ended, or what a person has to do.
+    pub outcome: String,
+}
+
+/// The most steps a record keeps; more cannot happen by the table, but a limit stands anyway.
+const STEPS_MAX: usize = 16;
+
+impl Switchover {
+    /// Takes an event of the table and notes its time.
+    pub fn advance(
+        &mut self,
+        event: Event,
+        at: LedgerTime,
+        wall: WallTime,
+        term: u64,
+    ) -> Result<(), IllegalEvent> {
+        self.state = self.state.next(event)?;
+        let step = match event {
+            Event::Route => "routed",
+            Event::Verified => "verified",
+            Event::Precheck => "prechecking",
+            Event::Verify => "verifying",
+            Event::Abandon => "abandoned",
+            Event::Undo => "undoing",
+            Event::UndoRouted => "undone",
+            Event::Strand => "stuck",
+            Event::Overtake => "overtaken",
+        };
+        self.note(step, at, wall, term);
+        Ok(())
+    }
+
+    /// Notes a time.
+    pub fn note(&mut self, step: &str, at: LedgerTime, wall: WallTime, term: u64) {
+        if self.steps.len() < STEPS_MAX {
+            self.steps.push(StepTime { step: step.to_owned(), at, wall, term });
+        }
+    }
+
+    /// The term in which its route was logged.
+    pub fn routed_in(&self) -> Option<u64> {
+        self.steps.iter().find(|step| step.step == "routed").map(|step| step.term)
+    }
+}
