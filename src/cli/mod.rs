@@ -13,6 +13,7 @@ pub mod demo;
 pub mod exit;
 pub mod explain;
 mod follow;
+pub mod init;
 mod parent;
 mod place;
 mod reach;

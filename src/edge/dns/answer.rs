@@ -144,7 +144,7 @@ fn records(set: &RecordSet, qtype: Rtype, apex: bool) -> Option<Records<'_>> {
         Rtype::NS if !set.ns.is_empty() => Some(Records::Ns(&set.ns)),
         Rtype::TXT if !set.txt.is_empty() => Some(Records::Txt(&set.txt)),
         Rtype::SOA if apex => Some(Records::Soa),
-        Rtype::ANY if apex || *set != RecordSet::default() => Some(Records::Minimal),
+        Rtype::ANY if apex || !set.is_empty() => Some(Records::Minimal),
         _ => None,
     }
 }
