@@ -1,12 +1,34 @@
 //! The controller (F4): the one machine.
 //!
 //! Grammar: `handle(now, input)`, then `poll()` until it returns `None`; the last output is
-//! [`Output::WaitUntil`].
+//! [`Output::WaitUntil`]. `on_*` files take one kind of input each; then one *turn* runs, always the same
+//! stations in the same order (see [`Controller::handle`]):
+//!
+//! ```text
+//! input → consensus → applied commands → observe (probes, reports, ballots) → lead (questions,
+//!         decisions, switchovers) → propose → consensus → reads, requests → publish → wait-until
+//! ```
 
+mod decide;
+mod drive;
 mod input;
+mod lead;
+mod observe;
+mod on_applied;
+mod on_input;
 mod output;
+mod peer;
+mod publish;
+mod questions;
+mod reads;
+mod requests;
+mod show;
 mod status;
+mod verify;
 mod view;
+
+#[cfg(test)]
+mod tests;
 
 pub use input::{
     Action, ClientRequest, DataPlaneHint, GatewayReport, Input, Receipt, ReceiptOutcome, RequestId,
@@ -22,11 +44,56 @@ pub use status::{
 };
 pub use view::{RouteEntry, RouteTable, View};
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::kernel::consensus::Recovered;
-use crate::kernel::domain::{MemberId, Moment};
-use crate::kernel::ledger::Cluster;
+use crate::kernel::consensus::{Consensus, ConsensusSettings, Recovered};
+use crate::kernel::domain::{GatewayName, Incarnation, MemberId, Moment, Timer, WallTime};
+use crate::kernel::health::Prober;
+use crate::kernel::ledger::{Cluster, Ledger};
+
+/// Limits and rhythms of the controller.
+pub mod limits {
+    use std::time::Duration;
+
+    /// What an observer or a request sends to the leader is sent again after this long without effect.
+    pub const RESEND: Duration = Duration::from_millis(500);
+    /// Large ballots and reports are gathered for this long before they are sent.
+    pub const GATHER: Duration = Duration::from_millis(10);
+    /// From this many services on they are gathered.
+    pub const GATHER_FROM: usize = 64;
+    /// Between two ticks of the ledger while one of its timers is open.
+    pub const LEDGER_TICK: Duration = Duration::from_secs(1);
+    /// Longest pause between two questions about a group.
+    pub const ASK_BACKOFF_MAX: Duration = Duration::from_secs(60);
+    /// Commands that a leader holds before it refuses more.
+    pub const OUTBOX: usize = 10_000;
+    /// Groups or moves in one command.
+    pub const BATCH: usize = 500;
+    /// Services of commands in one log entry; an entry stays well under consensus' message size.
+    pub const ENTRY_WEIGHT: usize = 4_000;
+    /// Requests under way at once; one more is refused.
+    pub const REQUESTS: usize = 1_024;
+    /// Effects under way at once; more wait.
+    pub const EFFECTS: usize = 256;
+    /// Between two questions of verification to the same place, and how long one may take.
+    pub const VERIFY_PAUSE: Duration = Duration::from_millis(100);
+    /// Names of a group that verification asks for.
+    pub const VERIFY_NAMES: usize = 4;
+    /// A gateway that was silent for this long does not hold up verification.
+    pub const GATEWAY_SILENCE: Duration = Duration::from_secs(3);
+    /// A gateway that was silent for this long is forgotten.
+    pub const GATEWAY_FORGOTTEN: Duration = Duration::from_secs(300);
+    /// Gateways that are remembered.
+    pub const GATEWAYS: usize = 1_000;
+    /// The log is compacted above this many bytes, or this many entries.
+    pub const LOG_BYTES: usize = 16 << 20;
+    /// See [`LOG_BYTES`].
+    pub const LOG_ENTRIES: usize = 4_096;
+    /// Between an observer's signs of life.
+    pub const HEARTBEAT: Duration = Duration::from_millis(500);
+}
 
 /// What a controller is started with.
 #[derive(Clone, Debug)]
@@ -41,25 +108,166 @@ pub struct Boot {
     pub seed: u64,
 }
 
+/// A gateway's last word, and when it was heard.
+#[derive(Clone, Debug)]
+pub(super) struct GatewayHeard {
+    pub(super) report: GatewayReport,
+    pub(super) at: Moment,
+}
+
 /// The one machine.
 #[derive(Debug)]
-pub struct Controller {}
+pub struct Controller {
+    me: MemberId,
+    file: Arc<Cluster>,
+    incarnation: Incarnation,
+    now: Moment,
+    /// The last wall clock told, and when.
+    wall: (WallTime, Moment),
+    consensus: Consensus,
+    ledger: Ledger,
+    prober: Prober,
+    tick_due: Moment,
+    heartbeat_due: Moment,
+    /// Persists under way: number and when they were ordered.
+    persists: VecDeque<(u64, Moment)>,
+    /// Why the disk failed, if it did: from then on this node only shows what it knows.
+    disk_failed: Option<String>,
+    observing: observe::Observing,
+    leading: lead::Leading,
+    reads: reads::Reads,
+    requests: requests::Requests,
+    verifying: verify::Verifying,
+    gateways: BTreeMap<GatewayName, GatewayHeard>,
+    publishing: publish::Publishing,
+    outputs: VecDeque<Output>,
+}
 
 impl Controller {
     /// Starts from what the disk held. Fails only when that contradicts itself.
     pub fn start(now: Moment, boot: Boot) -> Result<Self, String> {
-        let _ = (now, boot);
-        unreachable!("written by the controller's author")
+        let Boot { me, cluster, recovered, seed } = boot;
+        let timing = &cluster.timing;
+        let ticks = |span: Duration| {
+            let ticks = span.as_micros() / timing.tick.as_micros().max(1);
+            usize::try_from(ticks).unwrap_or(usize::MAX).max(1)
+        };
+        let settings = ConsensusSettings {
+            id: me,
+            voters: cluster.voters(),
+            seed,
+            heartbeat_ticks: ticks(timing.heartbeat),
+            election_min_ticks: ticks(timing.election_min),
+            election_max_ticks: ticks(timing.election_max),
+        };
+        let ledger = match &recovered.snapshot {
+            Some(snapshot) => Ledger::from_bytes(&snapshot.data).map_err(|e| e.to_string())?,
+            None => Ledger::default(),
+        };
+        let consensus = Consensus::start(settings, &recovered).map_err(|e| e.to_string())?;
+        let mut controller = Self {
+            me,
+            file: cluster,
+            incarnation: recovered.incarnation,
+            now,
+            wall: (WallTime::default(), now),
+            consensus,
+            ledger,
+            prober: Prober::new(seed ^ me.0),
+            tick_due: now,
+            heartbeat_due: now,
+            persists: VecDeque::new(),
+            disk_failed: None,
+            observing: observe::Observing::default(),
+            leading: lead::Leading::default(),
+            reads: reads::Reads::default(),
+            requests: requests::Requests::default(),
+            verifying: verify::Verifying::default(),
+            gateways: BTreeMap::new(),
+            publishing: publish::Publishing::default(),
+            outputs: VecDeque::new(),
+        };
+        controller.take_over_ledger();
+        Ok(controller)
     }
 
-    /// Takes one input.
+    /// Takes one input, then runs one turn.
     pub fn handle(&mut self, now: Moment, input: Input) {
-        let _ = (now, input);
-        unreachable!("written by the controller's author")
+        assert!(now >= self.now, "one process's clock never goes back");
+        self.now = now;
+        self.on_input(input);
+        self.tick();
+        self.run_consensus();
+        self.observe();
+        self.lead();
+        self.run_consensus();
+        self.serve_reads();
+        self.serve_requests();
+        self.run_consensus();
+        self.compact();
+        self.publish();
+        let (moment, timer) = self.next_wake();
+        self.outputs.push_back(Output::WaitUntil(moment, timer));
     }
 
     /// The next output; `None` after the `WaitUntil` that ends a turn.
     pub fn poll(&mut self) -> Option<Output> {
-        unreachable!("written by the controller's author")
+        self.outputs.pop_front()
+    }
+
+    /// What the cluster has agreed, as far as this node knows.
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Whether it leads.
+    pub fn is_leader(&self) -> bool {
+        self.consensus.is_leader()
+    }
+
+    /// Its Raft term.
+    pub fn term(&self) -> u64 {
+        self.consensus.term()
+    }
+
+    /// What this node says of itself.
+    pub fn view(&self) -> View {
+        self.make_view(None)
+    }
+
+    fn timing(&self) -> &crate::kernel::ledger::Timing {
+        self.ledger.config().map_or(&self.file.timing, |cluster| &cluster.timing)
+    }
+
+    fn wall_now(&self) -> WallTime {
+        let (wall, at) = self.wall;
+        let since = u64::try_from(self.now.since(at).as_millis()).unwrap_or(u64::MAX);
+        WallTime(wall.0.saturating_add(since))
+    }
+
+    fn tell(
+        &mut self,
+        level: Level,
+        kind: &'static str,
+        group: Option<crate::kernel::domain::GroupName>,
+        text: String,
+    ) {
+        self.outputs.push_back(Output::Event(Event { level, kind, text, group }));
+    }
+
+    /// Every wake-up has its reason.
+    fn next_wake(&self) -> (Moment, Timer) {
+        let timers = [
+            (self.tick_due, Timer::ConsensusTick),
+            (self.heartbeat_due, Timer::Heartbeat),
+            (self.prober.next_due(), Timer::Probe),
+            (self.observing.next_due(), Timer::Heartbeat),
+            (self.leading.next_due(), Timer::LedgerTick),
+            (self.reads.next_due(), Timer::Request),
+            (self.requests.next_due(), Timer::Request),
+            (self.verifying.next_due(), Timer::SwitchoverStep),
+        ];
+        let first = timers.into_iter().min();
+        first.expect("the list of timers is not empty")
     }
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::status::{Explanation, Status, SwitchoverRecord};
 use crate::kernel::domain::{
-    Endpoint, Epoch, GroupName, MemberId, Moment, PlaneName, Route, ServiceName,
+    Endpoint, Epoch, GatewayName, GroupName, MemberId, Moment, PlaneName, Route, ServiceName,
 };
-use crate::kernel::ledger::{Cluster, OnSwitch};
+use crate::kernel::health::Prober;
+use crate::kernel::ledger::{Cluster, Ledger, OnSwitch};
 use crate::kernel::zone::Zone;
 
 /// The published state of one node.
@@ -31,6 +31,14 @@ pub struct View {
     pub routes: Arc<BTreeMap<GroupName, Route>>,
     /// Zones by origin, ready to be served.
     pub zones: Arc<BTreeMap<String, Arc<Zone>>>,
+    /// What the cluster has agreed.
+    pub ledger: Arc<Ledger>,
+    /// The gateways heard of: which epoch of each group they follow, and when they said so.
+    pub gateways: BTreeMap<GatewayName, (BTreeMap<GroupName, Epoch>, Moment)>,
+    /// This node's probes; only in the answer to a read.
+    pub prober: Option<Arc<Prober>>,
+    /// What people should know of this node.
+    pub warnings: Vec<String>,
 }
 
 /// What gateways follow: `GET /v1/routes`, and each event of `GET /v1/watch`.
@@ -56,34 +64,4 @@ pub struct RouteEntry {
     pub on_switch: OnSwitch,
     /// Upstream by plane.
     pub upstream: BTreeMap<PlaneName, Endpoint>,
-}
-
-impl View {
-    /// `GET /v1/status`, as of `now` on this node's clock.
-    pub fn status(&self, now: Moment) -> Status {
-        let _ = now;
-        unreachable!("written by the controller's author")
-    }
-
-    /// `GET /v1/explain/{group}`; nothing for an unknown group.
-    pub fn explain(&self, now: Moment, group: &GroupName) -> Option<Explanation> {
-        let _ = (now, group);
-        unreachable!("written by the controller's author")
-    }
-
-    /// The switchovers that the ledger still holds, newest first.
-    pub fn switchovers(&self) -> Vec<SwitchoverRecord> {
-        unreachable!("written by the controller's author")
-    }
-
-    /// One of them.
-    pub fn switchover(&self, id: &str) -> Option<SwitchoverRecord> {
-        let _ = id;
-        unreachable!("written by the controller's author")
-    }
-
-    /// What gateways follow.
-    pub fn route_table(&self) -> RouteTable {
-        unreachable!("written by the controller's author")
-    }
 }

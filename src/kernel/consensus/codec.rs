@@ -1,0 +1,240 @@
+//! Raft messages as bytes: own mirror records in postcard behind a format number. No protobuf is ever parsed
+//! from a wire, so a hostile member meets a small, total decoder.
+
+use bytes::Bytes;
+use raft::eraftpb as pb;
+use serde::{Deserialize, Serialize};
+
+use super::log::{entry_type, from_conf_state, kind_of, to_conf_state};
+use super::record::Membership;
+use crate::kernel::domain::MemberId;
+
+/// The format that this version writes and reads.
+const FORMAT: u8 = 1;
+
+/// Why bytes are not a message from this peer to this member.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WireError {
+    /// Another format: another version.
+    #[error("format {0}, this version reads {FORMAT}")]
+    Format(u8),
+    /// Not a message.
+    #[error("not a message: {0}")]
+    Garbled(String),
+    /// A kind of message that no peer may send.
+    #[error("a message of kind {0} is not taken from a peer")]
+    Kind(u8),
+    /// From or to somebody else.
+    #[error("says it is from {from} to {to}")]
+    Misaddressed {
+        /// The sender it names.
+        from: u64,
+        /// The receiver it names.
+        to: u64,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct EntryFrame<'a> {
+    kind: u8,
+    term: u64,
+    index: u64,
+    #[serde(borrow, with = "serde_bytes")]
+    data: &'a [u8],
+    #[serde(borrow, with = "serde_bytes")]
+    context: &'a [u8],
+}
+
+#[derive(Serialize, Deserialize)]
+struct SnapshotFrame<'a> {
+    index: u64,
+    term: u64,
+    membership: Membership,
+    #[serde(borrow, with = "serde_bytes")]
+    data: &'a [u8],
+}
+
+#[derive(Serialize, Deserialize)]
+struct MessageFrame<'a> {
+    kind: u8,
+    to: u64,
+    from: u64,
+    term: u64,
+    log_term: u64,
+    index: u64,
+    #[serde(borrow)]
+    entries: Vec<EntryFrame<'a>>,
+    commit: u64,
+    commit_term: u64,
+    #[serde(borrow)]
+    snapshot: Option<SnapshotFrame<'a>>,
+    request_snapshot: u64,
+    reject: bool,
+    reject_hint: u64,
+    #[serde(borrow, with = "serde_bytes")]
+    context: &'a [u8],
+    priority: i64,
+}
+
+/// The kinds that members exchange. Proposals travel in the controller's own frames, so that raft never sees
+/// foreign membership changes; local messages never travel.
+const fn kind(kind: u8) -> Option<pb::MessageType> {
+    use pb::MessageType as T;
+    Some(match kind {
+        3 => T::MsgAppend,
+        4 => T::MsgAppendResponse,
+        5 => T::MsgRequestVote,
+        6 => T::MsgRequestVoteResponse,
+        7 => T::MsgSnapshot,
+        8 => T::MsgHeartbeat,
+        9 => T::MsgHeartbeatResponse,
+        13 => T::MsgTransferLeader,
+        14 => T::MsgTimeoutNow,
+        15 => T::MsgReadIndex,
+        16 => T::MsgReadIndexResp,
+        17 => T::MsgRequestPreVote,
+        18 => T::MsgRequestPreVoteResponse,
+        _ => return None,
+    })
+}
+
+fn kind_number(message_type: pb::MessageType) -> u8 {
+    (0..=u8::MAX)
+        .find(|number| kind(*number) == Some(message_type))
+        .expect("raft's outgoing messages are all of the kinds above: proposals are not forwarded")
+}
+
+/// A message as bytes.
+pub(super) fn encode(message: &pb::Message) -> Bytes {
+    // Destructured whole: a field that a later raft adds is a compile error here.
+    let pb::Message {
+        msg_type,
+        to,
+        from,
+        term,
+        log_term,
+        index,
+        entries,
+        commit,
+        commit_term,
+        snapshot,
+        request_snapshot,
+        reject,
+        reject_hint,
+        context,
+        deprecated_priority: _,
+        priority,
+        unknown_fields: _,
+        cached_size: _,
+    } = message;
+    let frame = MessageFrame {
+        kind: kind_number(*msg_type),
+        to: *to,
+        from: *from,
+        term: *term,
+        log_term: *log_term,
+        index: *index,
+        entries: entries.iter().map(entry_frame).collect(),
+        commit: *commit,
+        commit_term: *commit_term,
+        snapshot: snapshot.as_ref().map(snapshot_frame),
+        request_snapshot: *request_snapshot,
+        reject: *reject,
+        reject_hint: *reject_hint,
+        context,
+        priority: *priority,
+    };
+    let bytes = postcard::to_extend(&frame, vec![FORMAT])
+        .expect("frames hold numbers and bytes of known length: postcard takes them all");
+    Bytes::from(bytes)
+}
+
+fn entry_frame(entry: &pb::Entry) -> EntryFrame<'_> {
+    EntryFrame {
+        kind: kind_of(entry.entry_type),
+        term: entry.term,
+        index: entry.index,
+        data: &entry.data,
+        context: &entry.context,
+    }
+}
+
+fn snapshot_frame(snapshot: &pb::Snapshot) -> SnapshotFrame<'_> {
+    let metadata = snapshot.get_metadata();
+    SnapshotFrame {
+        index: metadata.index,
+        term: metadata.term,
+        membership: from_conf_state(metadata.get_conf_state()),
+        data: &snapshot.data,
+    }
+}
+
+/// The message in `bytes`, which came from `from` and must be for `me`.
+pub(super) fn decode(
+    bytes: &Bytes,
+    from: MemberId,
+    me: MemberId,
+) -> Result<pb::Message, WireError> {
+    let (format, body) =
+        bytes.split_first().ok_or_else(|| WireError::Garbled("no bytes".to_owned()))?;
+    if *format != FORMAT {
+        return Err(WireError::Format(*format));
+    }
+    let (frame, rest) = postcard::take_from_bytes::<MessageFrame<'_>>(body)
+        .map_err(|error| WireError::Garbled(error.to_string()))?;
+    if !rest.is_empty() {
+        return Err(WireError::Garbled(format!("{} bytes too many", rest.len())));
+    }
+    if frame.from != from.0 || frame.to != me.0 {
+        return Err(WireError::Misaddressed { from: frame.from, to: frame.to });
+    }
+    to_message(bytes, frame)
+}
+
+/// Payloads become slices of the received bytes: nothing is copied.
+fn slice(bytes: &Bytes, part: &[u8]) -> Bytes {
+    if part.is_empty() { Bytes::new() } else { bytes.slice_ref(part) }
+}
+
+fn to_message(bytes: &Bytes, frame: MessageFrame<'_>) -> Result<pb::Message, WireError> {
+    let mut message = pb::Message {
+        msg_type: kind(frame.kind).ok_or(WireError::Kind(frame.kind))?,
+        to: frame.to,
+        from: frame.from,
+        term: frame.term,
+        log_term: frame.log_term,
+        index: frame.index,
+        commit: frame.commit,
+        commit_term: frame.commit_term,
+        request_snapshot: frame.request_snapshot,
+        reject: frame.reject,
+        reject_hint: frame.reject_hint,
+        context: slice(bytes, frame.context),
+        priority: frame.priority,
+        ..pb::Message::default()
+    };
+    let mut entries = Vec::with_capacity(frame.entries.len());
+    for entry in frame.entries {
+        let kind = entry_type(entry.kind)
+            .ok_or_else(|| WireError::Garbled(format!("entry of kind {}", entry.kind)))?;
+        entries.push(pb::Entry {
+            entry_type: kind,
+            term: entry.term,
+            index: entry.index,
+            data: slice(bytes, entry.data),
+            context: slice(bytes, entry.context),
+            ..pb::Entry::default()
+        });
+    }
+    message.set_entries(entries.into());
+    if let Some(frame) = frame.snapshot {
+        let mut snapshot =
+            pb::Snapshot { data: slice(bytes, frame.data), ..pb::Snapshot::default() };
+        let metadata = snapshot.mut_metadata();
+        metadata.index = frame.index;
+        metadata.term = frame.term;
+        metadata.set_conf_state(to_conf_state(&frame.membership));
+        message.set_snapshot(snapshot);
+    }
+    Ok(message)
+}

@@ -1,0 +1,474 @@
+//! The driver of raft's asynchronous ready loop.
+//!
+//! Grammar: call any of the `&mut self` methods, then [`Consensus::poll`] until it returns `None`.
+//!
+//! A ready leaves in two halves. At once: a leader's messages, confirmed reads, and one [`PersistBatch`]. After
+//! the receipt of that batch ([`Consensus::persisted`]): the messages that promise durability, the committed
+//! entries (their commit index is durable then), a leader's snapshot. Halves are released in order.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use bytes::Bytes;
+use raft::eraftpb as pb;
+use raft::{Config, RawNode, ReadOnlyOption, Ready, SnapshotStatus, StateRole};
+
+use super::codec::{self, WireError};
+use super::election;
+use super::limits;
+use super::log::{MemoryLog, from_entry, from_snapshot};
+use super::record::{HardState, LogEntry, PersistBatch, Recovered, SnapshotRecord};
+use crate::kernel::domain::{Incarnation, MemberId};
+use crate::kernel::mutants::{self, Mutant};
+
+/// Who takes part, and the rhythm.
+#[derive(Clone, Debug)]
+pub struct ConsensusSettings {
+    /// This member.
+    pub id: MemberId,
+    /// Who votes while there is no snapshot that says so.
+    pub voters: Vec<u64>,
+    /// Spreads election timeouts.
+    pub seed: u64,
+    /// Ticks between a leader's heartbeats.
+    pub heartbeat_ticks: usize,
+    /// Shortest election timeout in ticks.
+    pub election_min_ticks: usize,
+    /// Longest, exclusive.
+    pub election_max_ticks: usize,
+}
+
+/// Names one round of reads for ever: an answer to another round, or to another process, is not taken for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ReadContext {
+    /// The member that asks.
+    pub member: MemberId,
+    /// Of its process.
+    pub incarnation: Incarnation,
+    /// Counts that process's rounds.
+    pub counter: u64,
+}
+
+impl ReadContext {
+    fn to_bytes(self) -> Vec<u8> {
+        [self.member.0, self.incarnation.0, self.counter]
+            .into_iter()
+            .flat_map(u64::to_be_bytes)
+            .collect()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let word = |at: usize| {
+            let bytes = bytes.get(at * 8..at * 8 + 8)?;
+            Some(u64::from_be_bytes(bytes.try_into().ok()?))
+        };
+        if bytes.len() != 24 {
+            return None;
+        }
+        Some(Self {
+            member: MemberId(word(0)?),
+            incarnation: Incarnation(word(1)?),
+            counter: word(2)?,
+        })
+    }
+}
+
+/// What consensus wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConsensusOutput {
+    /// Send a message; `bulk` when it carries a snapshot.
+    Send {
+        /// The receiver.
+        to: MemberId,
+        /// The bytes.
+        message: Bytes,
+        /// Whether it is large.
+        bulk: bool,
+    },
+    /// Write, then call [`Consensus::persisted`].
+    Persist(PersistBatch),
+    /// A leader's snapshot, durable here: it replaces the applied state.
+    Restore(SnapshotRecord),
+    /// Committed entries, in order and without gaps; they and their commit index are durable here. A new
+    /// leader's empty entry is among them.
+    Apply(Vec<LogEntry>),
+    /// A read round is confirmed: the state at `applied >= index` is fresh enough.
+    Readable {
+        /// Which round.
+        context: ReadContext,
+        /// The index.
+        index: u64,
+    },
+    /// Who leads, as far as this member knows, has changed.
+    Role {
+        /// Raft term.
+        term: u64,
+        /// The leader, if one is known.
+        leader: Option<MemberId>,
+        /// Whether it is this member.
+        is_leader: bool,
+    },
+}
+
+/// Why consensus cannot start.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConsensusError {
+    /// The store contradicts itself.
+    #[error("the store contradicts itself: {0}. Restore this member from another one")]
+    Store(String),
+    /// The settings do.
+    #[error("consensus refuses its settings: {0}")]
+    Settings(String),
+}
+
+/// Why a proposal was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotProposed {
+    /// This member does not lead.
+    #[error("not the leader")]
+    NotLeader(Option<MemberId>),
+    /// Too much is uncommitted, or leadership is being handed over.
+    #[error("busy")]
+    Busy,
+}
+
+/// The second half of a ready: what waits for the disk.
+struct Half {
+    /// The batch it waits for; none when there was nothing to write.
+    batch: Option<u64>,
+    ready: u64,
+    messages: Vec<pb::Message>,
+    committed: Vec<pb::Entry>,
+    snapshot: Option<SnapshotRecord>,
+}
+
+/// Consensus of one member.
+pub struct Consensus {
+    raw: RawNode<MemoryLog>,
+    settings: ConsensusSettings,
+    incarnation: Incarnation,
+    halves: VecDeque<Half>,
+    batches: u64,
+    durable: u64,
+    applied: u64,
+    role: (u64, u64, bool),
+    outputs: VecDeque<ConsensusOutput>,
+}
+
+impl fmt::Debug for Consensus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Consensus")
+            .field("id", &self.settings.id)
+            .field("term", &self.term())
+            .field("leader", &self.leader())
+            .field("commit", &self.commit())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Consensus {
+    /// Starts from what the disk held. Entries above the snapshot are applied anew.
+    pub fn start(
+        settings: ConsensusSettings,
+        recovered: &Recovered,
+    ) -> Result<Self, ConsensusError> {
+        let log = MemoryLog::recover(recovered, &settings.voters).map_err(ConsensusError::Store)?;
+        let applied = recovered.snapshot.as_ref().map_or(0, |snapshot| snapshot.index);
+        let config = Config {
+            id: settings.id.0,
+            election_tick: settings.election_min_ticks,
+            heartbeat_tick: settings.heartbeat_ticks,
+            min_election_tick: settings.election_min_ticks,
+            max_election_tick: settings.election_max_ticks,
+            applied,
+            max_size_per_msg: limits::MESSAGE_BYTES,
+            max_inflight_msgs: limits::INFLIGHT_MESSAGES,
+            max_uncommitted_size: limits::UNCOMMITTED_BYTES,
+            max_committed_size_per_ready: limits::COMMITTED_BYTES,
+            check_quorum: true,
+            pre_vote: true,
+            read_only_option: ReadOnlyOption::Safe,
+            ..Config::default()
+        };
+        let refused = |error: raft::Error| ConsensusError::Settings(error.to_string());
+        config.validate().map_err(refused)?;
+        let logger = slog::Logger::root(slog::Discard, slog::o!());
+        let raw = RawNode::new(&config, log, &logger).map_err(refused)?;
+        let role = (raw.raft.term, 0, false);
+        Ok(Self {
+            raw,
+            settings,
+            incarnation: recovered.incarnation,
+            halves: VecDeque::new(),
+            batches: 0,
+            durable: 0,
+            applied,
+            role,
+            outputs: VecDeque::new(),
+        })
+    }
+
+    /// Counts time. The election timeout is set before every tick: raft's own draw is never read.
+    pub fn tick(&mut self) {
+        let range = (self.settings.election_min_ticks, self.settings.election_max_ticks);
+        let ticks = election::timeout(
+            self.settings.seed,
+            self.settings.id.0,
+            self.raw.raft.term,
+            self.incarnation.0,
+            range,
+        );
+        self.raw.raft.set_randomized_election_timeout(ticks);
+        self.raw.tick();
+    }
+
+    /// Takes a message of a peer.
+    pub fn step(&mut self, from: MemberId, message: &Bytes) -> Result<(), WireError> {
+        let message = codec::decode(message, from, self.settings.id)?;
+        // What raft refuses (a stale or foreign response) is nobody's fault and needs no answer.
+        let _ = self.raw.step(message);
+        Ok(())
+    }
+
+    /// Appends bytes to the log, if this member leads. Taken does not mean committed.
+    pub fn propose(&mut self, data: Vec<u8>) -> Result<(), NotProposed> {
+        if !self.is_leader() {
+            return Err(NotProposed::NotLeader(self.leader()));
+        }
+        if self.raw.raft.lead_transferee.is_some() {
+            return Err(NotProposed::Busy);
+        }
+        self.raw.propose(Vec::new(), data).map_err(|_| NotProposed::Busy)
+    }
+
+    /// Begins a read round. It may be lost silently: time out, and begin another under a new context.
+    pub fn read_index(&mut self, context: ReadContext) {
+        self.raw.read_index(context.to_bytes());
+    }
+
+    /// Hands leadership to the most advanced follower that was heard of late. False when there is none, or
+    /// this member does not lead.
+    pub fn transfer_leadership(&mut self) -> bool {
+        if !self.is_leader() || self.raw.raft.lead_transferee.is_some() {
+            return false;
+        }
+        let me = self.settings.id.0;
+        let best = self
+            .raw
+            .raft
+            .prs()
+            .iter()
+            .filter(|(id, progress)| **id != me && progress.recent_active)
+            .map(|(id, progress)| (progress.matched, std::cmp::Reverse(*id)))
+            .max();
+        let Some((_, std::cmp::Reverse(to))) = best else { return false };
+        self.raw.transfer_leader(to);
+        true
+    }
+
+    /// A message to this member was lost.
+    pub fn unreachable(&mut self, to: MemberId) {
+        self.raw.report_unreachable(to.0);
+    }
+
+    /// A snapshot to this member arrived, or was lost.
+    pub fn snapshot_sent(&mut self, to: MemberId, delivered: bool) {
+        let status = if delivered { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
+        self.raw.report_snapshot(to.0, status);
+    }
+
+    /// This batch, and every one before it, is durable.
+    pub fn persisted(&mut self, number: u64) {
+        assert!(number <= self.batches, "a receipt for a batch that was never ordered");
+        self.durable = self.durable.max(number);
+        self.release();
+    }
+
+    /// The applied state at `index` takes the place of the log below it.
+    pub fn compact(&mut self, index: u64, data: Bytes) {
+        let store = self.raw.store();
+        let Some(term) = store.term_at(index) else { return };
+        let membership = store.membership().clone();
+        let snapshot = SnapshotRecord { index, term, membership, data };
+        let keep_from = index.saturating_sub(limits::TAIL) + 1;
+        self.raw.mut_store().compact(snapshot.clone(), keep_from);
+        self.batches += 1;
+        self.outputs.push_back(ConsensusOutput::Persist(PersistBatch {
+            number: self.batches,
+            snapshot: Some(snapshot),
+            first_index: Some(keep_from),
+            ..PersistBatch::default()
+        }));
+    }
+
+    /// The next thing that consensus wants.
+    pub fn poll(&mut self) -> Option<ConsensusOutput> {
+        while self.outputs.is_empty()
+            && self.raw.has_ready()
+            && self.halves.len() < limits::PERSISTS
+        {
+            self.take_ready();
+        }
+        self.outputs.pop_front()
+    }
+
+    fn take_ready(&mut self) {
+        let mut ready = self.raw.ready();
+        self.note_role();
+        self.send(ready.take_messages());
+        for state in ready.take_read_states() {
+            if let Some(context) = ReadContext::from_bytes(&state.request_ctx) {
+                self.outputs.push_back(ConsensusOutput::Readable { context, index: state.index });
+            }
+        }
+        let (batch, snapshot) = self.store(&mut ready);
+        let half = Half {
+            batch: (!batch.is_empty()).then_some(batch.number),
+            ready: ready.number(),
+            messages: ready.take_persisted_messages(),
+            committed: ready.take_committed_entries(),
+            snapshot,
+        };
+        self.raw.advance_append_async(ready);
+        self.halves.push_back(half);
+        if mutants::active(Mutant::M3SentBeforePersisted) {
+            let early = self.halves.back_mut().map(|half| std::mem::take(&mut half.messages));
+            self.send(early.unwrap_or_default());
+        }
+        if mutants::active(Mutant::M7AppliedBeforePersisted) {
+            let early = self.halves.back_mut().map(|half| std::mem::take(&mut half.committed));
+            self.hand_out(&early.unwrap_or_default());
+        }
+        if !batch.is_empty() {
+            self.outputs.push_back(ConsensusOutput::Persist(batch));
+        }
+        self.release();
+    }
+
+    /// Puts a ready into the log in memory and makes the batch for the disk: hard state and entries in one.
+    fn store(&mut self, ready: &mut Ready) -> (PersistBatch, Option<SnapshotRecord>) {
+        let mut batch = PersistBatch::default();
+        let snapshot = ready.snapshot();
+        let snapshot = (!snapshot.is_empty()).then(|| from_snapshot(snapshot));
+        if let Some(snapshot) = &snapshot {
+            self.raw.mut_store().restore(snapshot.clone());
+            batch.snapshot = Some(snapshot.clone());
+            batch.reset_log = true;
+        }
+        let entries = ready.take_entries();
+        self.raw.mut_store().append(&entries);
+        batch.entries = entries.iter().map(from_entry).collect();
+        if let Some(state) = ready.hs() {
+            let mut state = HardState { term: state.term, vote: state.vote, commit: state.commit };
+            self.raw.mut_store().set_hard_state(state);
+            if mutants::active(Mutant::M1VoteNotPersisted) {
+                state.vote = 0;
+            }
+            batch.hard_state = Some(state);
+        }
+        if !batch.is_empty() {
+            self.batches += 1;
+            batch.number = self.batches;
+        }
+        (batch, snapshot)
+    }
+
+    /// Lets go of every half whose batch is durable, in order.
+    fn release(&mut self) {
+        while self.halves.front().is_some_and(|half| half.batch.is_none_or(|b| b <= self.durable)) {
+            let Some(half) = self.halves.pop_front() else { return };
+            self.raw.on_persist_ready(half.ready);
+            self.send(half.messages);
+            if let Some(snapshot) = half.snapshot {
+                self.applied = self.applied.max(snapshot.index);
+                self.raw.advance_apply_to(self.applied);
+                self.outputs.push_back(ConsensusOutput::Restore(snapshot));
+            }
+            self.hand_out(&half.committed);
+        }
+    }
+
+    fn hand_out(&mut self, committed: &[pb::Entry]) {
+        let Some(last) = committed.last() else { return };
+        self.applied = last.index;
+        let entries = committed.iter().map(from_entry).collect();
+        self.outputs.push_back(ConsensusOutput::Apply(entries));
+        self.raw.advance_apply_to(last.index);
+    }
+
+    /// Messages in a fixed order of receivers: raft's own order is that of a hash map.
+    fn send(&mut self, mut messages: Vec<pb::Message>) {
+        messages.sort_by_key(|message| message.to);
+        for message in messages {
+            let bulk = message.get_msg_type() == pb::MessageType::MsgSnapshot;
+            let to = MemberId(message.to);
+            self.outputs.push_back(ConsensusOutput::Send {
+                to,
+                message: codec::encode(&message),
+                bulk,
+            });
+        }
+    }
+
+    fn note_role(&mut self) {
+        let raft = &self.raw.raft;
+        let role = (raft.term, raft.leader_id, raft.state == StateRole::Leader);
+        if role != self.role {
+            self.role = role;
+            self.outputs.push_back(ConsensusOutput::Role {
+                term: role.0,
+                leader: self.leader(),
+                is_leader: role.2,
+            });
+        }
+    }
+}
+
+/// What others may see.
+impl Consensus {
+    /// Whether this member leads.
+    pub fn is_leader(&self) -> bool {
+        self.raw.raft.state == StateRole::Leader
+    }
+
+    /// The leader, if one is known.
+    pub fn leader(&self) -> Option<MemberId> {
+        Some(self.raw.raft.leader_id).filter(|id| *id != 0).map(MemberId)
+    }
+
+    /// Raft term.
+    pub fn term(&self) -> u64 {
+        self.raw.raft.term
+    }
+
+    /// Index of the last entry.
+    pub fn last_index(&self) -> u64 {
+        self.raw.raft.raft_log.last_index()
+    }
+
+    /// The commit index.
+    pub fn commit(&self) -> u64 {
+        self.raw.raft.raft_log.committed
+    }
+
+    /// Bytes of entries in memory.
+    pub fn log_bytes(&self) -> usize {
+        self.raw.store().bytes()
+    }
+
+    /// Entries in memory.
+    pub fn log_entries(&self) -> usize {
+        self.raw.store().len()
+    }
+
+    /// Batches that were ordered and are not durable.
+    pub const fn pending_persists(&self) -> u64 {
+        self.batches - self.durable
+    }
+
+    /// Whether this member was in touch with a quorum of late: it leads (raft's quorum check makes a leader
+    /// that is cut off step down), or it knows a leader.
+    pub fn quorum_recently_active(&self) -> bool {
+        self.leader().is_some()
+    }
+}

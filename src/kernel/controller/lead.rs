@@ -1,0 +1,237 @@
+//! Leading: what only the leader does, and what it remembers while it leads. All of it may be lost at any
+//! moment: the ledger holds what matters.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::{Controller, Level, limits};
+use crate::kernel::domain::{GroupName, LedgerTime, MemberId, Moment, SwitchoverId};
+use crate::kernel::ledger::{Command, Envelope, FORMAT};
+use crate::kernel::switchover::Event;
+
+/// Pauses between questions about one group.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Backoff {
+    pub(super) not_before: Moment,
+    pub(super) step: Duration,
+}
+
+/// What a leader remembers.
+#[derive(Debug, Default)]
+pub(super) struct Leading {
+    /// Since an entry of the own term was applied: when, and the ledger's time then.
+    pub(super) base: Option<(Moment, LedgerTime)>,
+    pub(super) outbox: Vec<Command>,
+    pub(super) last_proposal: Moment,
+    /// When each other member was last heard.
+    pub(super) heard: BTreeMap<MemberId, Moment>,
+    /// What each other member last said it had applied.
+    pub(super) applied: BTreeMap<MemberId, u64>,
+    /// Groups to be asked about, and when.
+    pub(super) ask_at: BTreeMap<GroupName, Moment>,
+    pub(super) backoff: BTreeMap<GroupName, Backoff>,
+    /// When something last spoke against a group's route by a word that is not in the ledger.
+    pub(super) suspected: BTreeMap<GroupName, (Moment, &'static str)>,
+    /// Groups in a question that was proposed and is not applied.
+    pub(super) asking: BTreeSet<GroupName>,
+    /// Groups whose ballots changed.
+    pub(super) dirty: BTreeSet<GroupName>,
+    /// Groups with an open question whose decision is held, and what was said of it.
+    pub(super) held: BTreeMap<GroupName, String>,
+    /// Groups in a decision that was proposed and is not applied.
+    pub(super) deciding: BTreeSet<GroupName>,
+    /// Switchovers to be driven on.
+    pub(super) drive: BTreeSet<SwitchoverId>,
+    /// Switchovers for whose prechecks this leader has asked.
+    pub(super) prechecks: BTreeSet<SwitchoverId>,
+    /// Steps that were proposed and are not applied.
+    pub(super) stepping: BTreeSet<(SwitchoverId, Event)>,
+}
+
+impl Leading {
+    pub(super) fn heard(&mut self, member: MemberId, at: Moment) {
+        self.heard.insert(member, at);
+    }
+
+    pub(super) fn applied_at(&mut self, member: MemberId, applied: u64) {
+        self.applied.insert(member, applied);
+    }
+
+    pub(super) fn push(&mut self, command: Command) {
+        if self.outbox.len() < limits::OUTBOX {
+            self.outbox.push(command);
+        }
+    }
+
+    pub(super) fn next_due(&self) -> Moment {
+        if self.base.is_none() {
+            return Moment::NEVER;
+        }
+        let ask = self.ask_at.values().min().copied().unwrap_or(Moment::NEVER);
+        let waiting = !self.held.is_empty() || !self.deciding.is_empty();
+        if waiting { ask.min(self.last_proposal + limits::LEDGER_TICK) } else { ask }
+    }
+}
+
+impl Controller {
+    /// Whether this node leads and may speak: an entry of its own term is applied.
+    pub(super) const fn leads(&self) -> bool {
+        self.leading.base.is_some()
+    }
+
+    /// The role changed, or an entry was applied: take office or leave it.
+    pub(super) fn check_office(&mut self) {
+        let own_term = self.consensus.term() == self.ledger.term();
+        if !self.consensus.is_leader() || self.disk_failed.is_some() {
+            if self.leads() {
+                self.leave_office();
+            }
+        } else if !self.leads() && own_term {
+            self.take_office();
+        }
+    }
+
+    fn leave_office(&mut self) {
+        let heard = std::mem::take(&mut self.leading.heard);
+        let applied = std::mem::take(&mut self.leading.applied);
+        self.leading = Leading { heard, applied, ..Leading::default() };
+        self.verifying.clear();
+    }
+
+    fn take_office(&mut self) {
+        self.leading.base = Some((self.now, self.ledger.time()));
+        self.leading.last_proposal = self.now;
+        let text = format!("leads in term {}", self.consensus.term());
+        self.tell(Level::Info, "leader", None, text);
+        let members: Vec<MemberId> =
+            self.file.members.keys().copied().filter(|id| *id != self.me).collect();
+        for member in members {
+            self.leading.heard.insert(member, self.now);
+        }
+        if self.ledger.config().is_none() {
+            let cluster = self.file.as_ref().clone();
+            self.leading.push(Command::Configure(Box::new(cluster)));
+        }
+        let live = self.ledger.switchovers().values().filter(|s| !s.state.ended()).map(|s| s.id);
+        self.leading.drive = live.collect();
+        let groups: Vec<GroupName> = self.ledger.groups().keys().cloned().collect();
+        for group in groups {
+            if self.speaks_against(&group).is_some() {
+                self.ask_soon(&group);
+            }
+        }
+    }
+
+    /// The leader's part of a turn.
+    pub(super) fn lead(&mut self) {
+        self.check_office();
+        if !self.leads() {
+            return;
+        }
+        self.watch_observers();
+        self.ask_due();
+        self.decide_dirty();
+        self.drive_switchovers();
+        self.verify_routes();
+        self.tick_ledger();
+        self.propose();
+        self.watch_disk();
+    }
+
+    /// A silent observer loses its votes.
+    fn watch_observers(&mut self) {
+        let silence = self.timing().observer_silence;
+        let lost: Vec<Command> = self
+            .ledger
+            .observers()
+            .iter()
+            .filter(|(member, state)| {
+                let heard = self.leading.heard.get(member);
+                **member != self.me
+                    && !state.lost
+                    && heard.is_some_and(|at| self.now.since(*at) > silence)
+            })
+            .map(|(member, state)| Command::ObserverLost {
+                observer: *member,
+                incarnation: state.incarnation,
+            })
+            .filter(|command| !self.leading.outbox.contains(command))
+            .collect();
+        // Proposed once a silence: the clock starts anew, and is asked again if the entry was lost.
+        for command in lost {
+            if let Command::ObserverLost { observer, .. } = &command {
+                self.leading.heard.insert(*observer, self.now);
+            }
+            self.leading.push(command);
+        }
+    }
+
+    /// While a ledger timer is open the log must carry time on.
+    fn tick_ledger(&mut self) {
+        let open = self.ledger.questions().values().any(|question| question.open);
+        let running = !self.leading.drive.is_empty();
+        let due = self.now.since(self.leading.last_proposal) >= limits::LEDGER_TICK;
+        if (open || running || !self.leading.held.is_empty())
+            && due
+            && self.leading.outbox.is_empty()
+        {
+            self.leading.push(Command::Tick {});
+        }
+    }
+
+    /// Logs what gathered, in entries of bounded weight.
+    pub(super) fn propose(&mut self) {
+        let Some((since, time)) = self.leading.base else { return };
+        while !self.leading.outbox.is_empty() {
+            let count = batch_len(&self.leading.outbox);
+            let commands: Vec<Command> = self.leading.outbox.drain(..count).collect();
+            let envelope = Envelope {
+                format: FORMAT,
+                at: time + self.now.since(since),
+                wall: self.wall_now(),
+                by: self.me,
+                commands,
+            };
+            if self.consensus.propose(envelope.encode()).is_err() {
+                // Busy or deposed: what is not logged is asked for again by those who want it.
+                let mut commands = envelope.commands;
+                commands.append(&mut self.leading.outbox);
+                self.leading.outbox = commands;
+                break;
+            }
+            self.leading.last_proposal = self.now;
+        }
+    }
+
+    /// A leader with a slow disk gives way.
+    fn watch_disk(&mut self) {
+        let limit = self.timing().election_max;
+        let slow = self.persists.front().is_some_and(|(_, at)| self.now.since(*at) > limit);
+        if slow && self.consensus.transfer_leadership() {
+            let text = format!("a write has been under way for more than {limit:?}: giving way");
+            self.tell(Level::Warn, "disk", None, text);
+        }
+    }
+}
+
+/// How many of the commands fit one entry.
+fn batch_len(commands: &[Command]) -> usize {
+    let mut weight = 0;
+    for (place, command) in commands.iter().enumerate() {
+        weight += match command {
+            Command::Report { states, .. } | Command::Ballot { states, .. } => states.len(),
+            Command::Question { groups, .. } | Command::Freeze { groups, .. } => groups.len(),
+            Command::Decide { moves, .. } => moves.len(),
+            Command::Configure(cluster) => cluster.services.len() + cluster.groups.len(),
+            Command::Tick {}
+            | Command::ObserverLost { .. }
+            | Command::Switch(_)
+            | Command::Advance { .. }
+            | Command::Drain { .. } => 4,
+        };
+        if weight > limits::ENTRY_WEIGHT && place > 0 {
+            return place;
+        }
+    }
+    commands.len()
+}

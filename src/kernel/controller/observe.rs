@@ -1,0 +1,311 @@
+//! Observing: probes, reports and ballots. What the ledger holds of this observer is compared with what it
+//! sees; the difference is sent, and sent again until the ledger holds it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::peer::PeerMessage;
+use super::{Controller, Output, Traffic, limits};
+use crate::kernel::domain::{
+    Endpoint, MemberId, Moment, PlaneName, ProbeResult, QuestionId, ServiceName, StatePair,
+};
+use crate::kernel::ledger::Command;
+
+/// One open question at this observer.
+#[derive(Clone, Debug)]
+struct Asked {
+    /// When this process learned of it: probes begun later answer it.
+    seen: Moment,
+    /// Services whose ballots may differ from what the ledger holds.
+    pending: BTreeSet<ServiceName>,
+    /// When the last ballot was sent.
+    sent: Option<Moment>,
+    /// Whether something new came since.
+    fresh: bool,
+}
+
+/// What an observer remembers.
+#[derive(Debug, Default)]
+pub(super) struct Observing {
+    seq: u64,
+    asked: BTreeMap<QuestionId, Asked>,
+    /// Services whose reports may differ from what the ledger holds.
+    pending: BTreeSet<ServiceName>,
+    /// Whether the ledger must hear of this process even if nothing differs.
+    announce: bool,
+    sent: Option<Moment>,
+    fresh: bool,
+    due: Option<Moment>,
+}
+
+impl Observing {
+    pub(super) fn next_due(&self) -> Moment {
+        self.due.unwrap_or(Moment::NEVER)
+    }
+
+    fn wake(&mut self, at: Moment) {
+        self.due = Some(self.due.map_or(at, |due| due.min(at)));
+    }
+}
+
+impl Controller {
+    /// The settings changed, or the process started with a ledger: probe what they say.
+    pub(super) fn configure_observer(&mut self) {
+        let Some(config) = self.ledger.config().cloned() else { return };
+        let planes: [PlaneName; 2] = [config.planes[0].name.clone(), config.planes[1].name.clone()];
+        let references = self.reference_targets();
+        self.prober.configure(
+            self.now,
+            &planes,
+            &config.services,
+            &references,
+            config.timing.reference_interval,
+        );
+        self.announce();
+    }
+
+    /// Members and reference targets of other sites: who cannot reach them is isolated.
+    fn reference_targets(&self) -> Vec<Endpoint> {
+        let Some(config) = self.ledger.config() else { return Vec::new() };
+        let Some(mine) = config.members.get(&self.me).map(|member| &member.site) else {
+            return Vec::new();
+        };
+        let of_member = |address: std::net::SocketAddr| Endpoint {
+            host: address.ip().to_string(),
+            port: address.port(),
+        };
+        let members = config
+            .members
+            .values()
+            .filter(|member| member.site != *mine)
+            .map(|member| of_member(member.member_address));
+        let others = config.references.iter().filter(|(site, _)| *site != mine);
+        members.chain(others.flat_map(|(_, targets)| targets.iter().cloned())).collect()
+    }
+
+    /// Makes sure that the ledger hears of everything this observer sees.
+    pub(super) fn announce(&mut self) {
+        self.observing.announce = true;
+        self.observing.fresh = true;
+        self.observing.pending.extend(self.prober.reports().keys().cloned());
+    }
+
+    pub(super) fn on_probed(&mut self, result: ProbeResult) {
+        let changes = self.prober.on_result(self.now, result);
+        if !changes.reports.is_empty() {
+            self.observing.fresh = true;
+            self.observing.pending.extend(changes.reports);
+        }
+        for asked in self.observing.asked.values_mut() {
+            if changes.reference {
+                asked.fresh = true;
+            }
+        }
+        if !changes.results.is_empty() && !self.observing.asked.is_empty() {
+            self.note_results(&changes.results);
+        }
+        if !changes.suspects.is_empty() {
+            self.tell_suspects(changes.suspects);
+        }
+    }
+
+    fn note_results(&mut self, services: &[ServiceName]) {
+        for (id, asked) in &mut self.observing.asked {
+            let Some(question) = self.ledger.questions().get(id) else { continue };
+            for service in services {
+                let group = self.ledger.group_of(service);
+                if group.is_some_and(|group| question.groups.contains(group)) {
+                    asked.pending.insert(service.clone());
+                    asked.fresh = true;
+                }
+            }
+        }
+    }
+
+    fn tell_suspects(&mut self, suspects: Vec<(ServiceName, usize)>) {
+        if self.leads() {
+            for (service, plane) in &suspects {
+                self.suspect(service, *plane, "a probe failed");
+            }
+            return;
+        }
+        let Some(leader) = self.consensus.leader().filter(|leader| *leader != self.me) else {
+            return;
+        };
+        let plane = |plane: usize| u8::try_from(plane).unwrap_or(u8::MAX);
+        let services = suspects.into_iter().map(|(service, p)| (service, plane(p))).collect();
+        let frame = PeerMessage::Suspect(services).encode();
+        self.outputs.push_back(Output::Send { to: leader, frame, traffic: Traffic::Normal });
+    }
+
+    /// A question was applied here: answer it with probes begun from now on.
+    pub(super) fn on_asked(&mut self, id: QuestionId) {
+        let Some(question) = self.ledger.questions().get(&id) else { return };
+        let Some(config) = self.ledger.config() else { return };
+        let services: BTreeSet<ServiceName> = question
+            .groups
+            .iter()
+            .filter_map(|group| config.groups.get(group))
+            .flat_map(|group| group.services.iter().cloned())
+            .collect();
+        self.prober.hasten(self.now, &services);
+        self.prober.hasten_references(self.now);
+        let asked = Asked { seen: self.now, pending: BTreeSet::new(), sent: None, fresh: false };
+        self.observing.asked.insert(id, asked);
+    }
+
+    pub(super) fn on_closed(&mut self, id: QuestionId) {
+        self.observing.asked.remove(&id);
+    }
+
+    /// The ledger now holds this of `observer`: what was mine and still differs is sent again.
+    pub(super) fn on_reported(&mut self, observer: MemberId, services: &[ServiceName]) {
+        if observer != self.me {
+            return;
+        }
+        let held = self.ledger.observers().get(&self.me);
+        let mine = held.is_some_and(|state| state.incarnation == self.incarnation && !state.lost);
+        if !mine {
+            return self.announce();
+        }
+        for service in services {
+            if self.report_differs(service).is_none() {
+                self.observing.pending.remove(service);
+            }
+        }
+    }
+
+    fn report_differs(&self, service: &ServiceName) -> Option<StatePair> {
+        let seen = self.prober.reports().get(service).copied().unwrap_or_default();
+        let held = self
+            .ledger
+            .observers()
+            .get(&self.me)
+            .filter(|state| state.incarnation == self.incarnation)
+            .and_then(|state| state.states.get(service).copied())
+            .unwrap_or_default();
+        (seen != held).then_some(seen)
+    }
+
+    /// Orders the probes that are due; sends what the ledger lacks.
+    pub(super) fn observe(&mut self) {
+        while let Some(order) = self.prober.poll(self.now) {
+            self.outputs.push_back(Output::Probe(order));
+        }
+        if self.ledger.config().is_none() {
+            return;
+        }
+        self.observing.due = None;
+        let mut commands = Vec::new();
+        commands.extend(self.next_report());
+        let open: Vec<QuestionId> = self.observing.asked.keys().copied().collect();
+        for question in open {
+            commands.extend(self.next_ballot(question));
+        }
+        if !commands.is_empty() {
+            self.submit_to_leader(commands);
+        }
+        if self.now >= self.heartbeat_due {
+            self.heartbeat_due = self.now + limits::HEARTBEAT;
+            let heartbeat = PeerMessage::Heartbeat {
+                incarnation: self.incarnation,
+                applied: self.ledger.index(),
+            };
+            self.tell_members(&heartbeat);
+        }
+    }
+
+    fn next_report(&mut self) -> Option<Command> {
+        let held = self.ledger.observers().get(&self.me);
+        let isolated = self.prober.isolated(None).unwrap_or(false);
+        let isolation_differs = held.is_some_and(|state| state.isolated != isolated);
+        if !self.observing.announce && !isolation_differs && self.observing.pending.is_empty() {
+            return None;
+        }
+        let resend_at = self.observing.sent.map(|sent| sent + limits::RESEND);
+        let wait_until = if self.observing.fresh {
+            let gather = self.observing.pending.len() >= limits::GATHER_FROM;
+            self.observing.sent.filter(|_| gather).map(|sent| sent + limits::GATHER)
+        } else {
+            resend_at
+        };
+        if let Some(until) = wait_until.filter(|until| *until > self.now) {
+            self.observing.wake(until);
+            return None;
+        }
+        let states: BTreeMap<ServiceName, StatePair> = self
+            .observing
+            .pending
+            .iter()
+            .filter_map(|service| Some((service.clone(), self.report_differs(service)?)))
+            .collect();
+        self.observing.pending.retain(|service| states.contains_key(service));
+        if states.is_empty() && !self.observing.announce && !isolation_differs {
+            return None;
+        }
+        self.observing.seq += 1;
+        self.observing.sent = Some(self.now);
+        self.observing.fresh = false;
+        self.observing.wake(self.now + limits::RESEND);
+        Some(Command::Report {
+            observer: self.me,
+            incarnation: self.incarnation,
+            seq: self.observing.seq,
+            isolated,
+            states,
+        })
+    }
+
+    /// What the ledger lacks of this observer's ballot. Nothing is said before isolation is known, by probes
+    /// begun after the question.
+    fn next_ballot(&mut self, id: QuestionId) -> Option<Command> {
+        let asked = self.observing.asked.get(&id)?;
+        if asked.pending.is_empty() && !asked.fresh {
+            return None;
+        }
+        let isolated = self.prober.isolated(Some(asked.seen))?;
+        let wait_until = if asked.fresh {
+            let gather = asked.pending.len() >= limits::GATHER_FROM;
+            asked.sent.filter(|_| gather).map(|sent| sent + limits::GATHER)
+        } else {
+            asked.sent.map(|sent| sent + limits::RESEND)
+        };
+        if let Some(until) = wait_until.filter(|until| *until > self.now) {
+            self.observing.wake(until);
+            return None;
+        }
+        let held = self.ledger.questions().get(&id)?.ballots.get(&self.me);
+        let held = held.filter(|ballot| ballot.incarnation == self.incarnation);
+        let isolation_differs = held.is_some_and(|ballot| ballot.isolated != isolated);
+        let mut states = self.prober.ballot(asked.pending.iter(), asked.seen);
+        states.retain(|service, pair| {
+            let held = held.and_then(|ballot| ballot.states.get(service).copied());
+            held.unwrap_or_default() != *pair
+        });
+        let now = self.now;
+        let asked = self.observing.asked.get_mut(&id)?;
+        asked.fresh = false;
+        asked.pending.retain(|service| states.contains_key(service));
+        if states.is_empty() && !isolation_differs {
+            return None;
+        }
+        asked.sent = Some(now);
+        self.observing.seq += 1;
+        self.observing.wake(now + limits::RESEND);
+        Some(Command::Ballot {
+            question: id,
+            observer: self.me,
+            incarnation: self.incarnation,
+            seq: self.observing.seq,
+            isolated,
+            states,
+        })
+    }
+
+    /// The announcement was heard: see `on_reported`.
+    pub(super) fn on_announced(&mut self) {
+        let held = self.ledger.observers().get(&self.me);
+        if held.is_some_and(|state| state.incarnation == self.incarnation && !state.lost) {
+            self.observing.announce = false;
+        }
+    }
+}

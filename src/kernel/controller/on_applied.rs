@@ -1,0 +1,175 @@
+//! Consensus' outputs and what applied commands set off.
+
+use super::peer::PeerMessage;
+use super::{Controller, Level, Output, Traffic, limits};
+use crate::kernel::consensus::{ConsensusOutput, LogEntry, SnapshotRecord};
+use crate::kernel::ledger::{Applied, Ledger};
+use crate::kernel::mutants::{self, Mutant};
+
+impl Controller {
+    /// Counts consensus' time. Ticks that were missed are not made up for: a paused process must not think
+    /// that its peers were silent.
+    pub(super) fn tick(&mut self) {
+        if self.now >= self.tick_due {
+            self.tick_due = self.now + self.timing().tick;
+            if self.disk_failed.is_none() {
+                self.consensus.tick();
+            }
+        }
+    }
+
+    /// Carries out what consensus wants until it wants no more.
+    pub(super) fn run_consensus(&mut self) {
+        while let Some(output) = self.consensus.poll() {
+            match output {
+                ConsensusOutput::Send { to, message, bulk } => {
+                    let traffic = if bulk { Traffic::Bulk } else { Traffic::Normal };
+                    let frame = PeerMessage::Raft(message.to_vec()).encode();
+                    self.outputs.push_back(Output::Send { to, frame, traffic });
+                }
+                ConsensusOutput::Persist(batch) => {
+                    self.persists.push_back((batch.number, self.now));
+                    self.outputs.push_back(Output::Persist(batch));
+                }
+                ConsensusOutput::Restore(snapshot) => self.restore(&snapshot),
+                ConsensusOutput::Apply(entries) => {
+                    for entry in entries {
+                        self.apply(&entry);
+                    }
+                }
+                ConsensusOutput::Readable { context, index } => self.on_readable(context, index),
+                ConsensusOutput::Role { term, leader, is_leader } => {
+                    self.publishing.dirty = true;
+                    if !is_leader && let Some(leader) = leader {
+                        let text = format!("follows member {leader} in term {term}");
+                        self.tell(Level::Info, "leader", None, text);
+                    }
+                    self.check_office();
+                    self.announce();
+                }
+            }
+        }
+    }
+
+    fn apply(&mut self, entry: &LogEntry) {
+        let before = self.ledger.time();
+        let applied = self.ledger.apply(entry.index, entry.term, &entry.data);
+        self.publishing.dirty = true;
+        self.check_office();
+        for change in applied {
+            self.on_applied(change);
+        }
+        if self.leads() && self.ledger.time() > before {
+            self.recheck_held();
+        }
+    }
+
+    fn on_applied(&mut self, change: Applied) {
+        match change {
+            Applied::Configured => {
+                self.configure_observer();
+                self.publishing.all_zones = true;
+                self.tell(Level::Info, "config", None, "configuration 1 is in force".to_owned());
+            }
+            Applied::Asked(id) => {
+                self.on_asked(id);
+                if self.leads() {
+                    self.lead_asked(id);
+                }
+            }
+            Applied::Closed(id) => {
+                self.on_closed(id);
+                if self.leads() {
+                    self.lead_closed(id);
+                }
+            }
+            Applied::Voted(id, services) => {
+                if self.leads() {
+                    self.lead_voted(id, &services);
+                }
+            }
+            Applied::Reported(observer, services) => {
+                self.on_reported(observer, &services);
+                self.on_announced();
+                self.suspect_reported(&services);
+            }
+            Applied::Lost(observer) => {
+                let text = format!("member {observer} fell silent: its votes do not count");
+                self.tell(Level::Warn, "observer", None, text);
+                if observer == self.me {
+                    self.announce();
+                }
+            }
+            Applied::Switchover(id) => {
+                self.tell_switchover(id);
+                if self.leads() {
+                    self.lead_switchover(id);
+                }
+            }
+            Applied::Routed(group) => {
+                self.publishing.routed.insert(group);
+            }
+            Applied::Guards => self.on_guards(),
+            Applied::Settled(key, outcome) => self.on_settled(key, &outcome),
+            Applied::Refused(what, reason) => {
+                if self.leads() {
+                    self.lead_refused(&what, &reason);
+                }
+            }
+        }
+    }
+
+    /// Freezes or drains changed: what was held may be free; nothing acts on ballots from before.
+    fn on_guards(&mut self) {
+        if !self.leads() {
+            return;
+        }
+        self.recheck_held();
+        let groups: Vec<_> = self.ledger.groups().keys().cloned().collect();
+        for group in groups {
+            if self.speaks_against(&group).is_some() {
+                self.ask_soon(&group);
+            }
+        }
+    }
+
+    fn restore(&mut self, snapshot: &SnapshotRecord) {
+        let ledger = Ledger::from_bytes(&snapshot.data)
+            .unwrap_or_else(|error| panic!("a leader's snapshot must be readable here: {error}"));
+        assert_eq!(ledger.index(), snapshot.index, "a snapshot holds the state at its index");
+        self.ledger = ledger;
+        self.take_over_ledger();
+        self.tell(Level::Info, "snapshot", None, format!("took over at {}", snapshot.index));
+    }
+
+    /// The ledger was replaced as a whole: at start, or by a leader's snapshot.
+    pub(super) fn take_over_ledger(&mut self) {
+        self.publishing.dirty = true;
+        self.publishing.all_zones = true;
+        self.configure_observer();
+        let open: Vec<_> =
+            self.ledger.questions().iter().filter(|(_, q)| q.open).map(|(id, _)| *id).collect();
+        for id in open {
+            self.on_asked(id);
+        }
+        self.settle_from_ledger();
+    }
+
+    /// The log is bounded: the applied state takes its place.
+    pub(super) fn compact(&mut self) {
+        let long = self.consensus.log_entries() > limits::LOG_ENTRIES;
+        if !long && self.consensus.log_bytes() <= limits::LOG_BYTES {
+            return;
+        }
+        if self.disk_failed.is_some() || self.ledger.index() == 0 {
+            return;
+        }
+        let index = if mutants::active(Mutant::M17SnapshotAtCommit) {
+            self.consensus.commit()
+        } else {
+            self.ledger.index()
+        };
+        self.consensus.compact(index, self.ledger.to_bytes().into());
+        self.run_consensus();
+    }
+}

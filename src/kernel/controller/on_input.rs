@@ -1,0 +1,169 @@
+//! One arm per kind of input; each is short and leaves the work to the turn.
+
+use bytes::Bytes;
+
+use super::peer::PeerMessage;
+use super::{
+    Controller, DataPlaneHint, GatewayHeard, GatewayReport, Input, Level, Output, Traffic, limits,
+};
+use crate::kernel::domain::MemberId;
+use crate::kernel::ledger::Command;
+
+impl Controller {
+    pub(super) fn on_input(&mut self, input: Input) {
+        match input {
+            Input::TimePassed => {}
+            Input::Peer { from, frame } => self.on_peer(from, &frame),
+            Input::PeerUnreachable(member) => self.consensus.unreachable(member),
+            Input::BulkSent { to, delivered } => self.consensus.snapshot_sent(to, delivered),
+            Input::Persisted { number } => self.on_persisted(number),
+            Input::DiskFailed(why) => self.on_disk_failed(why),
+            Input::Probed(result) => self.on_probed(result),
+            Input::Receipt(receipt) => self.on_receipt(receipt),
+            Input::Request(request) => self.on_request(request),
+            Input::Hint(hint) => {
+                self.tell_members(&PeerMessage::Hint(hint.clone()));
+                self.on_hint(&hint);
+            }
+            Input::Gateway(report) => {
+                self.tell_members(&PeerMessage::Gateway(report.clone()));
+                self.on_gateway(report);
+            }
+            Input::WallClock(wall) => self.wall = (wall, self.now),
+            Input::Stopping => {
+                if self.consensus.transfer_leadership() {
+                    let text = "asked to stop: handing leadership over".to_owned();
+                    self.tell(Level::Info, "leader", None, text);
+                }
+            }
+        }
+    }
+
+    fn on_peer(&mut self, from: MemberId, frame: &Bytes) {
+        if !self.file.members.contains_key(&from) {
+            return;
+        }
+        self.leading.heard(from, self.now);
+        let Some(message) = PeerMessage::decode(frame) else {
+            let text = format!("member {from} sent a frame that this version cannot read");
+            return self.tell(Level::Warn, "peer", None, text);
+        };
+        match message {
+            PeerMessage::Raft(bytes) => {
+                if self.disk_failed.is_none()
+                    && let Err(error) = self.consensus.step(from, &Bytes::from(bytes))
+                {
+                    let text = format!("member {from} sent a consensus message: {error}");
+                    self.tell(Level::Warn, "peer", None, text);
+                }
+            }
+            PeerMessage::Heartbeat { applied, .. } => self.leading.applied_at(from, applied),
+            PeerMessage::Forward(commands) => self.on_forwarded(from, commands),
+            PeerMessage::Suspect(services) => {
+                for (service, plane) in services {
+                    self.suspect(&service, usize::from(plane), "an observer's probe failed");
+                }
+            }
+            PeerMessage::Gateway(report) => self.on_gateway(report),
+            PeerMessage::Hint(hint) => self.on_hint(&hint),
+        }
+    }
+
+    /// Commands of another member: it may speak for itself only.
+    fn on_forwarded(&mut self, from: MemberId, commands: Vec<Vec<u8>>) {
+        if !self.leads() {
+            return;
+        }
+        for bytes in commands {
+            let Ok(command) = serde_json::from_slice::<Command>(&bytes) else { continue };
+            let own = match &command {
+                Command::Report { observer, .. } | Command::Ballot { observer, .. } => {
+                    *observer == from
+                }
+                Command::Switch(switch) => switch.request.member == from,
+                Command::Freeze { request, .. } | Command::Drain { request, .. } => {
+                    request.member == from
+                }
+                Command::Configure(_)
+                | Command::Tick {}
+                | Command::ObserverLost { .. }
+                | Command::Question { .. }
+                | Command::Decide { .. }
+                | Command::Advance { .. } => false,
+            };
+            if own {
+                self.leading.push(command);
+            }
+        }
+    }
+
+    fn on_persisted(&mut self, number: u64) {
+        while self.persists.front().is_some_and(|(first, _)| *first <= number) {
+            self.persists.pop_front();
+        }
+        self.consensus.persisted(number);
+    }
+
+    fn on_disk_failed(&mut self, why: String) {
+        let text = format!(
+            "the disk failed: {why}. This node has left consensus and shows what it last knew; \
+             mend the disk and start it again"
+        );
+        self.tell(Level::Error, "disk", None, text);
+        self.disk_failed = Some(why);
+        self.publishing.dirty = true;
+    }
+
+    fn on_gateway(&mut self, report: GatewayReport) {
+        let known = self.gateways.contains_key(&report.gateway);
+        if !known && self.gateways.len() >= limits::GATEWAYS {
+            self.gateways.retain(|_, heard| self.now.since(heard.at) < limits::GATEWAY_FORGOTTEN);
+            if self.gateways.len() >= limits::GATEWAYS {
+                return;
+            }
+        }
+        self.verifying.hurry(self.now);
+        self.gateways.insert(report.gateway.clone(), GatewayHeard { report, at: self.now });
+    }
+
+    /// A hint asks; it never votes: every observer probes the group's services at once.
+    fn on_hint(&mut self, hint: &DataPlaneHint) {
+        let Some(config) = self.ledger.config().cloned() else { return };
+        let Some(route) = config.routes.get(&hint.route) else { return };
+        let Some(group) = config.groups.get(&route.group) else { return };
+        let services = group.services.iter().cloned().collect();
+        self.prober.hasten(self.now, &services);
+        let Some(plane) = config.plane_index(&hint.plane) else { return };
+        let critical = |name: &&_| config.services.get(*name).is_some_and(|s| s.critical);
+        if let Some(service) = group.services.iter().find(critical) {
+            self.suspect(service, plane, "a gateway could not connect");
+        }
+    }
+
+    /// Sends to every other member.
+    pub(super) fn tell_members(&mut self, message: &PeerMessage) {
+        let frame = message.encode();
+        for member in self.file.members.keys().filter(|id| **id != self.me) {
+            let (to, frame) = (*member, frame.clone());
+            self.outputs.push_back(Output::Send { to, frame, traffic: Traffic::Normal });
+        }
+    }
+
+    /// Logs commands if this node leads, or sends them to the leader. False when there is nobody to send to.
+    pub(super) fn submit_to_leader(&mut self, commands: Vec<Command>) -> bool {
+        if self.leads() {
+            for command in commands {
+                self.leading.push(command);
+            }
+            return true;
+        }
+        let Some(leader) = self.consensus.leader().filter(|leader| *leader != self.me) else {
+            return false;
+        };
+        for message in PeerMessage::forward(&commands) {
+            let frame = message.encode();
+            self.outputs.push_back(Output::Send { to: leader, frame, traffic: Traffic::Normal });
+        }
+        true
+    }
+}

@@ -1,0 +1,321 @@
+//! The view as `status`, `explain` and records: pure renderings of what the ledger holds.
+
+use std::collections::BTreeMap;
+
+use super::view::{RouteEntry, RouteTable, View};
+use super::{
+    Explanation, GatewayStatus, GroupStatus, GuardStatus, MemberStatus, PlaneStatus,
+    ServiceOnPlane, ServiceStatus, Status, StepRecord, SwitchoverRecord,
+};
+use crate::kernel::domain::{
+    CheckName, GroupName, MemberId, MemberName, Moment, PlaneName, QuestionId, ServiceName,
+    SwitchoverId,
+};
+use crate::kernel::ledger::{Cluster, Evidence, GroupState, OnSwitch};
+use crate::kernel::policy::{Facts, Hold, Mode, holds};
+use crate::kernel::switchover::Switchover;
+
+/// By service, plane and check, in words.
+type ProbeWords = BTreeMap<ServiceName, BTreeMap<PlaneName, BTreeMap<CheckName, String>>>;
+
+impl View {
+    /// `GET /v1/status`, as of `now` on this node's clock.
+    pub fn status(&self, now: Moment) -> Status {
+        let ledger = &self.ledger;
+        let name = |id: MemberId| self.member_name(id);
+        let mut status = Status {
+            cluster: String::new(),
+            node: name(self.member),
+            leader: self.leader.map(name),
+            quorum: self.in_quorum,
+            term: self.term,
+            applied: self.applied,
+            ledger_time: ledger.time(),
+            config_version: ledger.config_version(),
+            warnings: self.warnings.clone(),
+            planes: Vec::new(),
+            members: Vec::new(),
+            groups: Vec::new(),
+            gateways: self.gateway_statuses(now),
+        };
+        if !self.in_quorum {
+            status.warnings.push(
+                "no quorum: nothing can be switched; DNS and gateways keep the last routes. Two of \
+                 three members must run and reach each other"
+                    .to_owned(),
+            );
+        }
+        let Some(config) = &self.cluster else { return status };
+        config.name.as_str().clone_into(&mut status.cluster);
+        if ledger.member_sites() < 3 {
+            status
+                .warnings
+                .push("automation is off: members stand at fewer than three sites".to_owned());
+        }
+        status.planes = config
+            .planes
+            .iter()
+            .map(|plane| PlaneStatus {
+                name: plane.name.clone(),
+                site: plane.site.clone(),
+                drained: ledger.drained().get(&plane.name).cloned(),
+            })
+            .collect();
+        status.members = self.member_statuses(config, &mut status.warnings);
+        status.groups =
+            config.groups.keys().filter_map(|group| self.group_status(config, group)).collect();
+        status
+    }
+
+    fn member_name(&self, id: MemberId) -> MemberName {
+        let known = self.cluster.as_ref().and_then(|c| c.members.get(&id)).map(|m| m.name.clone());
+        known.unwrap_or_else(|| {
+            MemberName::new(&format!("member-{id}")).expect("`member-` and digits are a name")
+        })
+    }
+
+    fn member_statuses(&self, config: &Cluster, warnings: &mut Vec<String>) -> Vec<MemberStatus> {
+        let mut members = Vec::new();
+        for (id, member) in &config.members {
+            let state = self.ledger.observers().get(id);
+            let lost = state.is_some_and(|state| state.lost);
+            let isolated = state.is_some_and(|state| state.isolated);
+            if lost {
+                warnings.push(format!("member {} is lost: it has fallen silent", member.name));
+            } else if isolated {
+                warnings
+                    .push(format!("member {} is isolated: its votes do not count", member.name));
+            }
+            let role = if self.leader == Some(*id) {
+                "leader"
+            } else if lost {
+                "lost"
+            } else {
+                "follower"
+            };
+            members.push(MemberStatus {
+                id: *id,
+                name: member.name.clone(),
+                site: member.site.clone(),
+                role: role.to_owned(),
+                isolated,
+            });
+        }
+        members
+    }
+
+    fn gateway_statuses(&self, now: Moment) -> Vec<GatewayStatus> {
+        self.gateways
+            .iter()
+            .map(|(name, (groups, at))| GatewayStatus {
+                name: name.clone(),
+                silent_ms: u64::try_from(now.since(*at).as_millis()).unwrap_or(u64::MAX),
+                groups: groups.clone(),
+            })
+            .collect()
+    }
+
+    /// What counts now for a group: the ballots of an open question, else the live reports.
+    fn evidence(&self, group: &GroupName) -> Evidence {
+        let question: Option<QuestionId> =
+            self.ledger.groups().get(group).and_then(|state: &GroupState| state.question);
+        let voted = question
+            .filter(|id| self.ledger.questions().get(id).is_some_and(|q| !q.ballots.is_empty()));
+        voted.map_or(Evidence::Reports, Evidence::Ballots)
+    }
+
+    fn group_status(&self, config: &Cluster, name: &GroupName) -> Option<GroupStatus> {
+        let settings = config.groups.get(name)?;
+        let route = self.ledger.routes().get(name)?;
+        let state = self.ledger.groups().get(name)?;
+        let decision = self.ledger.decision(name, self.evidence(name))?;
+        let services =
+            settings.services.iter().filter_map(|s| self.service_status(config, s)).collect();
+        Some(GroupStatus {
+            name: name.clone(),
+            plane: route.plane.clone(),
+            epoch: route.epoch,
+            mode: settings.policy.mode,
+            decision: decision.word().to_owned(),
+            because: decision.to_string(),
+            frozen: state.frozen.clone(),
+            switchover: state
+                .switchover
+                .filter(|id| self.ledger.switchovers().get(id).is_some_and(|s| !s.state.ended()))
+                .map(|id| id.to_string()),
+            services,
+        })
+    }
+
+    fn service_status(&self, config: &Cluster, name: &ServiceName) -> Option<ServiceStatus> {
+        let service = config.services.get(name)?;
+        let on_plane = |plane: usize| ServiceOnPlane {
+            verdict: self.ledger.verdict(name, plane, Evidence::Reports).to_string(),
+            reports: config
+                .members
+                .iter()
+                .map(|(id, member)| {
+                    (member.name.clone(), self.ledger.voice(*id, name, plane, Evidence::Reports))
+                })
+                .collect(),
+        };
+        let planes = config.planes.iter().enumerate();
+        Some(ServiceStatus {
+            name: name.clone(),
+            critical: service.critical,
+            planes: planes.map(|(at, plane)| (plane.name.clone(), on_plane(at))).collect(),
+        })
+    }
+
+    /// `GET /v1/explain/{group}`; nothing for an unknown group.
+    pub fn explain(&self, _now: Moment, group: &GroupName) -> Option<Explanation> {
+        let config = self.cluster.as_ref()?;
+        let status = self.group_status(config, group)?;
+        let facts = self.ledger.facts(group, self.evidence(group))?;
+        let last = self.ledger.groups().get(group)?.switchover;
+        let last = last.and_then(|id| self.ledger.switchovers().get(&id));
+        Some(Explanation {
+            guards: guards(&facts),
+            would_switch_if: would_switch_if(&facts),
+            last: last.map(|switchover| self.record(switchover)),
+            probes: self.probe_words(config, group),
+            group: status,
+        })
+    }
+
+    fn probe_words(&self, config: &Cluster, group: &GroupName) -> ProbeWords {
+        let (Some(prober), Some(settings)) = (&self.prober, config.groups.get(group)) else {
+            return BTreeMap::new();
+        };
+        let mut words = BTreeMap::new();
+        for service in &settings.services {
+            let Some([first, second]) = prober.describe(service) else { continue };
+            let [one, two] = &config.planes;
+            let planes = [(one.name.clone(), first), (two.name.clone(), second)];
+            words.insert(service.clone(), planes.into_iter().collect());
+        }
+        words
+    }
+
+    /// The switchovers that the ledger still holds, newest first.
+    pub fn switchovers(&self) -> Vec<SwitchoverRecord> {
+        self.ledger.switchovers().values().rev().map(|s| self.record(s)).collect()
+    }
+
+    /// One of them.
+    pub fn switchover(&self, id: &str) -> Option<SwitchoverRecord> {
+        let id: SwitchoverId = id.parse().ok()?;
+        self.ledger.switchovers().get(&id).map(|s| self.record(s))
+    }
+
+    fn record(&self, s: &Switchover) -> SwitchoverRecord {
+        let letters = |states: &BTreeMap<ServiceName, crate::kernel::domain::StatePair>| {
+            states.iter().map(|(service, pair)| (service.clone(), String::from(*pair))).collect()
+        };
+        SwitchoverRecord {
+            id: s.id.to_string(),
+            group: s.group.clone(),
+            from: s.from.clone(),
+            to: s.to.clone(),
+            kind: s.kind.to_string(),
+            state: s.state.to_string(),
+            base: s.base,
+            epoch: s.epoch,
+            by: s.by.clone(),
+            cause: s.cause.clone(),
+            ballots: s
+                .ballots
+                .iter()
+                .map(|(member, states)| (self.member_name(*member), letters(states)))
+                .collect(),
+            skipped: s.skipped.clone(),
+            steps: s
+                .steps
+                .iter()
+                .map(|step| StepRecord { step: step.step.clone(), at: step.at, wall: step.wall })
+                .collect(),
+            converging: s.converging.clone(),
+            outcome: s.outcome.clone(),
+        }
+    }
+
+    /// What gateways follow.
+    pub fn route_table(&self) -> RouteTable {
+        let mut table = RouteTable { revision: self.ledger.revision(), routes: BTreeMap::new() };
+        let Some(config) = &self.cluster else { return table };
+        for (name, settings) in &config.routes {
+            let (Some(route), Some(group), Some(state)) = (
+                self.routes.get(&settings.group),
+                config.groups.get(&settings.group),
+                self.ledger.groups().get(&settings.group),
+            ) else {
+                continue;
+            };
+            let on_switch = if state.cut { OnSwitch::Cut } else { group.on_switch };
+            let entry = RouteEntry {
+                group: settings.group.clone(),
+                plane: route.plane.clone(),
+                epoch: route.epoch,
+                on_switch,
+                upstream: settings.upstream.clone(),
+            };
+            table.routes.insert(name.clone(), entry);
+        }
+        table
+    }
+}
+
+/// Each guard with its value.
+fn guards(facts: &Facts<'_>) -> Vec<GuardStatus> {
+    let guard = |guard: &str, open: bool, value: String| GuardStatus {
+        guard: guard.to_owned(),
+        open,
+        value,
+    };
+    let holds = holds(facts);
+    let holding = |which: fn(&Hold) -> bool| holds.iter().find(|hold| which(hold));
+    let from = |name: &str, which: fn(&Hold) -> bool, otherwise: String| {
+        let hold = holding(which);
+        guard(name, hold.is_none(), hold.map_or(otherwise, Hold::to_string))
+    };
+    let out = facts.source.out(facts.out_when, facts.policy.degraded_is_out);
+    let budget = facts.policy.budget.map_or_else(
+        || "no limit".to_owned(),
+        |budget| format!("at most {} in {:?}", budget.switches, budget.window),
+    );
+    vec![
+        guard("source", out, facts.source.words()),
+        guard("target", facts.target.good(), facts.target.words()),
+        from("drain", |h| matches!(h, Hold::TargetDrained(_)), "not drained".to_owned()),
+        from("flap", |h| matches!(h, Hold::TargetUnstable), "calm".to_owned()),
+        from("freeze", |h| matches!(h, Hold::Frozen(_)), "not frozen".to_owned()),
+        from("dwell", |h| matches!(h, Hold::Dwell { .. }), format!("{:?}", facts.policy.dwell)),
+        from("budget", |h| matches!(h, Hold::Budget { .. }), budget),
+        from("in-flight", |h| matches!(h, Hold::InFlight), "no switchover under way".to_owned()),
+        from(
+            "sites",
+            |h| matches!(h, Hold::TooFewSites | Hold::OneSiteVoted),
+            "ballots come from two sites".to_owned(),
+        ),
+        guard(
+            "mode",
+            facts.policy.mode == Mode::Auto,
+            format!("{:?}", facts.policy.mode).to_lowercase(),
+        ),
+    ]
+}
+
+/// What would have to be true for a switch, as sentences; empty when nothing is missing.
+fn would_switch_if(facts: &Facts<'_>) -> Vec<String> {
+    if facts.source.good() {
+        return vec!["a critical service is down on the active plane".to_owned()];
+    }
+    let mut remedies: Vec<String> = Vec::new();
+    for hold in holds(facts) {
+        let remedy = hold.remedy().to_owned();
+        if !remedies.contains(&remedy) {
+            remedies.push(remedy);
+        }
+    }
+    remedies
+}
