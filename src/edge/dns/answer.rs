@@ -55,6 +55,19 @@ pub fn answer(
     }
 }
 
+/// The answer where none could be found: SERVFAIL, with the question if it can be read.
+pub(super) fn servfail(query: &[u8], transport: Transport, out: &mut Vec<u8>) -> Verdict {
+    out.clear();
+    match Query::parse(query) {
+        Err(Unfit::Drop) => return Verdict::Dropped,
+        Err(Unfit::Refuse(_)) => compose_header(query, Rcode::SERVFAIL, out),
+        Ok(query) => {
+            compose(&query, Finding::Fault(OptRcode::SERVFAIL), transport, out);
+        }
+    }
+    Verdict::Answered(OptRcode::SERVFAIL)
+}
+
 /// What there is to say to a well-formed query.
 #[derive(Debug)]
 pub(super) enum Finding<'z> {
