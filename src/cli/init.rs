@@ -61,7 +61,9 @@ pub struct InitReport {
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
     /// There is something already.
-    #[error("{0} is not empty: `init` never writes into a directory that holds anything. Name another one")]
+    #[error(
+        "{0} is not empty: `init` never writes into a directory that holds anything. Name another one"
+    )]
     NotEmpty(PathBuf),
     /// The cluster file is faulty.
     #[error("{0}")]
@@ -132,7 +134,10 @@ fn write_member(
     writer.public(&format!("{name}/member.crt"), &issued.certificate)?;
     writer.secret(&format!("{name}/member.key"), &issued.key)?;
     writer.public(&format!("{name}/ca.crt"), &authority.issued.certificate)?;
-    writer.secret(&format!("{name}/tokens"), &format!("# NAME ROLE SHA256\nadmin admin {token_hash}\n"))?;
+    writer.secret(
+        &format!("{name}/tokens"),
+        &format!("# NAME ROLE SHA256\nadmin admin {token_hash}\n"),
+    )?;
     let token: String = birth.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
@@ -249,12 +254,10 @@ impl Writer<'_> {
 
     fn write(&self, name: &str, text: &str, mode: u32) -> Result<(), InitError> {
         let path = self.dir.join(name);
-        let written = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(mode)
-            .open(&path)
-            .and_then(|mut file: File| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
+        let written =
+            OpenOptions::new().write(true).create_new(true).mode(mode).open(&path).and_then(
+                |mut file: File| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()),
+            );
         written.map_err(|error| self.fault(path, error))
     }
 }

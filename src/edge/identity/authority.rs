@@ -59,7 +59,8 @@ impl Authority {
         Ok(Self { issuer: Issuer::new(params, key), issued })
     }
 
-    /// A member's certificate: good for its member name and its addresses, as server and as client.
+    /// A member's certificate: good for its names (the whole one, and the bare one that members connect to)
+    /// and its addresses, as server and as client.
     pub fn issue_member(
         &self,
         cluster: &str,
@@ -68,7 +69,8 @@ impl Authority {
     ) -> Result<Issued, IdentityError> {
         let key = KeyPair::generate().map_err(issue)?;
         let name = member_server_name(member, cluster);
-        let mut params = CertificateParams::new(vec![name.clone()]).map_err(issue)?;
+        let names = vec![name.clone(), member.to_owned()];
+        let mut params = CertificateParams::new(names).map_err(issue)?;
         params.distinguished_name.push(DnType::CommonName, name);
         params.subject_alt_names.extend(addresses.iter().map(|ip| SanType::IpAddress(*ip)));
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
