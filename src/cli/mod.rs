@@ -9,10 +9,15 @@
     reason = "programs for people: they print, and they wait on real clocks"
 )]
 
+mod config_check;
 pub mod demo;
 pub mod exit;
 pub mod explain;
 mod follow;
+mod gateway;
+pub mod init;
+mod new_cluster;
+mod node;
 mod parent;
 mod place;
 mod reach;
@@ -62,6 +67,15 @@ pub struct Shared {
 pub enum Command {
     /// Show the whole main job on this machine: three controllers, two planes, a gateway, and faults
     Demo(demo::DemoArgs),
+    /// Make a new cluster's files: configuration, certificates, keys, the first token
+    Init(new_cluster::InitArgs),
+    /// Run one member of the control cluster
+    Node(node::NodeArgs),
+    /// Run a gateway: a proxy that follows the routes
+    Gateway(gateway::GatewayArgs),
+    /// Look at configuration files
+    #[command(subcommand)]
+    Config(config_check::ConfigCommand),
     /// Show the cluster: groups, planes, verdicts, members, gateways
     Status(status::StatusArgs),
     /// Move a group to the other plane, and follow the switchover until it ends
@@ -113,6 +127,10 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
 fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
         Command::Demo(args) => demo::run(args, context),
+        Command::Init(args) => new_cluster::run(args, context),
+        Command::Node(args) => node::run(&args),
+        Command::Gateway(args) => gateway::run(&args),
+        Command::Config(command) => config_check::run(&command, context),
         Command::Status(args) => status::run(&args, context),
         Command::Switch(args) => switch::run(args, context),
         Command::Explain(args) => explain::run(&args, context),

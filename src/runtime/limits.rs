@@ -62,3 +62,20 @@ pub const HAND_OVER: Duration = Duration::from_secs(2);
 pub const GAUGES_EVERY: Duration = Duration::from_secs(1);
 /// Bytes of a front door's answer that are read.
 pub const FRONT_DOOR_ANSWER: usize = 1024;
+
+/// Between two reports of a gateway whose routes do not change.
+pub const REPORT_EVERY: Duration = Duration::from_secs(1);
+/// A gateway's connection to a controller must be there after this long, or another one is tried.
+pub const REPORT_CONNECT: Duration = Duration::from_secs(1);
+/// A controller must take a report within this, or another one gets it.
+pub const REPORT_ANSWER: Duration = Duration::from_secs(2);
+/// A controller must take a hint within this, or it is lost.
+pub const HINT_ANSWER: Duration = Duration::from_millis(500);
+/// A node says at least this often that a watch lives.
+pub const WATCH_KEEP_ALIVE: Duration = Duration::from_secs(1);
+/// A gateway leaves a controller that was silent for this long: three signs of life.
+pub const WATCH_SILENCE: Duration = Duration::from_secs(3);
+/// Hints of a gateway waiting for a controller.
+pub const HINTS: usize = 256;
+/// Connections through a gateway that stops get this long to end.
+pub const GATEWAY_GRACE: Duration = Duration::from_secs(2);

@@ -14,6 +14,7 @@ pub mod effects;
 pub mod events;
 #[cfg(test)]
 mod fixture;
+pub mod gateway;
 pub mod gauges;
 pub mod hands;
 pub mod inbox;

@@ -17,7 +17,7 @@ use super::clock::Clock;
 use super::dns_gauges;
 use super::effects::AskDns;
 use super::hands::Publish;
-use super::limits::{INCOMING, PROBED};
+use super::limits::{INCOMING, PROBED, WATCH_KEEP_ALIVE};
 use super::shell::{Parts, Shell, ShellError};
 use crate::edge::api::{self, ApiSettings, CheckToken};
 use crate::edge::dns::{DnsServer, Published, ask_epoch};
@@ -274,7 +274,10 @@ async fn start_api(
         listen: address,
         tls: Some(Arc::clone(&parts.api_tls)),
         check_token: Arc::clone(&parts.check_token),
-        limits: parts.api_limits,
+        limits: api::Limits {
+            keep_alive: parts.api_limits.keep_alive.min(WATCH_KEEP_ALIVE),
+            ..parts.api_limits
+        },
     };
     api::serve(settings, Arc::new(shell.backend()), stop).await.map_err(|error| NodeError::Listen {
         what: "the API",

@@ -55,6 +55,19 @@ pub fn answer(
     }
 }
 
+/// The answer where none could be found: SERVFAIL, with the question if it can be read.
+pub(super) fn servfail(query: &[u8], transport: Transport, out: &mut Vec<u8>) -> Verdict {
+    out.clear();
+    match Query::parse(query) {
+        Err(Unfit::Drop) => return Verdict::Dropped,
+        Err(Unfit::Refuse(_)) => compose_header(query, Rcode::SERVFAIL, out),
+        Ok(query) => {
+            compose(&query, Finding::Fault(OptRcode::SERVFAIL), transport, out);
+        }
+    }
+    Verdict::Answered(OptRcode::SERVFAIL)
+}
+
 /// What there is to say to a well-formed query.
 #[derive(Debug)]
 pub(super) enum Finding<'z> {
@@ -131,7 +144,7 @@ fn records(set: &RecordSet, qtype: Rtype, apex: bool) -> Option<Records<'_>> {
         Rtype::NS if !set.ns.is_empty() => Some(Records::Ns(&set.ns)),
         Rtype::TXT if !set.txt.is_empty() => Some(Records::Txt(&set.txt)),
         Rtype::SOA if apex => Some(Records::Soa),
-        Rtype::ANY if apex || *set != RecordSet::default() => Some(Records::Minimal),
+        Rtype::ANY if apex || !set.is_empty() => Some(Records::Minimal),
         _ => None,
     }
 }

@@ -63,13 +63,14 @@ pub(super) fn compose(
         Finding::Records(..) => OptRcode::NOERROR,
         Finding::Negative(_, rcode) => rcode.into(),
     };
-    match write(query, &finding, rcode, transport, out) {
-        Ok(()) => rcode,
-        Err(_) => {
-            compose_header(query.message.as_slice(), Rcode::SERVFAIL, out);
-            OptRcode::SERVFAIL
-        }
+    if write(query, &finding, rcode, transport, out).is_ok() {
+        return rcode;
     }
+    let failed = OptRcode::SERVFAIL;
+    if write(query, &Finding::Fault(failed), failed, transport, out).is_err() {
+        compose_header(query.message.as_slice(), Rcode::SERVFAIL, out);
+    }
+    failed
 }
 
 fn write(

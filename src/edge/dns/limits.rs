@@ -39,5 +39,8 @@ pub(super) const TCP_IDLE: Duration = Duration::from_secs(10);
 /// The same while more than half of the connections are in use.
 pub(super) const TCP_IDLE_BUSY: Duration = Duration::from_secs(2);
 
+/// Octets that an idle TCP connection keeps for reading, and again for its answers.
+pub(super) const TCP_BUFFER: usize = 2048;
+
 /// Tries to find a port that is free for both UDP and TCP, where any port will do.
 pub(super) const PORT_TRIES: usize = 32;

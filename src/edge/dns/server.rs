@@ -9,12 +9,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use domain::base::iana::{OptRcode, Rcode};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio_util::sync::CancellationToken;
 
-use super::answer::{Transport, Verdict, answer};
-use super::compose::compose_header;
+use super::answer::{Transport, Verdict, answer, servfail};
 use super::limits::{MAX_THREADS, PORT_TRIES, RECEIVE_BUFFER, TCP_BACKLOG, TCP_IDLE, TICK};
 use super::tally::Tally;
 use super::{DnsCounters, Published, tcp, udp};
@@ -53,6 +51,7 @@ impl Shared {
         out: &mut Vec<u8>,
     ) -> bool {
         let engine = || (self.manners.engine)(published, Instant::now(), query, transport, out);
+        // Whatever `out` holds after an unwind is thrown away; nothing else is written to.
         let verdict = catch_unwind(AssertUnwindSafe(engine)).unwrap_or_else(|_| {
             let so_far = self.tally.panics.up();
             if so_far.is_power_of_two() {
@@ -61,8 +60,8 @@ impl Shared {
                     "a DNS query made the server panic; it was answered SERVFAIL"
                 );
             }
-            compose_header(query, Rcode::SERVFAIL, out);
-            if out.is_empty() { Verdict::Dropped } else { Verdict::Answered(OptRcode::SERVFAIL) }
+            let instead = AssertUnwindSafe(|| servfail(query, transport, out));
+            catch_unwind(instead).unwrap_or(Verdict::Dropped)
         });
         self.tally.note(transport, verdict, out);
         matches!(verdict, Verdict::Answered(_))

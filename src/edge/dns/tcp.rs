@@ -5,6 +5,7 @@ use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Buf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -12,7 +13,7 @@ use tokio::time::timeout;
 
 use super::answer::Transport;
 use super::limits::{
-    ERROR_PAUSE, MAX_QUERY, MAX_TCP_CONNECTIONS, MAX_TCP_PER_ADDRESS, TCP_IDLE_BUSY,
+    ERROR_PAUSE, MAX_QUERY, MAX_TCP_CONNECTIONS, MAX_TCP_PER_ADDRESS, TCP_BUFFER, TCP_IDLE_BUSY,
 };
 use super::server::Shared;
 
@@ -87,23 +88,21 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
 /// Answers the queries of one connection, in their order. Whatever is amiss ends it.
 async fn converse(stream: TcpStream, (all, _mine): (Seat, Seat), shared: Arc<Shared>) {
     let _ = stream.set_nodelay(true);
-    let mut stream = BufReader::new(stream);
+    let mut stream = BufReader::with_capacity(TCP_BUFFER, stream);
     let mut query = Vec::new();
     let mut answer = Vec::new();
-    let mut framed = Vec::new();
     while let Ok(Some(())) = timeout(patience(&all, &shared), read(&mut stream, &mut query)).await {
         let published = shared.published.load_full();
         if !shared.reply(&published, &query, Transport::Tcp, &mut answer) {
             return;
         }
         let Ok(len) = u16::try_from(answer.len()) else { return };
-        framed.clear();
-        framed.extend_from_slice(&len.to_be_bytes());
-        framed.extend_from_slice(&answer);
-        match timeout(patience(&all, &shared), stream.write_all(&framed)).await {
-            Ok(Ok(())) => {}
-            _ => return,
-        }
+        let head = len.to_be_bytes();
+        let mut framed = Buf::chain(&head[..], answer.as_slice());
+        let send = stream.write_all_buf(&mut framed);
+        let Ok(Ok(())) = timeout(patience(&all, &shared), send).await else { return };
+        // An idle connection keeps no big buffer.
+        answer.shrink_to(TCP_BUFFER);
     }
 }
 
@@ -116,4 +115,23 @@ async fn read(stream: &mut BufReader<TcpStream>, query: &mut Vec<u8>) -> Option<
     query.resize(len, 0);
     stream.read_exact(query).await.ok()?;
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_addresses_together_get_no_more_than_all_seats() {
+        let mut seats = Seats::default();
+        let address = |i: usize| IpAddr::from([10, 0, (i / 250) as u8, (i % 250) as u8]);
+        let mut taken: Vec<_> =
+            (0..MAX_TCP_CONNECTIONS).map(|i| seats.take(address(i)).unwrap()).collect();
+        assert!(seats.take(address(9999)).is_none());
+        taken.pop();
+        assert!(seats.take(address(9999)).is_some());
+        drop(taken);
+        assert!(seats.take(address(1)).is_some());
+        assert_eq!(seats.by_address.len(), 1, "those that left are forgotten");
+    }
 }

@@ -4,7 +4,7 @@ mod render;
 mod serial;
 mod settings;
 
-pub use render::{EpochRecord, RecordSet, Zone, render, render_changed, same_records};
+pub use render::{EpochRecord, RecordSet, Zone, is_under, render, render_changed, same_records};
 pub use serial::next_serial;
 pub use settings::{CutOff, DomainName, NameServer, Soa, ZoneName, ZoneSettings};
 

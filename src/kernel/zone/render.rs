@@ -131,7 +131,7 @@ impl Zone {
         let apex = RecordSet { ns, ..RecordSet::default() };
         self.names.insert(self.origin.clone(), Arc::new(apex));
         for server in &settings.name_servers {
-            if !server.addresses.is_empty() && self.encloses(&server.name) {
+            if !server.addresses.is_empty() && is_under(&server.name, &self.origin) {
                 self.put_addresses(&server.name, &server.addresses);
             }
         }
@@ -143,7 +143,7 @@ impl Zone {
             return false;
         };
         let is_server = |server: &NameServer| server.name == name.name;
-        if !self.encloses(&name.name) || settings.name_servers.iter().any(is_server) {
+        if !is_under(&name.name, &self.origin) || settings.name_servers.iter().any(is_server) {
             return false;
         }
         self.put_addresses(&name.name, addresses);
@@ -183,12 +183,19 @@ impl Zone {
         };
         self.names.insert(name.to_owned(), Arc::new(set));
     }
+}
 
-    /// Whether a name is the apex or below it.
-    fn encloses(&self, name: &str) -> bool {
-        name.strip_suffix(self.origin.as_str())
-            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.') || self.origin.is_empty())
+impl RecordSet {
+    /// Whether the name exists only because a deeper one does.
+    pub const fn is_empty(&self) -> bool {
+        self.a.is_empty() && self.aaaa.is_empty() && self.ns.is_empty() && self.txt.is_empty()
     }
+}
+
+/// Whether `name` is `origin` or below it.
+pub fn is_under(name: &str, origin: &str) -> bool {
+    let inside = |rest: &str| rest.is_empty() || rest.ends_with('.') || origin.is_empty();
+    name.strip_suffix(origin).is_some_and(inside)
 }
 
 /// Where a name's epoch record stands.

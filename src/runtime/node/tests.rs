@@ -4,15 +4,24 @@ use std::net::{IpAddr, Ipv4Addr, TcpListener as StdListener, UdpSocket};
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::super::fixture::{EAST_ADDRESS, WEST_ADDRESS, cluster};
+use super::super::gateway::{GatewayParts, RunningGateway};
 use super::*;
 use crate::edge::api::client::ApiClient;
 use crate::edge::dns::ask_addresses;
+use crate::edge::gateway::GatewaySettings;
 use crate::edge::storage::BIRTH_TOKEN_FILE;
 use crate::edge::transport::fixture::{Ca, identify, name_of};
 use crate::kernel::controller::{Status, SwitchoverRecord};
-use crate::kernel::domain::Endpoint;
+use crate::kernel::domain::{
+    Endpoint, GatewayName, GroupName, Incarnation, PlaneName, ServiceName,
+};
+use crate::kernel::ledger::GatewayRoute;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const TOKEN: &str = "s3cret";
@@ -28,18 +37,48 @@ fn free_address() -> SocketAddr {
     }
 }
 
-/// A plane: whoever connects is accepted by the kernel. Dropped, it refuses.
-struct Plane(StdListener);
+/// A plane: tells whoever connects its name. Dropped, it refuses.
+struct Plane {
+    address: SocketAddr,
+    _task: AbortOnDropHandle<()>,
+}
 
 impl Plane {
-    fn start() -> Self {
-        Self(StdListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap())
+    async fn start(name: &'static str) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let greet = async move {
+            while let Ok((mut guest, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let _ = guest.write_all(name.as_bytes()).await;
+                    let _ = guest.shutdown().await;
+                    // Who closes with something unread resets, and the greeting may be lost.
+                    let _ = tokio::io::copy(&mut guest, &mut tokio::io::sink()).await;
+                });
+            }
+        };
+        Self { address, _task: AbortOnDropHandle::new(tokio::spawn(greet)) }
     }
 
     fn endpoint(&self) -> Endpoint {
-        let port = self.0.local_addr().unwrap().port();
-        Endpoint { host: "127.0.0.1".to_owned(), port }
+        Endpoint { host: "127.0.0.1".to_owned(), port: self.address.port() }
     }
+}
+
+/// What is said at this address; nothing when nobody is there.
+async fn greeting(address: SocketAddr) -> Option<String> {
+    let mut door = TcpStream::connect(address).await.ok()?;
+    let mut said = String::new();
+    timeout(PATIENCE, door.read_to_string(&mut said)).await.unwrap().ok()?;
+    Some(said)
+}
+
+async fn planes() -> (Plane, Plane) {
+    (Plane::start("east").await, Plane::start("west").await)
+}
+
+fn addresses_of(cluster: &Cluster) -> Vec<SocketAddr> {
+    cluster.members.values().map(|member| member.api_address).collect()
 }
 
 struct World {
@@ -48,6 +87,8 @@ struct World {
     dirs: Vec<TempDir>,
     client: ApiClient,
     api_tls: Arc<rustls::ServerConfig>,
+    client_tls: Arc<rustls::ClientConfig>,
+    front_door: SocketAddr,
 }
 
 impl World {
@@ -62,15 +103,41 @@ impl World {
                 Arc::make_mut(target).endpoint = plane.endpoint();
             }
         }
+        let front_door = free_address();
+        let route = GatewayRoute {
+            group: GroupName::new("shop").unwrap(),
+            upstream: [("east", east), ("west", west)]
+                .map(|(name, plane)| (PlaneName::new(name).unwrap(), plane.endpoint()))
+                .into(),
+            front_door: Some(Endpoint { host: "127.0.0.1".to_owned(), port: front_door.port() }),
+        };
+        cluster.routes.insert(ServiceName::new("web").unwrap(), route);
         let dirs: Vec<TempDir> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();
         for dir in &dirs {
             std::fs::write(dir.path().join(BIRTH_TOKEN_FILE), "once").unwrap();
         }
         let ca = Ca::new();
         let (api_tls, client_tls) = ca.api_tls();
-        let controllers = cluster.members.values().map(|member| member.api_address).collect();
-        let client = ApiClient::new(controllers, Some(client_tls), TOKEN.to_owned());
-        Self { ca, cluster: Arc::new(cluster), dirs, client, api_tls }
+        let controllers = addresses_of(&cluster);
+        let client = ApiClient::new(controllers, Some(client_tls.clone()), TOKEN.to_owned());
+        Self { ca, cluster: Arc::new(cluster), dirs, client, api_tls, client_tls, front_door }
+    }
+
+    fn gateway(&self) -> RunningGateway {
+        let name = GatewayName::new("edge-1").unwrap();
+        let settings = GatewaySettings {
+            listeners: vec![(self.front_door, ServiceName::new("web").unwrap())],
+            admin: None,
+            ..GatewaySettings::new(name, Incarnation::default())
+        };
+        let parts = GatewayParts {
+            settings,
+            controllers: addresses_of(&self.cluster),
+            tls: Some(Arc::clone(&self.client_tls)),
+            token: TOKEN.to_owned(),
+            metrics: None,
+        };
+        RunningGateway::start(parts).unwrap()
     }
 
     fn parts(&self, id: u64) -> NodeParts {
@@ -128,17 +195,29 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_nodes_serve_dns_and_api_survive_a_plane_and_a_member() {
-    let (east, west) = (Plane::start(), Plane::start());
+    let (east, west) = planes().await;
     let world = World::new(&east, &west);
     let (one, two) = (world.start(1).await, world.start(2).await);
     let three = world.start(3).await;
     world.resolves(&[&one, &two, &three], EAST_ADDRESS).await;
 
+    let gateway = world.gateway();
+    let end = Instant::now() + PATIENCE;
+    while greeting(world.front_door).await.as_deref() != Some("east") {
+        assert!(Instant::now() < end, "the gateway carries nothing");
+    }
+
     drop(east);
+    let after = greeting(world.front_door).await;
+    assert_eq!(after.as_deref(), Some("west"), "the other plane takes what the first refuses");
     world.resolves(&[&one, &two, &three], WEST_ADDRESS).await;
     let record = world.last_switchover().await;
     assert_eq!((record.kind.as_str(), record.state.as_str()), ("automatic", "done"), "{record:?}");
     assert_eq!(record.to.as_str(), "west");
+    assert_eq!(record.converging, Vec::<String>::new(), "everybody showed the new epoch");
+    let status: Status = world.client.get_json("/v1/status").await.unwrap();
+    let followed: Vec<_> = status.gateways.iter().flat_map(|known| known.groups.values()).collect();
+    assert_eq!(followed, [&record.epoch.unwrap()]);
 
     // The leader leaves; the others go on, and it comes back from its disk.
     let status: Status = world.client.get_json("/v1/status").await.unwrap();
@@ -160,11 +239,15 @@ async fn three_nodes_serve_dns_and_api_survive_a_plane_and_a_member() {
     for node in nodes {
         node.leave().await;
     }
+    let alone = greeting(world.front_door).await;
+    assert_eq!(alone.as_deref(), Some("west"), "with every controller gone the last route holds");
+    gateway.leave().await;
+    assert_eq!(greeting(world.front_door).await, None);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_cannot_start_says_what_to_do() {
-    let (east, west) = (Plane::start(), Plane::start());
+    let (east, west) = planes().await;
     let world = World::new(&east, &west);
 
     let unknown = Node::start(NodeParts { me: MemberId(7), ..world.parts(1) }).await;
@@ -186,12 +269,12 @@ async fn a_node_that_cannot_start_says_what_to_do() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn run_ends_when_it_is_asked_to() {
-    let (east, west) = (Plane::start(), Plane::start());
+    let (east, west) = planes().await;
     let world = World::new(&east, &west);
     let stop = CancellationToken::new();
     let running = tokio::spawn(run(world.parts(1), stop.clone()));
     stop.cancel();
-    tokio::time::timeout(PATIENCE, running).await.unwrap().unwrap().unwrap();
+    timeout(PATIENCE, running).await.unwrap().unwrap().unwrap();
     // Its store is free again.
     let again = world.start(1).await;
     again.leave().await;

@@ -92,9 +92,12 @@ async fn answers_to_other_questions_are_passed_over() {
         let mut octets = [0; 512];
         let (len, asker) = socket.recv_from(&mut octets).await.unwrap();
         let truth = true_answer(&octets[..len]);
+        // An older epoch: to be believed by nobody.
         let mut other_id = truth.clone();
+        let place = other_id.windows(9).position(|octets| octets == b"epoch=1.7").unwrap();
+        other_id[place + 8] = b'6';
+        let mut other_name = other_id.clone();
         other_id[0] ^= 1;
-        let mut other_name = truth.clone();
         other_name[13] ^= 1;
         let echo = octets[..len].to_vec();
         for wrong in [other_id, other_name, echo, vec![], vec![1, 2, 3], vec![0xFF; 600], truth] {

@@ -425,6 +425,25 @@ fn the_death_of_fifty_endpoints_concerns_ten_thousand_services_once_each() {
     assert_eq!(world.changes.suspects.len(), 10_000);
 }
 
+#[test]
+fn ten_thousand_targets_are_each_probed_soon_and_spread() {
+    let services: Vec<(String, Service)> = (0..5_000)
+        .map(|n| (format!("s{n}"), service(&[("web", check(&format!("h{n}")))], Require::All)))
+        .collect();
+    let services: Vec<(&str, Service)> =
+        services.iter().map(|(text, s)| (text.as_str(), s.clone())).collect();
+    let mut world = World::new(&services);
+    world.run(ms(1000));
+    let firsts: BTreeMap<&str, Moment> =
+        world.log.iter().rev().map(|(at, host)| (host.as_str(), *at)).collect();
+    assert_eq!(firsts.len(), 10_000);
+    let mut by_tenth = [0_usize; 10];
+    for at in firsts.values() {
+        by_tenth[usize::try_from(at.as_micros() / 100_000).expect("within the first second")] += 1;
+    }
+    assert!(by_tenth.iter().all(|count| (800..1200).contains(count)), "{by_tenth:?}");
+}
+
 #[derive(Clone, Debug)]
 enum Event {
     Pass(u64),

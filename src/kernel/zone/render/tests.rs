@@ -126,6 +126,14 @@ fn a_name_without_route_or_addresses_or_zone_is_left_out_whole() {
 }
 
 #[test]
+fn names_end_at_label_boundaries() {
+    assert!(is_under("shop.test", "shop.test"));
+    assert!(is_under("a.shop.test", "shop.test"));
+    assert!(!is_under("workshop.test", "shop.test"));
+    assert!(!is_under("test", "shop.test"));
+}
+
+#[test]
 fn addresses_stand_once_and_in_one_order() {
     let twice = ["10.0.0.9", "10.0.0.1", "10.0.0.9"];
     let all = settings(vec![follows("a.biplane.test", "shop", &twice, &["10.0.0.2"])]);
@@ -202,7 +210,7 @@ proptest! {
         let zone = render(&all, 1, |g| routes.get(g));
         for (name, set) in &zone.names {
             let below = zone.names.keys().any(|other| other.ends_with(&format!(".{name}")));
-            prop_assert!(**set != RecordSet::default() || below, "{} is empty", name);
+            prop_assert!(!set.is_empty() || below, "{} is empty", name);
             let parent = name.split_once('.').map_or("", |(_, rest)| rest);
             prop_assert!(*name == zone.origin || zone.names.contains_key(parent), "{} hangs", name);
         }
