@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::kernel::controller::View;
 use crate::kernel::domain::{
-    CheckName, Endpoint, GroupName, MemberId, MemberName, PlaneName, ProbeKind, ProbeTarget,
-    ServiceName, SiteName,
+    CheckName, Endpoint, GroupName, MemberId, MemberName, NameError, PlaneName, ProbeKind,
+    ProbeTarget, ServiceName, SiteName,
 };
 use crate::kernel::health::{Check, Require, Service};
 use crate::kernel::ledger::{Cluster, Group, Ledger, Member, OnSwitch, Plane, Role, Timing};
@@ -33,8 +33,8 @@ pub(super) fn view(leader: Option<u64>) -> View {
     }
 }
 
-fn name<T, E: std::fmt::Debug>(made: Result<T, E>) -> T {
-    made.expect("a good name")
+fn name<T>(made: Result<T, NameError>) -> T {
+    made.unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A cluster of three members at three sites, in a hurry: one service, one group at home on `east`, moved

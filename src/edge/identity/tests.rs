@@ -43,8 +43,7 @@ fn files_that_do_not_fit_together_are_refused_with_what_to_do() {
     fs::write(path("a.crt"), &a.certificate).unwrap();
     fs::write(path("a.key"), &a.key).unwrap();
     fs::write(path("b.key"), &b.key).unwrap();
-    let files =
-        TlsFiles { ca: path("ca.crt"), certificate: path("a.crt"), key: path("a.key") };
+    let files = TlsFiles { ca: path("ca.crt"), certificate: path("a.crt"), key: path("a.key") };
     member_tls(&files).unwrap();
     api_server_tls(&files).unwrap();
     api_client_tls(&files.ca).unwrap();

@@ -61,8 +61,7 @@ type Own = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
 fn own(files: &TlsFiles) -> Result<Own, IdentityError> {
     let chain = certificates(&files.certificate)?;
-    let key =
-        PrivateKeyDer::from_pem_file(&files.key).map_err(|error| file(&files.key, error))?;
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| file(&files.key, error))?;
     Ok((chain, key))
 }
 

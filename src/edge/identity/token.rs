@@ -72,7 +72,9 @@ impl Tokens {
             let sound = hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());
             if !roles.contains(&role) || !sound {
                 let n = number + 1;
-                return Err(format!("line {n}: the role is viewer, operator or admin; the hash 64 hex digits"));
+                return Err(format!(
+                    "line {n}: the role is viewer, operator or admin; the hash 64 hex digits"
+                ));
             }
             entries.push(TokenEntry {
                 name: name.to_owned(),
