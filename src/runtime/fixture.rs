@@ -42,17 +42,17 @@ fn name<T>(made: Result<T, NameError>) -> T {
 pub(super) fn cluster(addresses: &[SocketAddr; 3]) -> Cluster {
     let (east, west) = (name(PlaneName::new("east")), name(PlaneName::new("west")));
     let site = |site: &str| name(SiteName::new(site));
-    let member = |id: u64, at: &str| {
-        let member_address = addresses[usize::try_from(id).expect("small") - 1];
+    let member = |id: u8, at: &str| {
+        let member_address = addresses[usize::from(id) - 1];
         let nowhere = (Ipv4Addr::LOCALHOST, 9).into();
         Member {
-            id: MemberId(id),
+            id: MemberId(u64::from(id)),
             name: name(MemberName::new(&format!("node-{id}"))),
             site: site(at),
             role: Role::Controller,
             member_address,
             api_address: nowhere,
-            dns_address: (Ipv4Addr::LOCALHOST, u16::try_from(id).expect("small")).into(),
+            dns_address: (Ipv4Addr::LOCALHOST, u16::from(id)).into(),
         }
     };
     let target = |port: u16| {
