@@ -100,17 +100,21 @@ pub(super) fn cluster(addresses: &[SocketAddr; 3]) -> Cluster {
         zones: [("demo.test".to_owned(), zone())].into(),
         routes: BTreeMap::new(),
         references: BTreeMap::new(),
-        timing: Timing {
-            tick: MS * 20,
-            heartbeat: MS * 40,
-            election_min: MS * 200,
-            election_max: MS * 400,
-            question_window: MS * 2000,
-            observer_silence: MS * 2000,
-            reference_interval: MS * 500,
-            verify_timeout: MS * 1000,
-            request_timeout: MS * 2000,
-        },
+        timing: timing(),
+    }
+}
+
+fn timing() -> Timing {
+    Timing {
+        tick: MS * 20,
+        heartbeat: MS * 40,
+        election_min: MS * 200,
+        election_max: MS * 400,
+        question_window: MS * 2000,
+        observer_silence: MS * 2000,
+        reference_interval: MS * 500,
+        verify_timeout: MS * 1000,
+        request_timeout: MS * 2000,
     }
 }
 

@@ -35,10 +35,10 @@ fn free_address() -> SocketAddr {
     }
 }
 
-/// A plane: tells whoever connects its name. Dropped, it refuses.
+/// A plane: tells whoever connects its name. Stopped, it refuses.
 struct Plane {
     address: SocketAddr,
-    _task: AbortOnDropHandle<()>,
+    task: AbortOnDropHandle<()>,
 }
 
 impl Plane {
@@ -55,7 +55,13 @@ impl Plane {
                 });
             }
         };
-        Self { address, _task: AbortOnDropHandle::new(tokio::spawn(greet)) }
+        Self { address, task: AbortOnDropHandle::new(tokio::spawn(greet)) }
+    }
+
+    async fn stop(self) {
+        self.task.abort();
+        // Its port is closed only when the task is gone.
+        let _ = self.task.await;
     }
 
     fn endpoint(&self) -> Endpoint {
@@ -200,11 +206,14 @@ impl World {
     }
 
     async fn last_switchover(&self) -> SwitchoverRecord {
+        let ended = |last: &SwitchoverRecord| {
+            ["done", "undone", "stuck", "overtaken"].contains(&last.state.as_str())
+        };
         let end = Instant::now() + PATIENCE;
         loop {
             let all: Vec<SwitchoverRecord> =
                 self.client.get_json("/v1/switchovers").await.unwrap_or_default();
-            if let Some(last) = all.into_iter().next().filter(|last| last.state != "verifying") {
+            if let Some(last) = all.into_iter().next().filter(ended) {
                 return last;
             }
             assert!(Instant::now() < end, "no switchover ended");
@@ -227,14 +236,19 @@ async fn three_nodes_serve_dns_and_api_survive_a_plane_and_a_member() {
         assert!(Instant::now() < end, "the gateway carries nothing");
     }
 
-    drop(east);
+    east.stop().await;
     let after = greeting(world.front_door).await;
     assert_eq!(after.as_deref(), Some("west"), "the other plane takes what the first refuses");
     world.resolves(&[&one, &two, &three], WEST_ADDRESS).await;
     let record = world.last_switchover().await;
     assert_eq!((record.kind.as_str(), record.state.as_str()), ("automatic", "done"), "{record:?}");
     assert_eq!(record.to.as_str(), "west");
-    assert_eq!(record.converging, Vec::<String>::new(), "everybody showed the new epoch");
+    // A majority of the members is enough; the gateway and the front door are asked for.
+    let late = record.converging.iter();
+    assert!(
+        late.clone().count() <= 1 && late.clone().all(|who| who.starts_with("member")),
+        "{late:?}"
+    );
     let status: Status = world.client.get_json("/v1/status").await.unwrap();
     let followed: Vec<_> = status.gateways.iter().flat_map(|known| known.groups.values()).collect();
     assert_eq!(followed, [&record.epoch.unwrap()]);
