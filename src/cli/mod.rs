@@ -1,4 +1,4 @@
-//! The command line (F9): words for people.
+//! The command line (F9): words for people. One file per subcommand.
 
 #![allow(
     clippy::disallowed_types,
@@ -8,3 +8,186 @@
     clippy::print_stderr,
     reason = "programs for people: they print, and they wait on real clocks"
 )]
+
+mod config_check;
+pub mod demo;
+pub mod exit;
+pub mod explain;
+mod follow;
+mod gateway;
+pub mod init;
+mod new_cluster;
+mod node;
+mod parent;
+mod place;
+mod reach;
+mod render;
+mod show;
+mod status;
+pub mod switch;
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use serde::Serialize;
+
+use exit::{Exit, Failure};
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "biplane", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub shared: Shared,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Shared {
+    /// Print JSON instead of text for people
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Where client.toml, the token and the CA are [default: $BIPLANE_DIR, then ~/.config/biplane]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// End when this process ends; it must be the one that started us
+    #[arg(long, global = true, hide = true, value_name = "PID")]
+    pub parent: Option<i32>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the whole main job on this machine: three controllers, two planes, a gateway, and faults
+    Demo(demo::DemoArgs),
+    /// Make a new cluster's files: configuration, certificates, keys, the first token
+    Init(new_cluster::InitArgs),
+    /// Run one member of the control cluster
+    Node(node::NodeArgs),
+    /// Run a gateway: a proxy that follows the routes
+    Gateway(gateway::GatewayArgs),
+    /// Look at configuration files
+    #[command(subcommand)]
+    Config(config_check::ConfigCommand),
+    /// Show the cluster: groups, planes, verdicts, members, gateways
+    Status(status::StatusArgs),
+    /// Move a group to the other plane, and follow the switchover until it ends
+    Switch(switch::SwitchArgs),
+    /// Say why: a group's guards and verdicts, or one switchover with its ballots and steps
+    Explain(explain::ExplainArgs),
+    /// One plane of the demo: services that can be made to fail
+    #[command(hide = true)]
+    DemoPlane(demo::plane::PlaneArgs),
+}
+
+/// What a command is told beside its own arguments.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Options of every command.
+    pub shared: Shared,
+}
+
+/// Runs the program: parses, does it, says what went wrong.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    say_bugs_plainly();
+    let cli = match parse(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no mistakes. A closed pipe is nobody's fault.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+    };
+    let Cli { shared, command } = cli;
+    let json = shared.json;
+    let act = || parent::bind(shared.parent).and_then(|()| run(command, &Context { shared }));
+    // Nothing is used after a panic but the exit code: the hook has said what it was.
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)) {
+        Ok(Ok(exit)) => exit.into(),
+        Ok(Err(failure)) => {
+            eprintln!("{}", failure.render(json));
+            failure.exit.into()
+        }
+        Err(_) => Exit::Bug.into(),
+    }
+}
+
+fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let command = Cli::command().after_help(exit::exit_help());
+    Cli::from_arg_matches(&command.try_get_matches_from(args)?)
+}
+
+fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
+    match command {
+        Command::Demo(args) => demo::run(args, context),
+        Command::Init(args) => new_cluster::run(args, context),
+        Command::Node(args) => node::run(&args),
+        Command::Gateway(args) => gateway::run(&args),
+        Command::Config(command) => config_check::run(&command, context),
+        Command::Status(args) => status::run(&args, context),
+        Command::Switch(args) => switch::run(args, context),
+        Command::Explain(args) => explain::run(&args, context),
+        Command::DemoPlane(args) => demo::plane::run(args),
+    }
+}
+
+/// A panic is a bug: say so, and where. On the main thread it ends the program with [`Exit::Bug`]; whoever
+/// owns another thread decides what its panic means.
+fn say_bugs_plainly() {
+    std::panic::set_hook(Box::new(|info| {
+        let what = info.payload_as_str().unwrap_or("no message");
+        let place = info.location().map_or_else(String::new, |place| format!(" at {place}"));
+        let _ = writeln!(
+            std::io::stderr(),
+            "biplane: this is a bug{place}: {what}\n  next: report it with this line and what you did"
+        );
+    }));
+}
+
+/// A runtime for commands that talk to controllers.
+fn block_on<F: Future>(future: F) -> Result<F::Output, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("no async runtime: {error}"), ""))?;
+    Ok(runtime.block_on(future))
+}
+
+/// Prints to standard output. Whoever reads may have stopped: then there is nobody to tell.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Prints one JSON value and a line feed.
+fn print_json<T: Serialize>(value: &T) -> Result<(), Failure> {
+    let mut text = serde_json::to_string_pretty(value)
+        .map_err(|error| Failure { exit: Exit::Bug, ..Failure::failed(error.to_string(), "") })?;
+    text.push('\n');
+    print(&text);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_ends_with_the_exit_codes() {
+        let args = ["biplane", "--help"].map(OsString::from);
+        let help = parse(args).unwrap_err().to_string();
+        assert!(help.contains("Exit codes:") && help.contains(Exit::Unknown.meaning()), "{help}");
+    }
+}

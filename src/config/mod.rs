@@ -1,1 +1,20 @@
-//! config
+//! Configuration (F6): text → checked settings of everything below. Parsed, not validated: all faults at once,
+//! each with file, line, caret and what to write instead.
+//!
+//! `cluster.toml` is the same on every member and is carried by the log; the other files are local.
+
+pub mod cluster;
+mod fault;
+mod files;
+pub mod limits;
+mod reader;
+
+#[cfg(test)]
+mod tests;
+
+pub use cluster::{Checked, parse_cluster};
+pub use fault::{Fault, Faults};
+pub use files::{
+    ClientSettings, GatewayListen, GatewaySettings, LogSettings, NodeSettings, parse_client,
+    parse_gateway, parse_node,
+};

@@ -6,3 +6,22 @@
     clippy::float_arithmetic,
     reason = "the shell around the kernel: real clocks, real entropy"
 )]
+
+pub mod backend;
+pub mod clock;
+mod dns_gauges;
+pub mod effects;
+pub mod events;
+#[cfg(test)]
+mod fixture;
+pub mod gateway;
+pub mod gauges;
+pub mod hands;
+pub mod inbox;
+pub mod kernel_thread;
+pub mod limits;
+pub mod node;
+pub mod persist_thread;
+pub mod replies;
+pub mod shell;
+pub mod shutdown;

@@ -1,1 +1,14 @@
-//! One integration binary.
+//! One integration binary: what only whole processes, or the whole tree of sources, can show.
+
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests watch real processes on a real clock, and a failed step is the end of a test"
+)]
+
+mod demo;
+mod exits;
+mod process;
+mod tidy;

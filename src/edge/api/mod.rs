@@ -1,1 +1,124 @@
-//! The edge's api.
+//! The admin API: `/v1`, JSON over HTTP/1.1 and TLS, and the client for it.
+//!
+//! - Every node takes every request. Reads are linearizable; `?stale=true` answers from this node alone.
+//! - Errors are problem+json (RFC 9457) and say what to do next.
+//! - Everything is bounded: see [`Limits`] and the constants in `limits`.
+//! - `/healthz`, `/readyz` and `/metrics` need no token; everything else does.
+
+mod admit;
+mod backend;
+pub mod client;
+mod command;
+mod extract;
+pub mod limits;
+mod problem;
+mod read;
+mod server;
+mod stall;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::routing::{get, post, put};
+use axum::{Router, middleware};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+pub use backend::{Backend, Shows};
+pub use command::{AcceptedBody, OnOffBody, SwitchBody};
+pub use limits::Limits;
+pub use problem::{Problem, ProblemKind};
+pub use read::ServiceInGroup;
+pub use server::serve;
+pub use watch::RouteChange;
+
+/// From a token to the name of its owner; `None` when it is not known.
+pub type CheckToken = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// How the API is served.
+#[derive(Clone)]
+pub struct ApiSettings {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The server's certificate. `None` serves plain HTTP: in tests only.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Who may come in. Must compare in constant time.
+    pub check_token: CheckToken,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+impl fmt::Debug for ApiSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiSettings")
+            .field("listen", &self.listen)
+            .field("tls", &self.tls.is_some())
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What every handler sees.
+struct ApiState {
+    backend: Arc<dyn Backend>,
+    check_token: CheckToken,
+    limits: Limits,
+    requests: Arc<Semaphore>,
+    hub: watch::Hub,
+}
+
+fn router(
+    settings: &ApiSettings,
+    backend: Arc<dyn Backend>,
+    shutdown: CancellationToken,
+) -> Router {
+    let limits = settings.limits;
+    let state = Arc::new(ApiState {
+        hub: watch::Hub::start(Arc::clone(&backend), limits, shutdown),
+        backend,
+        check_token: Arc::clone(&settings.check_token),
+        limits,
+        requests: Arc::new(Semaphore::new(limits.requests)),
+    });
+    Router::new()
+        .route("/healthz", get(read::healthz))
+        .route("/readyz", get(read::readyz))
+        .route("/metrics", get(read::metrics))
+        .route("/v1/status", get(read::status))
+        .route("/v1/groups", get(read::groups))
+        .route("/v1/groups/{name}", get(read::group))
+        .route("/v1/groups/{name}/switch", post(command::switch))
+        .route("/v1/groups/{name}/freeze", post(command::freeze_group))
+        .route("/v1/freeze", post(command::freeze_all))
+        .route("/v1/services", get(read::services))
+        .route("/v1/services/{name}", get(read::service))
+        .route("/v1/planes", get(read::planes))
+        .route("/v1/planes/{name}/drain", post(command::drain))
+        .route("/v1/members", get(read::members))
+        .route("/v1/gateways", get(read::gateways))
+        .route("/v1/gateways/{name}", put(command::report))
+        .route("/v1/hints", post(command::hint))
+        .route("/v1/switchovers", get(read::switchovers))
+        .route("/v1/switchovers/{id}", get(read::switchover))
+        .route("/v1/explain/{group}", get(read::explain))
+        .route("/v1/routes", get(read::routes))
+        .route("/v1/watch", get(watch::watch))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(Arc::clone(&state), admit::admit))
+        .with_state(state)
+}
+
+async fn no_such_path(uri: axum::http::Uri) -> Problem {
+    let next = "the API lives under /v1, for example GET /v1/status";
+    Problem::new(ProblemKind::NotFound, format!("there is nothing at {}", uri.path()), next)
+}
+
+async fn wrong_method(method: axum::http::Method, uri: axum::http::Uri) -> Problem {
+    let why = format!("{} does not take {method}", uri.path());
+    Problem::new(ProblemKind::MethodNotAllowed, why, "the Allow header names what it takes")
+}

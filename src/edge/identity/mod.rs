@@ -1,1 +1,34 @@
-//! The edge's identity.
+//! The edge's identity (F5): certificates of members, TLS settings, and tokens of clients.
+//!
+//! Members know each other by certificate: a member's has the DNS name `MEMBER.CLUSTER.biplane`, signed by the
+//! cluster's own authority, so one of another cluster or another member is nobody's.
+
+mod authority;
+mod tls;
+mod token;
+
+#[cfg(test)]
+mod tests;
+
+pub use authority::{Authority, Issued, member_server_name};
+pub use tls::{ALPN, MemberTls, TlsFiles, api_client_tls, api_server_tls, member_tls, peer_member};
+pub use token::{TokenEntry, Tokens, new_token, token_hash};
+
+/// Why an identity cannot be used, with what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// A file is missing or cannot be read.
+    #[error("{file}: {why}")]
+    File {
+        /// Which.
+        file: String,
+        /// Why.
+        why: String,
+    },
+    /// Certificates or keys do not fit together.
+    #[error("TLS: {0}: the certificate, its key and ca.crt must come from one `biplane init`")]
+    Tls(String),
+    /// A certificate could not be made.
+    #[error("cannot make a certificate: {0}")]
+    Issue(String),
+}

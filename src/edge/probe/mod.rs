@@ -1,1 +1,17 @@
-//! The edge's probe.
+//! Probing: carries out a [`crate::kernel::domain::ProbeOrder`] on real sockets and says what came of it.
+//!
+//! What fails for reasons of this node (out of sockets, no name server, not scheduled in time) is
+//! `NotProbed`, so that a sick observer does not call its targets sick.
+
+mod connect;
+mod fault;
+mod http;
+pub mod limits;
+mod names;
+mod runner;
+mod tls;
+
+pub use runner::ProbeRunner;
+
+#[cfg(test)]
+mod tests;

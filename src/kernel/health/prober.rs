@@ -316,3 +316,6 @@ impl Prober {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests;

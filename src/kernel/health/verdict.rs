@@ -65,3 +65,115 @@ pub fn verdict(quorum: Quorum, votes: impl IntoIterator<Item = HealthState>) -> 
         Verdict::Partial
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use HealthState::{Degraded, Down, Unknown, Up};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ALL: [HealthState; 4] = [Unknown, Up, Degraded, Down];
+
+    /// Every list of votes of `n` observers.
+    fn elections(n: usize) -> Vec<Vec<HealthState>> {
+        let mut lists = vec![Vec::new()];
+        for _ in 0..n {
+            lists = lists
+                .iter()
+                .flat_map(|list| ALL.iter().map(|vote| [list.as_slice(), &[*vote]].concat()))
+                .collect();
+        }
+        lists
+    }
+
+    /// The definition, word by word.
+    fn defined(n: usize, votes: &[HealthState]) -> Verdict {
+        let m = n / 2 + 1;
+        let count = |state| votes.iter().filter(|vote| **vote == state).count();
+        if n - count(Unknown) < m {
+            return Verdict::NoData;
+        }
+        if count(Down) >= m {
+            return Verdict::Down;
+        }
+        if count(Up) >= m {
+            return Verdict::Up;
+        }
+        if count(Down) + count(Degraded) >= m && count(Degraded) > 0 {
+            return Verdict::Degraded;
+        }
+        Verdict::Partial
+    }
+
+    #[test]
+    fn the_verdict_of_up_to_five_observers_is_as_defined() {
+        for n in 1..=5 {
+            for votes in elections(n) {
+                let found = verdict(Quorum::of(n), votes.iter().copied());
+                assert_eq!(found, defined(n, &votes), "{votes:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_of_three_that_answers_decides_nothing() {
+        for vote in ALL {
+            assert_eq!(verdict(Quorum::of(3), [vote]), Verdict::NoData);
+        }
+        assert_eq!(verdict(Quorum::of(3), [Down, Down]), Verdict::Down);
+        assert_eq!(verdict(Quorum::of(3), [Down, Up]), Verdict::Partial);
+    }
+
+    /// From best to worst, as far as they can be compared.
+    fn badness(verdict: Verdict) -> Option<u8> {
+        match verdict {
+            Verdict::NoData => None,
+            Verdict::Up => Some(0),
+            Verdict::Partial => Some(1),
+            Verdict::Degraded => Some(2),
+            Verdict::Down => Some(3),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_worse_vote_never_makes_a_better_verdict(
+            votes in prop::collection::vec(prop::sample::select(&ALL[1..]), 1..9),
+            which in any::<prop::sample::Index>(),
+        ) {
+            let quorum = Quorum::of(votes.len());
+            let mut worse = votes.clone();
+            let vote = &mut worse[which.index(votes.len())];
+            *vote = if *vote == Up { Degraded } else { Down };
+            let before = badness(verdict(quorum, votes));
+            prop_assert!(before.is_some());
+            prop_assert!(badness(verdict(quorum, worse)) >= before);
+        }
+
+        #[test]
+        fn the_order_of_votes_does_not_matter(
+            mut votes in prop::collection::vec(prop::sample::select(&ALL[..]), 1..9),
+        ) {
+            let quorum = Quorum::of(votes.len());
+            let before = verdict(quorum, votes.iter().copied());
+            votes.sort_unstable();
+            prop_assert_eq!(verdict(quorum, votes), before);
+        }
+
+        #[test]
+        fn silence_never_makes_a_verdict_the_opposite(
+            votes in prop::collection::vec(prop::sample::select(&ALL[..]), 1..9),
+            silent in prop::collection::vec(any::<bool>(), 9),
+        ) {
+            let quorum = Quorum::of(votes.len());
+            let heard: Vec<HealthState> = votes
+                .iter()
+                .zip(&silent)
+                .map(|(vote, silent)| if *silent { Unknown } else { *vote })
+                .collect();
+            let pair = (verdict(quorum, votes), verdict(quorum, heard));
+            prop_assert!(!matches!(pair, (Verdict::Up, Verdict::Down) | (Verdict::Down, Verdict::Up)));
+        }
+    }
+}

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use super::settings::{CutOff, DomainName, Soa, ZoneName, ZoneSettings};
+use super::EPOCH_LABEL;
+use super::settings::{CutOff, DomainName, NameServer, Soa, ZoneName, ZoneSettings};
 use crate::kernel::domain::{Epoch, GroupName, PlaneName, Route};
 
 /// The records of one name.
@@ -68,41 +69,37 @@ pub struct Zone {
     pub cut_off: CutOff,
 }
 
-/// The label under which a name's [`EpochRecord`] is served.
-pub const EPOCH_LABEL: &str = "_biplane";
-
 /// Renders a zone. A name whose group has no route is left out whole: no record set is ever published empty.
+/// So is a name without addresses on the plane of its route, and one outside the zone.
+///
+/// Takes for granted what `config` checks: names are distinct, and a name server follows no route (if one
+/// does, its own addresses stand).
 pub fn render<'a>(
     settings: &ZoneSettings,
     serial: u32,
     route_of: impl Fn(&GroupName) -> Option<&'a Route>,
 ) -> Zone {
-    let mut names: BTreeMap<DomainName, Arc<RecordSet>> = BTreeMap::new();
-    let ns = settings.name_servers.iter().map(|server| server.name.clone()).collect();
-    names.insert(settings.origin.clone(), Arc::new(RecordSet { ns, ..RecordSet::default() }));
-    for server in &settings.name_servers {
-        if is_under(&server.name, &settings.origin) && !server.addresses.is_empty() {
-            let set = Arc::make_mut(names.entry(server.name.clone()).or_default());
-            set.add_addresses(&server.addresses);
-        }
-    }
-    for name in &settings.names {
-        if let Some(route) = route_of(&name.group) {
-            put(&mut names, name, route);
-        }
-    }
-    fill_gaps(&mut names, &settings.origin);
-    Zone {
+    let mut zone = Zone {
         origin: settings.origin.clone(),
         serial,
         soa: settings.soa.clone(),
         ttl: settings.ttl,
-        names,
+        names: BTreeMap::new(),
         cut_off: settings.cut_off,
+    };
+    zone.put_name_servers(settings);
+    for name in &settings.names {
+        if let Some(route) = route_of(&name.group) {
+            zone.put_name(settings, name, route);
+        }
     }
+    zone
 }
 
-/// Renders anew only the names of some groups; everything else is shared with the zone as it was.
+/// The zone after the routes of `changed` groups have changed: equal to [`render`] of everything, but what did
+/// not change is shared with `previous`.
+///
+/// `previous` must have been rendered from these same `settings`; after a change of settings use [`render`].
 pub fn render_changed<'a>(
     previous: &Zone,
     settings: &ZoneSettings,
@@ -112,78 +109,98 @@ pub fn render_changed<'a>(
 ) -> Zone {
     let mut zone = Zone { serial, ..previous.clone() };
     for name in settings.names.iter().filter(|name| changed.contains(&name.group)) {
-        if let Some(route) = route_of(&name.group) {
-            put(&mut zone.names, name, route);
+        let put = route_of(&name.group).is_some_and(|route| zone.put_name(settings, name, route));
+        if !put && previous.names.contains_key(&epoch_name(&name.name)) {
+            // A name goes: the empty non-terminals that only it needed go too. Rare, so render all.
+            return render(settings, serial, route_of);
         }
     }
-    fill_gaps(&mut zone.names, &settings.origin);
     zone
 }
 
-/// Puts the records of one name; a name without an address on the plane keeps what it had.
-fn put(names: &mut BTreeMap<DomainName, Arc<RecordSet>>, name: &ZoneName, route: &Route) {
-    let addresses = name.addresses.get(&route.plane).map_or(&[][..], Vec::as_slice);
-    if addresses.is_empty() {
-        return;
-    }
-    let mut set = RecordSet::default();
-    set.add_addresses(addresses);
-    if let Some(old) = names.get(&name.name) {
-        set.ns.clone_from(&old.ns);
-    }
-    names.insert(name.name.clone(), Arc::new(set));
-    let epoch =
-        EpochRecord { group: name.group.clone(), plane: route.plane.clone(), epoch: route.epoch };
-    let txt = vec![epoch.to_text()];
-    let owner = format!("{EPOCH_LABEL}.{}", name.name);
-    names.insert(owner, Arc::new(RecordSet { txt, ..RecordSet::default() }));
+/// Whether two zones show resolvers the same records: everything but the serial. What a zone does when it
+/// is cut off is not among its records.
+pub fn same_records(a: &Zone, b: &Zone) -> bool {
+    a.origin == b.origin && a.soa == b.soa && a.ttl == b.ttl && a.names == b.names
 }
 
-/// Names between the apex and a deeper name exist and have no records (RFC 8020): the answer is NODATA.
-fn fill_gaps(names: &mut BTreeMap<DomainName, Arc<RecordSet>>, origin: &str) {
-    let mut missing = BTreeSet::new();
-    for name in names.keys() {
-        let mut rest = name.as_str();
-        while let Some((_, parent)) = rest.split_once('.') {
-            if parent == origin || !is_under(parent, origin) {
-                break;
+impl Zone {
+    /// The apex, and the addresses of name servers inside the zone.
+    fn put_name_servers(&mut self, settings: &ZoneSettings) {
+        let ns = settings.name_servers.iter().map(|server| server.name.clone()).collect();
+        let apex = RecordSet { ns, ..RecordSet::default() };
+        self.names.insert(self.origin.clone(), Arc::new(apex));
+        for server in &settings.name_servers {
+            if !server.addresses.is_empty() && is_under(&server.name, &self.origin) {
+                self.put_addresses(&server.name, &server.addresses);
             }
-            if !names.contains_key(parent) {
-                missing.insert(parent.to_owned());
-            }
-            rest = parent;
         }
     }
-    for name in missing {
-        names.entry(name).or_default();
-    }
-}
 
-/// Whether `name` is `origin` or below it.
-pub fn is_under(name: &str, origin: &str) -> bool {
-    name.strip_suffix(origin).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    /// A name's addresses by its route, and its epoch record. Says whether there is anything to show.
+    fn put_name(&mut self, settings: &ZoneSettings, name: &ZoneName, route: &Route) -> bool {
+        let Some(addresses) = name.addresses.get(&route.plane).filter(|all| !all.is_empty()) else {
+            return false;
+        };
+        let is_server = |server: &NameServer| server.name == name.name;
+        if !is_under(&name.name, &self.origin) || settings.name_servers.iter().any(is_server) {
+            return false;
+        }
+        self.put_addresses(&name.name, addresses);
+        let record = EpochRecord {
+            group: name.group.clone(),
+            plane: route.plane.clone(),
+            epoch: route.epoch,
+        };
+        let txt = RecordSet { txt: vec![record.to_text()], ..RecordSet::default() };
+        self.names.insert(epoch_name(&name.name), Arc::new(txt));
+        true
+    }
+
+    /// Replaces the addresses of `name`; other records of it (NS at the apex) stay. The names between it
+    /// and the apex come to exist (RFC 8020: an empty non-terminal is no NXDOMAIN).
+    fn put_addresses(&mut self, name: &str, addresses: &[IpAddr]) {
+        let mut parent = name;
+        while let Some((_, rest)) = parent.split_once('.')
+            && rest.len() > self.origin.len()
+            && !self.names.contains_key(rest)
+        {
+            self.names.insert(rest.to_owned(), Arc::default());
+            parent = rest;
+        }
+        let distinct: BTreeSet<&IpAddr> = addresses.iter().collect();
+        let mut a = Vec::new();
+        let mut aaaa = Vec::new();
+        for address in distinct {
+            match address {
+                IpAddr::V4(v4) => a.push(*v4),
+                IpAddr::V6(v6) => aaaa.push(*v6),
+            }
+        }
+        let set = match self.names.get(name) {
+            Some(old) => RecordSet { a, aaaa, ns: old.ns.clone(), txt: old.txt.clone() },
+            None => RecordSet { a, aaaa, ..RecordSet::default() },
+        };
+        self.names.insert(name.to_owned(), Arc::new(set));
+    }
 }
 
 impl RecordSet {
-    fn add_addresses(&mut self, addresses: &[IpAddr]) {
-        for address in addresses {
-            match address {
-                IpAddr::V4(v4) => self.a.push(*v4),
-                IpAddr::V6(v6) => self.aaaa.push(*v6),
-            }
-        }
-    }
-
     /// Whether the name exists only because a deeper one does.
     pub const fn is_empty(&self) -> bool {
         self.a.is_empty() && self.aaaa.is_empty() && self.ns.is_empty() && self.txt.is_empty()
     }
 }
 
-/// The serial after this one (RFC 1982 arithmetic); zero is skipped.
-pub const fn next_serial(serial: u32) -> u32 {
-    let next = serial.wrapping_add(1);
-    if next == 0 { 1 } else { next }
+/// Whether `name` is `origin` or below it.
+pub fn is_under(name: &str, origin: &str) -> bool {
+    let inside = |rest: &str| rest.is_empty() || rest.ends_with('.') || origin.is_empty();
+    name.strip_suffix(origin).is_some_and(inside)
+}
+
+/// Where a name's epoch record stands.
+fn epoch_name(name: &str) -> DomainName {
+    format!("{EPOCH_LABEL}.{name}")
 }
 
 #[cfg(test)]

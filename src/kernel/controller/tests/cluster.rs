@@ -43,6 +43,7 @@ pub(super) struct Trio {
     pub(super) blind: BTreeSet<MemberId>,
     replies: BTreeMap<u64, Response>,
     next_request: u64,
+    pub(super) turns: usize,
     pub(super) trace: Vec<String>,
 }
 
@@ -58,6 +59,7 @@ impl Trio {
             blind: BTreeSet::new(),
             replies: BTreeMap::new(),
             next_request: 0,
+            turns: 0,
             trace: Vec::new(),
         };
         for id in 1..=3 {
@@ -136,6 +138,7 @@ impl Trio {
     fn feed(&mut self, id: MemberId, input: Input) {
         let now = self.now;
         let Some(node) = self.nodes.get_mut(&id) else { return };
+        self.turns += 1;
         node.controller.handle(now, input);
         let mut outputs = Vec::new();
         while let Some(output) = node.controller.poll() {
@@ -208,7 +211,8 @@ impl Trio {
                 let view = self.nodes.get(member).and_then(|node| node.view.clone());
                 let zones = view.ok_or("no answer")?.zones.clone();
                 let owner = format!("_biplane.{name}");
-                let set = zones.values().find_map(|zone| zone.names.get(&owner)).ok_or("no name")?;
+                let set =
+                    zones.values().find_map(|zone| zone.names.get(&owner)).ok_or("no name")?;
                 let text = set.txt.first().ok_or("no text")?;
                 let record = EpochRecord::from_text(text).ok_or("no epoch")?;
                 Ok(ReceiptOutcome::Dns(record))
@@ -224,8 +228,7 @@ impl Trio {
     pub(super) fn ask_action(&mut self, at: u64, action: Action) -> Response {
         self.next_request += 1;
         let id = self.next_request;
-        let request =
-            ClientRequest { id: RequestId(id), principal: "operator".to_owned(), action };
+        let request = ClientRequest { id: RequestId(id), principal: "operator".to_owned(), action };
         self.inputs.push_back((MemberId(at), Input::Request(request)));
         self.run_until("a reply", |t| t.replies.contains_key(&id));
         self.replies.remove(&id).expect("it was just seen")
@@ -236,9 +239,9 @@ impl Trio {
     }
 
     pub(super) fn configured(&self) -> bool {
-        self.nodes.values().all(|node| {
-            node.view.as_ref().is_some_and(|view| view.cluster.is_some())
-        })
+        self.nodes
+            .values()
+            .all(|node| node.view.as_ref().is_some_and(|view| view.cluster.is_some()))
     }
 
     pub(super) fn views(&self) -> impl Iterator<Item = &Arc<View>> {

@@ -199,3 +199,13 @@ fn switch(name: &str, to: Option<&str>, kind: SwitchKind) -> SwitchRequest {
         idempotency_key: None,
     }
 }
+
+#[test]
+fn a_quiet_node_sleeps_between_its_timers() {
+    let mut trio = Trio::steady(Mode::Auto);
+    trio.run(Duration::from_secs(5));
+    let before = trio.turns;
+    trio.run(Duration::from_secs(10));
+    let turns = trio.turns - before;
+    assert!(turns < 3 * 10 * 150, "{turns} turns in ten seconds of three nodes");
+}

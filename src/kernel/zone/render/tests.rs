@@ -1,85 +1,128 @@
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::*;
-use crate::kernel::domain::Epoch;
-use crate::kernel::zone::{NameServer, Soa};
 
 fn group(name: &str) -> GroupName {
-    GroupName::new(name).expect("a good name")
+    GroupName::new(name).unwrap()
 }
 
 fn plane(name: &str) -> PlaneName {
-    PlaneName::new(name).expect("a good name")
-}
-
-fn settings() -> ZoneSettings {
-    let name = |label: &str, of: &str| ZoneName {
-        name: format!("{label}.shop.test"),
-        group: group(of),
-        addresses: BTreeMap::from([
-            (plane("east"), vec!["192.0.2.1".parse().expect("an address")]),
-            (plane("west"), vec!["2001:db8::2".parse().expect("an address")]),
-        ]),
-    };
-    ZoneSettings {
-        origin: "shop.test".to_owned(),
-        ttl: 5,
-        soa: Soa {
-            mname: "ns1.shop.test".to_owned(),
-            rname: "ops.shop.test".to_owned(),
-            refresh: 60,
-            retry: 10,
-            expire: 3600,
-            negative_ttl: 5,
-        },
-        name_servers: vec![NameServer {
-            name: "ns1.shop.test".to_owned(),
-            addresses: vec!["192.0.2.53".parse().expect("an address")],
-        }],
-        names: vec![name("www", "web"), name("a.deep", "pay")],
-        cut_off: CutOff::Servfail(Duration::from_secs(60)),
-    }
+    PlaneName::new(name).unwrap()
 }
 
 fn route(to: &str, counter: u64) -> Route {
     Route { plane: plane(to), epoch: Epoch { generation: 1, counter } }
 }
 
+fn follows(name: &str, of: &str, east: &[&str], west: &[&str]) -> ZoneName {
+    let parse = |all: &[&str]| all.iter().map(|text| text.parse().unwrap()).collect();
+    let addresses = [(plane("east"), parse(east)), (plane("west"), parse(west))].into();
+    ZoneName { name: name.into(), group: group(of), addresses }
+}
+
+fn settings(names: Vec<ZoneName>) -> ZoneSettings {
+    ZoneSettings {
+        origin: "biplane.test".into(),
+        ttl: 5,
+        soa: Soa {
+            mname: "ns1.biplane.test".into(),
+            rname: "admin.biplane.test".into(),
+            refresh: 60,
+            retry: 10,
+            expire: 3600,
+            negative_ttl: 2,
+        },
+        name_servers: vec![
+            NameServer {
+                name: "ns1.biplane.test".into(),
+                addresses: vec!["127.0.0.1".parse().unwrap(), "::1".parse().unwrap()],
+            },
+            NameServer { name: "ns.elsewhere.example".into(), addresses: vec![] },
+        ],
+        names,
+        cut_off: CutOff::Servfail(Duration::from_secs(30)),
+    }
+}
+
+fn shown(zone: &Zone, name: &str) -> RecordSet {
+    zone.names.get(name).unwrap_or_else(|| panic!("{name} is missing")).as_ref().clone()
+}
+
+type Routes = BTreeMap<GroupName, Route>;
+
 #[test]
-fn names_follow_their_groups_and_say_at_which_epoch() {
-    let routes =
-        BTreeMap::from([(group("web"), route("east", 1)), (group("pay"), route("west", 7))]);
-    let zone = render(&settings(), 3, |group| routes.get(group));
-    assert_eq!(zone.names["www.shop.test"].a.len(), 1);
-    assert!(zone.names["www.shop.test"].aaaa.is_empty());
-    assert_eq!(zone.names["a.deep.shop.test"].aaaa.len(), 1);
-    let txt = &zone.names["_biplane.a.deep.shop.test"].txt[0];
-    assert_eq!(txt, "group=pay plane=west epoch=1.7");
-    assert_eq!(EpochRecord::from_text(txt).map(|r| r.epoch.counter), Some(7));
-    assert!(zone.names["deep.shop.test"].is_empty(), "an empty non-terminal exists");
-    assert_eq!(zone.names["shop.test"].ns, ["ns1.shop.test"]);
-    assert_eq!(zone.names["ns1.shop.test"].a.len(), 1);
+fn a_name_shows_the_addresses_of_its_groups_plane_and_its_epoch() {
+    let all = settings(vec![follows(
+        "shop.biplane.test",
+        "shop",
+        &["10.0.0.1", "2001:db8::1"],
+        &["10.0.0.2"],
+    )]);
+    let mut routes: Routes = [(group("shop"), route("east", 7))].into();
+    let zone = render(&all, 9, |g| routes.get(g));
+    assert_eq!(zone.serial, 9);
+    let shop = shown(&zone, "shop.biplane.test");
+    assert_eq!(shop.a, ["10.0.0.1".parse::<Ipv4Addr>().unwrap()]);
+    assert_eq!(shop.aaaa, ["2001:db8::1".parse::<Ipv6Addr>().unwrap()]);
+    let text = &shown(&zone, "_biplane.shop.biplane.test").txt[0];
+    let record = EpochRecord::from_text(text).unwrap();
+    assert_eq!((record.plane, record.epoch.counter), (plane("east"), 7));
+
+    routes.insert(group("shop"), route("west", 8));
+    let shop = shown(&render(&all, 10, |g| routes.get(g)), "shop.biplane.test");
+    assert_eq!((shop.a.len(), shop.aaaa.len()), (1, 0));
 }
 
 #[test]
-fn a_name_without_a_route_is_left_out_whole() {
-    let zone = render(&settings(), 3, |_| None);
-    assert!(!zone.names.contains_key("www.shop.test"));
-    assert!(!zone.names.contains_key("_biplane.www.shop.test"));
+fn the_apex_names_its_servers_and_only_those_inside_have_addresses() {
+    let zone = render(&settings(vec![]), 1, |_| None);
+    assert_eq!(shown(&zone, "biplane.test").ns, ["ns1.biplane.test", "ns.elsewhere.example"]);
+    let ns1 = shown(&zone, "ns1.biplane.test");
+    assert_eq!((ns1.a.len(), ns1.aaaa.len()), (1, 1));
+    assert!(!zone.names.contains_key("ns.elsewhere.example"));
 }
 
 #[test]
-fn rendering_a_change_gives_what_rendering_anew_gives_and_shares_the_rest() {
-    let before =
-        BTreeMap::from([(group("web"), route("east", 1)), (group("pay"), route("east", 1))]);
-    let after =
-        BTreeMap::from([(group("web"), route("west", 2)), (group("pay"), route("east", 1))]);
-    let settings = settings();
-    let old = render(&settings, 3, |group| before.get(group));
-    let changed = BTreeSet::from([group("web")]);
-    let new = render_changed(&old, &settings, 4, &changed, |group| after.get(group));
-    assert_eq!(new, render(&settings, 4, |group| after.get(group)));
-    assert!(Arc::ptr_eq(&new.names["a.deep.shop.test"], &old.names["a.deep.shop.test"]));
+fn an_apex_that_follows_a_route_keeps_its_ns() {
+    let all = settings(vec![follows("biplane.test", "shop", &["10.0.0.1"], &["10.0.0.2"])]);
+    let east: Routes = [(group("shop"), route("east", 1))].into();
+    let west: Routes = [(group("shop"), route("west", 2))].into();
+    let before = render(&all, 1, |g| east.get(g));
+    let after = render_changed(&before, &all, 2, &[group("shop")].into(), |g| west.get(g));
+    for zone in [&before, &after] {
+        let apex = shown(zone, "biplane.test");
+        assert_eq!((apex.ns.len(), apex.a.len()), (2, 1));
+    }
+    assert_eq!(shown(&after, "biplane.test").a, ["10.0.0.2".parse::<Ipv4Addr>().unwrap()]);
+}
+
+#[test]
+fn names_between_exist_and_are_empty() {
+    let all = settings(vec![follows("a.b.c.biplane.test", "shop", &["10.0.0.1"], &["10.0.0.2"])]);
+    let routes: Routes = [(group("shop"), route("east", 1))].into();
+    let zone = render(&all, 1, |g| routes.get(g));
+    for between in ["b.c.biplane.test", "c.biplane.test"] {
+        assert_eq!(shown(&zone, between), RecordSet::default());
+    }
+    assert!(!zone.names.contains_key("test"));
+}
+
+#[test]
+fn a_name_without_route_or_addresses_or_zone_is_left_out_whole() {
+    let all = settings(vec![
+        follows("a.biplane.test", "none", &["10.0.0.1"], &["10.0.0.2"]),
+        follows("x.b.biplane.test", "shop", &[], &["10.0.0.2"]),
+        follows("shop.other.test", "shop", &["10.0.0.1"], &["10.0.0.2"]),
+        follows("notbiplane.test", "shop", &["10.0.0.1"], &["10.0.0.2"]),
+        follows("ns1.biplane.test", "shop", &["10.0.0.1"], &["10.0.0.2"]),
+    ]);
+    let routes: Routes = [(group("shop"), route("east", 1))].into();
+    let zone = render(&all, 1, |g| routes.get(g));
+    let names: Vec<&String> = zone.names.keys().collect();
+    assert_eq!(names, ["biplane.test", "ns1.biplane.test"]);
+    assert_eq!(shown(&zone, "ns1.biplane.test").a, ["127.0.0.1".parse::<Ipv4Addr>().unwrap()]);
 }
 
 #[test]
@@ -87,10 +130,107 @@ fn names_end_at_label_boundaries() {
     assert!(is_under("shop.test", "shop.test"));
     assert!(is_under("a.shop.test", "shop.test"));
     assert!(!is_under("workshop.test", "shop.test"));
+    assert!(!is_under("test", "shop.test"));
 }
 
 #[test]
-fn serials_skip_zero() {
-    assert_eq!(next_serial(u32::MAX), 1);
-    assert_eq!(next_serial(1), 2);
+fn addresses_stand_once_and_in_one_order() {
+    let twice = ["10.0.0.9", "10.0.0.1", "10.0.0.9"];
+    let all = settings(vec![follows("a.biplane.test", "shop", &twice, &["10.0.0.2"])]);
+    let routes: Routes = [(group("shop"), route("east", 1))].into();
+    let a = shown(&render(&all, 1, |g| routes.get(g)), "a.biplane.test").a;
+    assert_eq!(a, [Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 9)]);
+}
+
+#[test]
+fn a_switch_of_one_group_shares_all_the_others() {
+    let name = |i: usize| {
+        follows(&format!("n{i}.biplane.test"), &format!("g{i}"), &["10.0.0.1"], &["10.0.0.2"])
+    };
+    let all = settings((0..1000).map(name).collect());
+    let mut routes: Routes =
+        (0..1000).map(|i| (group(&format!("g{i}")), route("east", 1))).collect();
+    let before = render(&all, 1, |g| routes.get(g));
+    routes.insert(group("g7"), route("west", 2));
+    let after = render_changed(&before, &all, 2, &[group("g7")].into(), |g| routes.get(g));
+    let changed: Vec<&String> = before
+        .names
+        .iter()
+        .filter(|(name, set)| !Arc::ptr_eq(set, &after.names[*name]))
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(changed, ["_biplane.n7.biplane.test", "n7.biplane.test"]);
+    assert!(!same_records(&before, &after));
+    assert!(same_records(&before, &Zone { serial: 77, ..before.clone() }));
+}
+
+const LABELS: [&str; 4] = ["a", "b", "c", "d"];
+
+/// Up to eight distinct names, one to three labels deep, of three groups; some have no addresses on a plane.
+fn some_settings() -> impl Strategy<Value = ZoneSettings> {
+    let label = prop::sample::select(&LABELS);
+    let path = prop::collection::vec(label, 0..4);
+    let one = (0..3_usize, 0..3_usize, 0..3_usize);
+    prop::collection::btree_map(path, one, 0..8).prop_map(|names| {
+        let lists: [&[&str]; 3] = [&[], &["10.0.0.1"], &["10.0.0.2", "2001:db8::2"]];
+        let named = |(path, (g, east, west)): (Vec<&str>, (usize, usize, usize))| {
+            let name: String = path.iter().map(|label| format!("{label}.")).collect();
+            follows(&format!("{name}biplane.test"), LABELS[g], lists[east], lists[west])
+        };
+        settings(names.into_iter().map(named).collect())
+    })
+}
+
+fn some_routes() -> impl Strategy<Value = Routes> {
+    let which = prop::sample::select(vec!["east", "west", "south"]);
+    let one = prop::option::of((which, 1..4_u64));
+    prop::collection::vec(one, 3).prop_map(|all| {
+        let given = all.into_iter().enumerate();
+        given.filter_map(|(i, r)| r.map(|(p, e)| (group(LABELS[i]), route(p, e)))).collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn rendering_what_changed_equals_rendering_all(
+        all in some_settings(), before in some_routes(), after in some_routes(),
+    ) {
+        let changed = LABELS.iter().map(|l| group(l)).filter(|g| before.get(g) != after.get(g));
+        let changed: BTreeSet<GroupName> = changed.collect();
+        let old = render(&all, 1, |g| before.get(g));
+        let new = render_changed(&old, &all, 2, &changed, |g| after.get(g));
+        prop_assert_eq!(&new, &render(&all, 2, |g| after.get(g)));
+        if changed.is_empty() {
+            prop_assert!(same_records(&old, &new));
+        }
+    }
+
+    #[test]
+    fn only_names_between_others_and_the_apex_are_empty(all in some_settings(), routes in some_routes()) {
+        let zone = render(&all, 1, |g| routes.get(g));
+        for (name, set) in &zone.names {
+            let below = zone.names.keys().any(|other| other.ends_with(&format!(".{name}")));
+            prop_assert!(!set.is_empty() || below, "{} is empty", name);
+            let parent = name.split_once('.').map_or("", |(_, rest)| rest);
+            prop_assert!(*name == zone.origin || zone.names.contains_key(parent), "{} hangs", name);
+        }
+        for name in &all.names {
+            let due = routes.get(&name.group).and_then(|r| name.addresses.get(&r.plane));
+            let due = due.is_some_and(|addresses| !addresses.is_empty());
+            let set = zone.names.get(&name.name);
+            let has = set.is_some_and(|set| !set.a.is_empty() || !set.aaaa.is_empty());
+            prop_assert_eq!(due, has, "{}", name.name);
+            let epoch = zone.names.get(&format!("_biplane.{}", name.name));
+            prop_assert_eq!(due, epoch.is_some_and(|set| set.txt.len() == 1));
+        }
+    }
+
+    #[test]
+    fn an_epoch_record_reads_back(counter: u64, generation: u32, to in "[a-z][a-z0-9]{0,62}") {
+        let epoch = Epoch { generation, counter };
+        let record = EpochRecord { group: group("shop"), plane: plane(&to), epoch };
+        let text = record.to_text();
+        prop_assert!(text.len() <= 255);
+        prop_assert_eq!(EpochRecord::from_text(&text), Some(record));
+    }
 }

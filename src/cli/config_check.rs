@@ -1,0 +1,90 @@
+//! `biplane config check`: reads configuration files as a node would, and tells every fault.
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use serde::Serialize;
+
+use super::exit::{Exit, Failure};
+use super::{Context, print, reach};
+use crate::config::{parse_client, parse_cluster, parse_gateway, parse_node};
+
+/// Commands on configuration files.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Read files and tell every fault with its place; the kind of a file follows from its name
+    Check {
+        /// cluster.toml, node.toml, gateway.toml or client.toml, by name or by the start of it
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+}
+
+/// One file as `--json` tells it.
+#[derive(Debug, Serialize)]
+struct FileReport {
+    file: String,
+    ok: bool,
+    faults: Vec<FaultReport>,
+    warnings: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct FaultReport {
+    path: String,
+    what: String,
+    write: String,
+}
+
+pub(super) fn run(command: &ConfigCommand, context: &Context) -> Result<Exit, Failure> {
+    let ConfigCommand::Check { files } = command;
+    let mut reports = Vec::new();
+    let mut words = String::new();
+    for file in files {
+        let (report, text) = check(file)?;
+        words.push_str(&text);
+        reports.push(report);
+    }
+    if context.shared.json {
+        let json = serde_json::to_string_pretty(&reports)
+            .map_err(|error| Failure::failed(error.to_string(), ""))?;
+        print(&format!("{json}\n"));
+    } else {
+        print(&words);
+    }
+    Ok(if reports.iter().all(|report| report.ok) { Exit::Done } else { Exit::Failed })
+}
+
+fn check(file: &Path) -> Result<(FileReport, String), Failure> {
+    let text = reach::read(file)?;
+    let name = file.display().to_string();
+    let kind = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let result = if kind.starts_with("node") {
+        parse_node(file, &text).map(|_| Vec::new())
+    } else if kind.starts_with("gateway") {
+        parse_gateway(file, &text).map(|_| Vec::new())
+    } else if kind.starts_with("client") {
+        parse_client(file, &text).map(|_| Vec::new())
+    } else {
+        parse_cluster(&name, &text).map(|checked| checked.warnings)
+    };
+    Ok(match result {
+        Ok(warnings) => {
+            let mut words = format!("{name}: ok\n");
+            for warning in &warnings {
+                words.push_str(&format!("  warning: {warning}\n"));
+            }
+            (FileReport { file: name, ok: true, faults: Vec::new(), warnings }, words)
+        }
+        Err(faults) => {
+            let list = faults.list().iter().map(|fault| FaultReport {
+                path: fault.path.clone(),
+                what: fault.what.clone(),
+                write: fault.write.clone(),
+            });
+            let report =
+                FileReport { file: name, ok: false, faults: list.collect(), warnings: Vec::new() };
+            (report, format!("{faults}\n"))
+        }
+    })
+}

@@ -1,0 +1,192 @@
+//! What the demo found, for people and for programs.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::log::Count;
+use crate::kernel::controller::SwitchoverRecord;
+use crate::kernel::domain::{LedgerTime, WallTime};
+
+/// One step of the story, verified from outside or not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Step {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// Whether everything that it demands was seen.
+    pub(super) ok: bool,
+    /// How long it took.
+    pub(super) ms: u64,
+    /// What was missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) missing: Option<String>,
+}
+
+/// An outage as users saw it, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct Outage {
+    /// From the first request through the gateway that failed to the lasting recovery.
+    pub(super) gateway: Option<u64>,
+    /// From the fault to the new address at the last living node.
+    pub(super) dns: Option<u64>,
+}
+
+/// Where the time of one automatic switchover went, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct Timing {
+    /// What users saw.
+    pub(super) outage_ms: Outage,
+    /// From the fault to the question in the log: somebody saw a probe fail.
+    pub(super) detection_ms: Option<u64>,
+    /// From the question to the decision.
+    pub(super) decision_ms: Option<u64>,
+    /// From the decision to the route in the log.
+    pub(super) routing_ms: Option<u64>,
+    /// From the route to the verification from outside.
+    pub(super) verification_ms: Option<u64>,
+}
+
+impl Timing {
+    /// Reads the times of the record's steps; `fault` is this machine's wall clock at the fault.
+    pub(super) fn of(record: &SwitchoverRecord, fault: WallTime, outage_ms: Outage) -> Self {
+        let at = |name: &str| record.steps.iter().find(|step| step.step == name);
+        let between = |from: &str, to: &str| Some(ms(at(to)?.at.since(at(from)?.at)));
+        Self {
+            outage_ms,
+            detection_ms: detection(record, fault),
+            decision_ms: between("detected", "decided"),
+            routing_ms: between("decided", "routed"),
+            verification_ms: between("routed", "verified"),
+        }
+    }
+}
+
+/// Every stamp of a record was made when its entry was logged; the question was logged before the decision, by
+/// as much as ledger time says.
+fn detection(record: &SwitchoverRecord, fault: WallTime) -> Option<u64> {
+    let at = |name: &str| record.steps.iter().find(|step| step.step == name);
+    let (detected, decided) = (at("detected")?, at("decided")?);
+    let LedgerTime(earlier) = detected.at;
+    let before = decided.at.0.saturating_sub(earlier);
+    Some(decided.wall.0.saturating_sub(before).saturating_sub(fault.0))
+}
+
+/// Everything, as `--json` prints it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct Summary {
+    /// The story.
+    pub(super) steps: Vec<Step>,
+    /// The first outage: the active plane alone.
+    #[serde(flatten)]
+    pub(super) plane: Timing,
+    /// The second: the active plane and the leader at once.
+    pub(super) plane_and_leader: Timing,
+    /// Requests through the gateway over the whole story.
+    pub(super) requests: Requests,
+    /// Where the client's own log is.
+    pub(super) log: String,
+}
+
+/// Requests through the gateway.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct Requests {
+    sent: u64,
+    failed: u64,
+}
+
+impl From<Count> for Requests {
+    fn from(Count { sent, failed }: Count) -> Self {
+        Self { sent, failed }
+    }
+}
+
+impl Summary {
+    /// Whether every step of the story was seen.
+    pub(super) fn ok(&self) -> bool {
+        !self.steps.is_empty() && self.steps.iter().all(|step| step.ok)
+    }
+
+    /// For people.
+    pub(super) fn render(&self) -> String {
+        let mut text = String::from("\nOn loopback, as the client saw it:\n");
+        outage(&mut text, "active plane out", &self.plane);
+        outage(&mut text, "plane and leader out at once", &self.plane_and_leader);
+        let Requests { sent, failed } = self.requests;
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  requests through the gateway: {sent} sent, {failed} failed");
+        let _ = writeln!(text, "  every question and answer: {}", self.log);
+        text
+    }
+}
+
+fn outage(text: &mut String, what: &str, timing: &Timing) {
+    let said = |ms: Option<u64>| ms.map_or_else(|| "?".to_owned(), |ms| format!("{ms} ms"));
+    let Timing { outage_ms, detection_ms, decision_ms, routing_ms, verification_ms } = timing;
+    let _ = writeln!(
+        text,
+        "  {what}: {} without the gateway, {} until every DNS server moved\n    \
+         detection {}, decision {}, routing {}, verification {}",
+        said(outage_ms.gateway),
+        said(outage_ms.dns),
+        said(*detection_ms),
+        said(*decision_ms),
+        said(*routing_ms),
+        said(*verification_ms),
+    );
+}
+
+/// Whole milliseconds.
+pub(super) fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> SwitchoverRecord {
+        let step = |step: &str, at: u64, wall: u64| serde_json::json!({"step": step, "at": at, "wall": wall});
+        serde_json::from_value(serde_json::json!({
+            "id": "s9-0", "group": "shop", "from": "east", "to": "west", "kind": "automatic",
+            "state": "done", "base": "1.7", "epoch": "1.8", "by": "policy", "cause": "", "ballots": {},
+            "skipped": [], "converging": [], "outcome": "",
+            "steps": [step("detected", 100, 50_400), step("decided", 500, 50_400),
+                      step("routed", 512, 50_412), step("verified", 540, 50_440)],
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_time_of_a_switchover_is_told_apart() {
+        let timing = Timing::of(&record(), WallTime(49_900), Outage::default());
+        assert_eq!(timing.detection_ms, Some(100));
+        assert_eq!(timing.decision_ms, Some(400));
+        assert_eq!(timing.routing_ms, Some(12));
+        assert_eq!(timing.verification_ms, Some(28));
+    }
+
+    #[test]
+    fn the_json_has_the_documented_fields() {
+        let step = Step { name: "steady", ok: true, ms: 7, missing: None };
+        let summary = Summary { steps: vec![step], ..Summary::default() };
+        let json = serde_json::to_value(&summary).unwrap();
+        assert_eq!(json["steps"], serde_json::json!([{"name": "steady", "ok": true, "ms": 7}]));
+        assert_eq!(json["requests"], serde_json::json!({"sent": 0, "failed": 0}));
+        let times = ["outage_ms", "detection_ms", "decision_ms", "routing_ms", "verification_ms"];
+        for field in times {
+            assert!(json.get(field).is_some(), "{field}: {json}");
+        }
+        assert!(
+            json["outage_ms"].get("gateway").is_some() && json["outage_ms"].get("dns").is_some()
+        );
+    }
+
+    #[test]
+    fn a_story_without_steps_or_with_a_failed_one_is_no_success() {
+        assert!(!Summary::default().ok());
+        let step = |ok| Step { name: "steady", ok, ms: 7, missing: None };
+        let both = Summary { steps: vec![step(true), step(false)], ..Summary::default() };
+        assert!(!both.ok());
+    }
+}

@@ -1,0 +1,84 @@
+//! `biplane explain`.
+
+use super::exit::{Exit, Failure};
+use super::{Context, block_on, print, print_json, reach, show};
+use crate::kernel::controller::{Explanation, SwitchoverRecord};
+use crate::kernel::domain::{GroupName, SwitchoverId};
+
+/// Arguments.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ExplainArgs {
+    /// `last` (the last switchover), the id of a switchover, or the name of a group
+    #[arg(value_name = "last|ID|GROUP")]
+    subject: String,
+    /// Take the word as the name of a group, even if it reads like `last` or an id
+    #[arg(long)]
+    group: bool,
+}
+
+/// What is to be explained.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Subject {
+    Switchover(String),
+    Group(GroupName),
+}
+
+impl ExplainArgs {
+    fn subject(&self) -> Result<Subject, Failure> {
+        let word = self.subject.as_str();
+        if !self.group && (word == "last" || word.parse::<SwitchoverId>().is_ok()) {
+            return Ok(Subject::Switchover(word.to_owned()));
+        }
+        let group = GroupName::new(word).map_err(|error| {
+            Failure::usage(error.to_string(), "`biplane status` lists the groups")
+        })?;
+        Ok(Subject::Group(group))
+    }
+}
+
+/// Asks and prints.
+pub(super) fn run(args: &ExplainArgs, context: &Context) -> Result<Exit, Failure> {
+    let subject = args.subject()?;
+    let reach = reach::Reach::open(&context.shared)?;
+    let json = context.shared.json;
+    match subject {
+        Subject::Switchover(id) => {
+            let path = format!("/v1/switchovers/{id}");
+            let record: SwitchoverRecord = block_on(reach.client.get_json(&path))??;
+            if json { print_json(&record)? } else { print(&show::switchover(&record)) }
+        }
+        Subject::Group(group) => {
+            let path = format!("/v1/explain/{group}");
+            let explained: Explanation = block_on(reach.client.get_json(&path))??;
+            if json { print_json(&explained)? } else { print(&show::explanation(&explained)) }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subject(word: &str, group: bool) -> Result<Subject, Failure> {
+        ExplainArgs { subject: word.to_owned(), group }.subject()
+    }
+
+    #[test]
+    fn a_word_is_a_switchover_or_a_group() {
+        let shop = Subject::Group(GroupName::new("shop").unwrap());
+        assert_eq!(subject("shop", false), Ok(shop));
+        assert_eq!(subject("last", false), Ok(Subject::Switchover("last".to_owned())));
+        assert_eq!(subject("s12-0", false), Ok(Subject::Switchover("s12-0".to_owned())));
+    }
+
+    #[test]
+    fn a_group_with_the_name_of_something_else_can_still_be_asked_for() {
+        assert_eq!(subject("last", true), Ok(Subject::Group(GroupName::new("last").unwrap())));
+    }
+
+    #[test]
+    fn what_is_no_name_is_a_wrong_command_line() {
+        assert_eq!(subject("../etc", false).unwrap_err().exit, Exit::Usage);
+    }
+}

@@ -1,0 +1,328 @@
+//! `biplane init`: everything a new cluster needs, in one directory: the cluster file, a directory for each
+//! member with its certificate, key and birth token, and what clients and gateways need.
+
+use std::fmt::Write as _;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use crate::config::parse_cluster;
+use crate::edge::identity::{Authority, IdentityError, new_token};
+use crate::edge::storage::BIRTH_TOKEN_FILE;
+use crate::kernel::domain::{MemberId, MemberName, SiteName};
+use crate::kernel::ledger::Cluster;
+
+/// A member of the cluster to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewMember {
+    /// Its name.
+    pub name: MemberName,
+    /// Its Raft id.
+    pub id: MemberId,
+    /// Where it stands.
+    pub site: SiteName,
+    /// Where the other members reach it.
+    pub member: SocketAddr,
+    /// Where clients reach its API.
+    pub api: SocketAddr,
+    /// Where it answers DNS.
+    pub dns: SocketAddr,
+}
+
+/// What to make.
+#[derive(Clone, Debug)]
+pub struct InitOptions {
+    /// Where. Must be empty or not there.
+    pub dir: PathBuf,
+    /// The cluster's name.
+    pub cluster: MemberName,
+    /// Its members.
+    pub members: Vec<NewMember>,
+    /// The whole cluster file, instead of the template.
+    pub cluster_toml: Option<String>,
+    /// 32 random bytes for the token, and 16 for each member's birth token.
+    pub entropy: Vec<u8>,
+}
+
+/// What was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InitReport {
+    /// Where.
+    pub dir: PathBuf,
+    /// What to type next.
+    pub next: Vec<String>,
+    /// What the checked cluster file warns of.
+    pub warnings: Vec<String>,
+}
+
+/// Why nothing, or not everything, was made.
+#[derive(Debug, thiserror::Error)]
+pub enum InitError {
+    /// There is something already.
+    #[error(
+        "{0} is not empty: `init` never writes into a directory that holds anything. Name another one"
+    )]
+    NotEmpty(PathBuf),
+    /// The cluster file is faulty.
+    #[error("{0}")]
+    Cluster(String),
+    /// A file could not be written.
+    #[error("{path}: {error}. What was written so far stays; remove {dir} before you try again")]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// A certificate could not be made.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+}
+
+/// Bytes of entropy for so many members.
+pub const fn entropy_needed(members: usize) -> usize {
+    32 + 16 * members
+}
+
+/// Makes the directory. The cluster file is checked first: a faulty one leaves nothing behind.
+pub fn init(options: &InitOptions) -> Result<InitReport, InitError> {
+    assert!(options.entropy.len() >= entropy_needed(options.members.len()), "enough entropy");
+    let text = options.cluster_toml.clone().unwrap_or_else(|| template(options));
+    let checked =
+        parse_cluster("cluster.toml", &text).map_err(|f| InitError::Cluster(f.to_string()))?;
+    let writer = Writer { dir: &options.dir };
+    writer.claim()?;
+    writer.public("cluster.toml", &text)?;
+    let name = options.cluster.as_str();
+    let authority = Authority::create(name)?;
+    writer.public("ca.crt", &authority.issued.certificate)?;
+    writer.secret("ca.key", &authority.issued.key)?;
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(&options.entropy[..32]);
+    let (token, hash) = new_token(bytes);
+    writer.secret("token", &format!("{token}\n"))?;
+    let births = options.entropy[32..].chunks_exact(16);
+    for (member, birth) in options.members.iter().zip(births) {
+        write_member(&writer, &authority, name, member, &hash, birth)?;
+    }
+    write_clients(&writer, options, &checked.cluster)?;
+    Ok(InitReport {
+        dir: options.dir.clone(),
+        next: next_commands(options),
+        warnings: checked.warnings,
+    })
+}
+
+fn write_member(
+    writer: &Writer<'_>,
+    authority: &Authority,
+    cluster: &str,
+    member: &NewMember,
+    token_hash: &str,
+    birth: &[u8],
+) -> Result<(), InitError> {
+    let name = &member.name;
+    let mut addresses: Vec<IpAddr> = vec![member.api.ip(), member.member.ip()];
+    addresses.dedup();
+    let issued = authority.issue_member(cluster, name.as_str(), &addresses)?;
+    writer.dir(name.as_str())?;
+    writer.dir(&format!("{name}/data"))?;
+    writer.public(&format!("{name}/member.crt"), &issued.certificate)?;
+    writer.secret(&format!("{name}/member.key"), &issued.key)?;
+    writer.public(&format!("{name}/ca.crt"), &authority.issued.certificate)?;
+    writer.secret(
+        &format!("{name}/tokens"),
+        &format!("# NAME ROLE SHA256\nadmin admin {token_hash}\n"),
+    )?;
+    let token: String = birth.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    });
+    writer.secret(&format!("{name}/data/{BIRTH_TOKEN_FILE}"), &format!("{token}\n"))?;
+    let node = format!(
+        "# One member. Every key is explained in the commented example, config/node.toml.\n\
+         member = \"{name}\"\ncluster = \"../cluster.toml\"\ndata_dir = \"data\"\nca = \"ca.crt\"\n\
+         certificate = \"member.crt\"\nkey = \"member.key\"\ntokens = \"tokens\"\n"
+    );
+    writer.public(&format!("{name}/node.toml"), &node)
+}
+
+fn write_clients(
+    writer: &Writer<'_>,
+    options: &InitOptions,
+    cluster: &Cluster,
+) -> Result<(), InitError> {
+    let controllers: Vec<String> =
+        options.members.iter().map(|member| format!("\"{}\"", member.api)).collect();
+    let controllers = format!("controllers = [{}]", controllers.join(", "));
+    let client = format!("{controllers}\nca = \"ca.crt\"\ntoken = \"token\"\n");
+    writer.public("client.toml", &client)?;
+    let mut gateway = format!(
+        "# A gateway for every route of the cluster file. Every key: config/gateway.toml.\n\
+         name = \"gateway-1\"\n{controllers}\nca = \"ca.crt\"\ntoken = \"token\"\n"
+    );
+    for (port, route) in (7480_u16..).zip(cluster.routes.keys()) {
+        let address = cluster.routes[route]
+            .front_door
+            .as_ref()
+            .map_or_else(|| format!("127.0.0.1:{port}"), ToString::to_string);
+        let _ = write!(gateway, "\n[[listen]]\naddress = \"{address}\"\nroute = \"{route}\"\n");
+    }
+    if cluster.routes.is_empty() {
+        gateway.push_str("# [[listen]]\n# address = \"0.0.0.0:80\"\n# route = \"NAME\"  # a route of the cluster file\n");
+    }
+    writer.public("gateway.toml", &gateway)
+}
+
+fn next_commands(options: &InitOptions) -> Vec<String> {
+    let dir = options.dir.display();
+    let first = options.members.first().map_or("a", |member| member.name.as_str());
+    vec![
+        format!("biplane config check {dir}/cluster.toml"),
+        format!("biplane node {dir}/{first}/node.toml"),
+        format!("biplane --dir {dir} status"),
+    ]
+}
+
+/// A cluster file to be edited: the members as given, two planes and one service as an example.
+fn template(options: &InitOptions) -> String {
+    let mut text = format!(
+        "# The cluster file: the same on every member. Every key is explained in the commented example,\n\
+         # config/cluster.toml. Edit planes, services, groups and zones before the first start: the first leader\n\
+         # puts this file into the log.\ncluster = \"{}\"\n\n\
+         [planes.east]\nsite = \"east\"\n[planes.west]\nsite = \"west\"\n\n",
+        options.cluster
+    );
+    for member in &options.members {
+        let NewMember { name, id, site, member, api, dns } = member;
+        let _ = write!(
+            text,
+            "[members.{name}]\nid = {id}\nsite = \"{site}\"\nmember = \"{member}\"\napi = \"{api}\"\ndns = \"{dns}\"\n"
+        );
+    }
+    text.push_str(
+        "\n[services.web]\nendpoints = { east = \"127.0.0.11:7490\", west = \"127.0.0.12:7490\" }\n\
+         [services.web.checks.page]\nkind = \"http\"\npath = \"/\"\n\n\
+         [groups.web]\nservices = [\"web\"]\nmode = \"ask\"\n\n\
+         [routes.web]\ngroup = \"web\"\nupstream = { east = \"127.0.0.11:7490\", west = \"127.0.0.12:7490\" }\n",
+    );
+    text
+}
+
+/// Writes below one directory; secrets are for the owner only.
+struct Writer<'a> {
+    dir: &'a Path,
+}
+
+impl Writer<'_> {
+    fn fault(&self, path: PathBuf, error: io::Error) -> InitError {
+        InitError::Write { path, error, dir: self.dir.to_owned() }
+    }
+
+    fn claim(&self) -> Result<(), InitError> {
+        match fs::read_dir(self.dir) {
+            Ok(mut entries) => {
+                if entries.next().is_some() {
+                    return Err(InitError::NotEmpty(self.dir.to_owned()));
+                }
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let made = DirBuilder::new().mode(0o700).recursive(true).create(self.dir);
+                made.map_err(|error| self.fault(self.dir.to_owned(), error))
+            }
+            Err(error) => Err(self.fault(self.dir.to_owned(), error)),
+        }
+    }
+
+    fn dir(&self, name: &str) -> Result<(), InitError> {
+        let path = self.dir.join(name);
+        DirBuilder::new().mode(0o700).create(&path).map_err(|error| self.fault(path, error))
+    }
+
+    fn public(&self, name: &str, text: &str) -> Result<(), InitError> {
+        self.write(name, text, 0o644)
+    }
+
+    fn secret(&self, name: &str, text: &str) -> Result<(), InitError> {
+        self.write(name, text, 0o600)
+    }
+
+    fn write(&self, name: &str, text: &str, mode: u32) -> Result<(), InitError> {
+        let path = self.dir.join(name);
+        let written =
+            OpenOptions::new().write(true).create_new(true).mode(mode).open(&path).and_then(
+                |mut file: File| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()),
+            );
+        written.map_err(|error| self.fault(path, error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::config::{parse_client, parse_gateway, parse_node};
+
+    fn options(dir: &Path) -> InitOptions {
+        let member = |id: u16, name: &str, site: &str| NewMember {
+            name: MemberName::new(name).unwrap(),
+            id: MemberId(u64::from(id)),
+            site: SiteName::new(site).unwrap(),
+            member: SocketAddr::from(([127, 0, 0, 1], 7410 + id)),
+            api: SocketAddr::from(([127, 0, 0, 1], 7400 + id)),
+            dns: SocketAddr::from(([127, 0, 0, 1], 7420 + id)),
+        };
+        InitOptions {
+            dir: dir.to_owned(),
+            cluster: MemberName::new("shop").unwrap(),
+            members: vec![member(1, "a", "east"), member(2, "b", "west"), member(3, "c", "third")],
+            cluster_toml: None,
+            entropy: (0..=255).collect(),
+        }
+    }
+
+    #[test]
+    fn what_init_writes_is_what_the_others_read() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = temp.path().join("new");
+        let report = init(&options(&dir)).unwrap();
+        assert_eq!(report.next.len(), 3);
+        let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
+        for name in ["a", "b", "c"] {
+            let file = dir.join(name).join("node.toml");
+            let node = parse_node(&file, &read(&format!("{name}/node.toml"))).unwrap();
+            assert!(node.certificate.exists() && node.key.exists() && node.tokens.exists());
+            assert!(node.data_dir.join(BIRTH_TOKEN_FILE).exists());
+        }
+        assert_ne!(read("a/data/birth-token"), read("b/data/birth-token"));
+        parse_client(&dir.join("client.toml"), &read("client.toml")).unwrap();
+        parse_gateway(&dir.join("gateway.toml"), &read("gateway.toml")).unwrap();
+        for secret in ["ca.key", "token", "a/member.key", "b/tokens", "c/data/birth-token"] {
+            let mode = fs::metadata(dir.join(secret)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{secret}");
+        }
+    }
+
+    #[test]
+    fn a_directory_that_holds_anything_is_left_alone() {
+        let temp = tempfile::tempdir().unwrap();
+        fs::write(temp.path().join("mine"), "x").unwrap();
+        assert!(matches!(init(&options(temp.path())), Err(InitError::NotEmpty(_))));
+        assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_faulty_cluster_file_leaves_nothing_behind() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = temp.path().join("new");
+        let faulty = InitOptions { cluster_toml: Some("cluster = 1".to_owned()), ..options(&dir) };
+        assert!(matches!(init(&faulty), Err(InitError::Cluster(_))));
+        assert!(!dir.exists());
+    }
+}

@@ -1,0 +1,110 @@
+//! `biplane init`: from arguments to what [`init`] makes.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use super::exit::{Exit, Failure};
+use super::init::{InitError, InitOptions, InitReport, NewMember, entropy_needed, init};
+use super::{Context, print, reach};
+use crate::kernel::domain::{MemberId, MemberName, SiteName};
+use crate::runtime::clock::Clock;
+
+/// Arguments of `biplane init`.
+#[derive(Debug, clap::Args)]
+pub struct InitArgs {
+    /// Where to write; must be empty or not there
+    dir: PathBuf,
+    /// The members: NAME or NAME=ADDRESS, with commas; without addresses all run on this machine
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "a,b,c")]
+    members: Vec<String>,
+    /// Their sites, in the same order
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "east,west,third")]
+    sites: Vec<String>,
+    /// The cluster's name
+    #[arg(long, value_name = "NAME", default_value = "biplane")]
+    cluster: String,
+    /// The cluster file to use instead of a template; its members must be these
+    #[arg(long, value_name = "FILE")]
+    cluster_file: Option<PathBuf>,
+}
+
+pub(super) fn run(args: InitArgs, context: &Context) -> Result<Exit, Failure> {
+    let InitArgs { dir, members, sites, cluster, cluster_file } = args;
+    let bad = |what: String| Failure::usage(what, "see `biplane init --help`");
+    let cluster = MemberName::new(&cluster).map_err(|error| bad(error.to_string()))?;
+    if sites.len() < members.len() {
+        let what = format!("{} members and only {} sites", members.len(), sites.len());
+        return Err(bad(what));
+    }
+    let members = members
+        .iter()
+        .zip(&sites)
+        .zip(1_u16..)
+        .map(|((member, site), number)| new_member(member, site, number).map_err(bad))
+        .collect::<Result<Vec<_>, _>>()?;
+    let cluster_toml = cluster_file.as_deref().map(reach::read).transpose()?;
+    let entropy = entropy(entropy_needed(members.len()));
+    let options = InitOptions { dir, cluster, members, cluster_toml, entropy };
+    let report = init(&options).map_err(refused)?;
+    show(&report, context);
+    Ok(Exit::Done)
+}
+
+/// So many random bytes.
+pub(super) fn entropy(bytes: usize) -> Vec<u8> {
+    let mut entropy = Vec::new();
+    while entropy.len() < bytes {
+        entropy.extend(Clock.entropy());
+    }
+    entropy
+}
+
+fn refused(error: InitError) -> Failure {
+    match error {
+        InitError::NotEmpty(_) | InitError::Cluster(_) => Failure::usage(error.to_string(), ""),
+        InitError::Write { .. } | InitError::Identity(_) => Failure::failed(error.to_string(), ""),
+    }
+}
+
+/// `NAME`: on this machine, at ports of its own. `NAME=ADDRESS`: at the default ports.
+fn new_member(text: &str, site: &str, number: u16) -> Result<NewMember, String> {
+    let (name, address) = text.split_once('=').map_or((text, None), |(n, a)| (n, Some(a)));
+    let at = |ip: IpAddr, port: u16| SocketAddr::new(ip, port);
+    let (member, api, dns) = match address {
+        Some(address) => {
+            let ip: IpAddr =
+                address.parse().map_err(|_| format!("`{address}` is not an address"))?;
+            (at(ip, 7410), at(ip, 7400), at(ip, 53))
+        }
+        None => {
+            let ip = IpAddr::from([127, 0, 0, 1]);
+            (at(ip, 7410 + number), at(ip, 7400 + number), at(ip, 7420 + number))
+        }
+    };
+    Ok(NewMember {
+        name: MemberName::new(name).map_err(|error| error.to_string())?,
+        id: MemberId(u64::from(number)),
+        site: SiteName::new(site).map_err(|error| error.to_string())?,
+        member,
+        api,
+        dns,
+    })
+}
+
+fn show(report: &InitReport, context: &Context) {
+    if context.shared.json {
+        let json = serde_json::json!({
+            "dir": report.dir, "next": report.next, "warnings": report.warnings,
+        });
+        return print(&format!("{json}\n"));
+    }
+    let mut text = format!("made {}\n", report.dir.display());
+    for warning in &report.warnings {
+        text.push_str(&format!("warning: {warning}\n"));
+    }
+    text.push_str("\nnext:\n");
+    for command in &report.next {
+        text.push_str(&format!("  {command}\n"));
+    }
+    print(&text);
+}

@@ -1,0 +1,241 @@
+//! `status`, `explain` and switchovers as text for people. Pure.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::render::{Table, millis, printable, yes_no};
+use crate::kernel::controller::{
+    Explanation, GroupStatus, MemberStatus, Plan, ServiceOnPlane, Status, StepRecord,
+    SwitchoverRecord,
+};
+use crate::kernel::domain::{MemberName, ServiceName};
+
+/// `biplane status`.
+pub(super) fn status(status: &Status) -> String {
+    let mut text = String::new();
+    let leader = status.leader.as_ref().map_or("none", MemberName::as_str);
+    let quorum = if status.quorum { "quorum" } else { "NO QUORUM: nothing can be decided now" };
+    push(&mut text, &format!("cluster {}: {quorum}, leader {leader}", status.cluster));
+    let Status { node, term, applied, config_version, .. } = status;
+    push(
+        &mut text,
+        &format!("as seen by {node}: term {term}, log {applied}, configuration {config_version}"),
+    );
+    for warning in &status.warnings {
+        push(&mut text, &format!("warning: {}", printable(warning)));
+    }
+    section(&mut text, &groups(&status.groups));
+    section(&mut text, &services(&status.groups));
+    section(&mut text, &planes(status));
+    section(&mut text, &members(&status.members));
+    section(&mut text, &gateways(status));
+    text
+}
+
+fn push(text: &mut String, line: &str) {
+    text.push_str(line);
+    text.push('\n');
+}
+
+fn section(text: &mut String, table: &Table) {
+    if !table.is_empty() {
+        text.push('\n');
+        text.push_str(&table.render());
+    }
+}
+
+fn groups(groups: &[GroupStatus]) -> Table {
+    let mut table = Table::new(&["GROUP", "PLANE", "EPOCH", "MODE", "DECISION", "BECAUSE"]);
+    for group in groups {
+        let mut because = group.because.clone();
+        if let Some(why) = &group.frozen {
+            let _ = write!(because, " [frozen: {why}]");
+        }
+        if let Some(id) = &group.switchover {
+            let _ = write!(because, " [switchover {id}]");
+        }
+        table.row([
+            group.name.to_string(),
+            group.plane.to_string(),
+            group.epoch.to_string(),
+            format!("{:?}", group.mode).to_lowercase(),
+            group.decision.clone(),
+            because,
+        ]);
+    }
+    table
+}
+
+fn services(groups: &[GroupStatus]) -> Table {
+    let mut table =
+        Table::new(&["SERVICE", "GROUP", "WEIGHT", "PLANE", "VERDICT", "WHAT OBSERVERS SAY"]);
+    for group in groups {
+        for service in &group.services {
+            for (plane, seen) in &service.planes {
+                table.row([
+                    service.name.to_string(),
+                    group.name.to_string(),
+                    if service.critical { "critical" } else { "supporting" }.to_owned(),
+                    plane.to_string(),
+                    seen.verdict.clone(),
+                    reports(seen),
+                ]);
+            }
+        }
+    }
+    table
+}
+
+fn reports(seen: &ServiceOnPlane) -> String {
+    let each: Vec<String> =
+        seen.reports.iter().map(|(member, state)| format!("{member} {state}")).collect();
+    each.join(", ")
+}
+
+fn planes(status: &Status) -> Table {
+    let mut table = Table::new(&["PLANE", "SITE", "DRAINED"]);
+    for plane in &status.planes {
+        let drained = plane.drained.clone().unwrap_or_else(|| "no".to_owned());
+        table.row([plane.name.to_string(), plane.site.to_string(), drained]);
+    }
+    table
+}
+
+fn members(members: &[MemberStatus]) -> Table {
+    let mut table = Table::new(&["MEMBER", "ID", "SITE", "ROLE", "ISOLATED"]);
+    for member in members {
+        table.row([
+            member.name.to_string(),
+            member.id.to_string(),
+            member.site.to_string(),
+            member.role.clone(),
+            yes_no(member.isolated).to_owned(),
+        ]);
+    }
+    table
+}
+
+fn gateways(status: &Status) -> Table {
+    let mut table = Table::new(&["GATEWAY", "LAST HEARD", "FOLLOWS"]);
+    for gateway in &status.gateways {
+        let follows: Vec<String> =
+            gateway.groups.iter().map(|(group, epoch)| format!("{group} {epoch}")).collect();
+        table.row([
+            gateway.name.to_string(),
+            format!("{} ago", millis(gateway.silent_ms)),
+            follows.join(", "),
+        ]);
+    }
+    table
+}
+
+/// `biplane switch --dry-run`.
+pub(super) fn plan(plan: &Plan) -> String {
+    let mut text = String::new();
+    let Plan { group, epoch, from, to, steps, obstacles } = plan;
+    push(&mut text, &format!("would move {group} from {from} to {to}, from epoch {epoch} on"));
+    for (index, step) in steps.iter().enumerate() {
+        push(&mut text, &format!("  {}. {}", index + 1, printable(step)));
+    }
+    if obstacles.is_empty() {
+        push(&mut text, "nothing stands in the way now");
+    }
+    for obstacle in obstacles {
+        push(&mut text, &format!("in the way: {}", printable(obstacle)));
+    }
+    text
+}
+
+/// One switchover, whole.
+pub(super) fn switchover(record: &SwitchoverRecord) -> String {
+    let mut text = String::new();
+    let SwitchoverRecord { id, group, from, to, kind, state, base, .. } = record;
+    push(&mut text, &format!("switchover {id}: {group} from {from} to {to}, {kind}: {state}"));
+    let epoch = record.epoch.map_or_else(|| "not yet".to_owned(), |epoch| epoch.to_string());
+    push(&mut text, &format!("epoch {base} → {epoch}, by {}", printable(&record.by)));
+    line(&mut text, "because", &record.cause);
+    line(&mut text, "outcome", &record.outcome);
+    line(&mut text, "skipped", &record.skipped.join(", "));
+    line(&mut text, "converging", &record.converging.join(", "));
+    section(&mut text, &steps(&record.steps));
+    section(&mut text, &ballots(&record.ballots));
+    text
+}
+
+fn line(text: &mut String, label: &str, value: &str) {
+    if !value.is_empty() {
+        push(text, &format!("{label}: {}", printable(value)));
+    }
+}
+
+/// The steps, each with the time since the one before.
+fn steps(steps: &[StepRecord]) -> Table {
+    let mut table = Table::new(&["STEP", "AFTER", "AT"]);
+    let mut before = None;
+    for step in steps {
+        let after = before.map_or_else(String::new, |before| {
+            let after = step.at.since(before);
+            format!("+{}", super::render::duration(after))
+        });
+        table.row([step.step.clone(), after, step.wall.to_string()]);
+        before = Some(step.at);
+    }
+    table
+}
+
+fn ballots(ballots: &BTreeMap<MemberName, BTreeMap<ServiceName, String>>) -> Table {
+    let mut table = Table::new(&["BALLOT OF", "SERVICE → first plane, second plane"]);
+    for (member, services) in ballots {
+        let said: Vec<String> =
+            services.iter().map(|(service, pair)| format!("{service} {}", states(pair))).collect();
+        table.row([member.to_string(), said.join("; ")]);
+    }
+    table
+}
+
+/// Two letters as two words.
+fn states(pair: &str) -> String {
+    let words: Vec<String> = pair
+        .chars()
+        .map(|letter| crate::kernel::domain::HealthState::from_letter(letter).to_string())
+        .collect();
+    words.join(", ")
+}
+
+/// `biplane explain GROUP`.
+pub(super) fn explanation(explanation: &Explanation) -> String {
+    let mut text = String::new();
+    let GroupStatus { name, plane, epoch, decision, because, .. } = &explanation.group;
+    push(&mut text, &format!("{name} is on {plane} since epoch {epoch}"));
+    push(&mut text, &format!("decision now: {decision}, because {}", printable(because)));
+    let mut guards = Table::new(&["GUARD", "OPEN", "VALUE"]);
+    for guard in &explanation.guards {
+        guards.row([guard.guard.clone(), yes_no(guard.open).to_owned(), guard.value.clone()]);
+    }
+    section(&mut text, &guards);
+    if !explanation.would_switch_if.is_empty() {
+        push(&mut text, "\nit would switch if:");
+    }
+    for condition in &explanation.would_switch_if {
+        push(&mut text, &format!("  - {}", printable(condition)));
+    }
+    section(&mut text, &services(std::slice::from_ref(&explanation.group)));
+    let mut probes = Table::new(&["SERVICE", "PLANE", "CHECK", "LAST PROBE OF THIS NODE"]);
+    for (service, planes) in &explanation.probes {
+        for (plane, checks) in planes {
+            for (check, said) in checks {
+                let cells = [service.as_str(), plane.as_str(), check.as_str(), said];
+                probes.row(cells.map(str::to_owned));
+            }
+        }
+    }
+    section(&mut text, &probes);
+    if let Some(last) = &explanation.last {
+        text.push('\n');
+        text.push_str(&switchover(last));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

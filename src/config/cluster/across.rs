@@ -1,0 +1,64 @@
+//! What can only be seen of the whole: probe load, sites, quorum.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::super::limits;
+use super::super::reader::Section;
+use crate::kernel::domain::{Quorum, SiteName};
+use crate::kernel::ledger::{Cluster, Mode};
+
+pub(super) fn check(top: &Section<'_>, cluster: &Cluster) {
+    let rate = probes_a_second(cluster);
+    if rate > limits::PROBE_RATE.max {
+        let what = format!(
+            "one node would start up to {rate} probes a second while results disagree; the limit is {}",
+            limits::PROBE_RATE.max
+        );
+        let place = top.place_of("services");
+        top.fault(
+            &place,
+            "services",
+            what,
+            "raise fast_interval, or let services share checks of one endpoint",
+        );
+    }
+}
+
+/// Probes a second of one node at full speed: equal checks of one endpoint are one.
+fn probes_a_second(cluster: &Cluster) -> u64 {
+    let mut distinct: BTreeSet<_> = BTreeSet::new();
+    for check in cluster.services.values().flat_map(|service| service.checks.values()) {
+        for target in check.targets.values() {
+            distinct.insert((target, check.fast_interval));
+        }
+    }
+    let micros = |span: &Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX).max(1);
+    distinct.iter().map(|(_, fast)| 1_000_000_u64.div_ceil(micros(fast))).sum()
+}
+
+pub(super) fn warnings(cluster: &Cluster) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let mut at: BTreeMap<&SiteName, usize> = BTreeMap::new();
+    for member in cluster.members.values() {
+        *at.entry(&member.site).or_default() += 1;
+    }
+    let quorum = Quorum::of(cluster.members.len());
+    for (site, members) in &at {
+        if !quorum.reached(cluster.members.len() - members) {
+            warnings.push(format!(
+                "the loss of site {site} takes the quorum: {members} of {} members stand there",
+                cluster.members.len()
+            ));
+        }
+    }
+    let automatic = cluster.groups.values().any(|group| group.policy.mode == Mode::Auto);
+    if at.len() < 3 {
+        let mode = if automatic { "; groups with mode = \"auto\" will only hold" } else { "" };
+        warnings.push(format!(
+            "automation is off: members stand at {} site(s), and an automatic switch needs three{mode}",
+            at.len()
+        ));
+    }
+    warnings
+}

@@ -1,0 +1,204 @@
+//! The local files: `node.toml`, `gateway.toml`, `client.toml`. Relative paths are relative to the file.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::fault::Faults;
+use super::limits;
+use super::reader::{Reader, Section};
+use crate::kernel::domain::{GatewayName, MemberName, ServiceName};
+
+/// How a process logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// Whether lines are JSON.
+    pub json: bool,
+    /// A filter, for example `info` or `info,biplane::edge=debug`.
+    pub filter: String,
+}
+
+/// `node.toml`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeSettings {
+    /// Which member of the cluster file this is.
+    pub member: MemberName,
+    /// The cluster file.
+    pub cluster: PathBuf,
+    /// Where the store lies.
+    pub data_dir: PathBuf,
+    /// The cluster's authority.
+    pub ca: PathBuf,
+    /// This member's certificate.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// The hashes of tokens.
+    pub tokens: PathBuf,
+    /// Where to listen for members; the cluster file's address when absent.
+    pub member_listen: Option<SocketAddr>,
+    /// Where to listen for clients.
+    pub api_listen: Option<SocketAddr>,
+    /// Where to answer DNS.
+    pub dns_listen: Option<SocketAddr>,
+    /// Threads that answer DNS over UDP.
+    pub dns_threads: usize,
+    /// How it logs.
+    pub log: LogSettings,
+}
+
+/// One listener of a gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayListen {
+    /// Where.
+    pub address: SocketAddr,
+    /// Which route of the cluster file it carries.
+    pub route: ServiceName,
+}
+
+/// `gateway.toml`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewaySettings {
+    /// Its name.
+    pub name: GatewayName,
+    /// The controllers' API addresses.
+    pub controllers: Vec<SocketAddr>,
+    /// The cluster's authority.
+    pub ca: PathBuf,
+    /// A file that holds a token.
+    pub token: PathBuf,
+    /// What it carries.
+    pub listen: Vec<GatewayListen>,
+    /// Where it tells of itself.
+    pub admin: SocketAddr,
+    /// It tries the other plane after this long.
+    pub connect_timeout: Duration,
+    /// How it logs.
+    pub log: LogSettings,
+}
+
+/// `client.toml`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientSettings {
+    /// The controllers' API addresses.
+    pub controllers: Vec<SocketAddr>,
+    /// The cluster's authority.
+    pub ca: PathBuf,
+    /// A file that holds a token.
+    pub token: PathBuf,
+}
+
+/// Reads `node.toml`. `file` is its name in faults, and its directory is where relative paths start.
+pub fn parse_node(file: &Path, text: &str) -> Result<NodeSettings, Faults> {
+    let at = |section: &Section<'_>, key, write| path(file, section, key, write);
+    Reader::read(&file.display().to_string(), text, |top| {
+        let member = top.parsed("member", "the member's name in the cluster file", MemberName::new);
+        let cluster = at(top, "cluster", "the path of cluster.toml");
+        let data_dir = at(top, "data_dir", "the path of a directory");
+        let ca = at(top, "ca", "the path of ca.crt");
+        let certificate = at(top, "certificate", "the path of the member's certificate");
+        let key = at(top, "key", "the path of the member's key");
+        let tokens = at(top, "tokens", "the path of the file with hashed tokens");
+        let listen = |key| top.parsed_or_none(key, "ADDRESS:PORT", super::cluster::socket);
+        let (member_listen, api_listen) = (listen("member_listen"), listen("api_listen"));
+        let dns_listen = listen("dns_listen");
+        let threads = top.number("dns_threads", &limits::DNS_THREADS);
+        let log = read_log(top);
+        Some(NodeSettings {
+            member: member?,
+            cluster: cluster?,
+            data_dir: data_dir?,
+            ca: ca?,
+            certificate: certificate?,
+            key: key?,
+            tokens: tokens?,
+            member_listen,
+            api_listen,
+            dns_listen,
+            dns_threads: usize::try_from(threads?).ok()?,
+            log,
+        })
+    })
+}
+
+/// Reads `gateway.toml`.
+pub fn parse_gateway(file: &Path, text: &str) -> Result<GatewaySettings, Faults> {
+    Reader::read(&file.display().to_string(), text, |top| {
+        let name = top.parsed("name", "a name for this gateway", GatewayName::new);
+        let controllers = read_controllers(top);
+        let ca = path(file, top, "ca", "the path of ca.crt");
+        let token = path(file, top, "token", "the path of a file that holds a token");
+        let mut listen = Vec::new();
+        for entry in top.tables("listen") {
+            let address = entry.parsed("address", "ADDRESS:PORT", super::cluster::socket);
+            let route = entry.parsed("route", "the name of a route", ServiceName::new);
+            entry.finish();
+            if let (Some(address), Some(route)) = (address, route) {
+                listen.push(GatewayListen { address, route });
+            }
+        }
+        if !top.has("listen") {
+            let what = "is missing: a gateway that listens nowhere carries nothing".to_owned();
+            top.fault(&top.place, "listen", what, "write [[listen]] with address and route");
+        }
+        let admin = top
+            .parsed_or_none("admin", "ADDRESS:PORT", super::cluster::socket)
+            .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 7460)));
+        let connect_timeout = top.time("connect_timeout", &limits::CONNECT_TIMEOUT);
+        let log = read_log(top);
+        Some(GatewaySettings {
+            name: name?,
+            controllers,
+            ca: ca?,
+            token: token?,
+            listen,
+            admin,
+            connect_timeout,
+            log,
+        })
+    })
+}
+
+/// Reads `client.toml`.
+pub fn parse_client(file: &Path, text: &str) -> Result<ClientSettings, Faults> {
+    Reader::read(&file.display().to_string(), text, |top| {
+        let controllers = read_controllers(top);
+        let ca = path(file, top, "ca", "the path of ca.crt");
+        let token = path(file, top, "token", "the path of a file that holds a token");
+        Some(ClientSettings { controllers, ca: ca?, token: token? })
+    })
+}
+
+fn path(file: &Path, section: &Section<'_>, key: &'static str, write: &str) -> Option<PathBuf> {
+    let text = section.parsed(key, write, |text| {
+        if text.is_empty() { Err("is empty") } else { Ok(text.to_owned()) }
+    })?;
+    let dir = file.parent().unwrap_or_else(|| Path::new(""));
+    Some(dir.join(text))
+}
+
+fn read_controllers(top: &Section<'_>) -> Vec<SocketAddr> {
+    let list = top.list("controllers", "a list of the controllers' API addresses");
+    if list.is_empty() {
+        let place = top.place_of("controllers");
+        let what = "names no controller".to_owned();
+        top.fault(&place, "controllers", what, "write [\"ADDRESS:PORT\", …]");
+    }
+    let mut controllers = Vec::new();
+    for item in list {
+        match super::cluster::socket(&item.value) {
+            Ok(address) => controllers.push(address),
+            Err(error) => top.fault(&item.place, "controllers", error, "write \"ADDRESS:PORT\""),
+        }
+    }
+    controllers
+}
+
+fn read_log(top: &Section<'_>) -> LogSettings {
+    let default = LogSettings { json: false, filter: "info".to_owned() };
+    let Some(section) = top.section("log") else { return default };
+    let json = section.choice("format", &[("text", false), ("json", true)]);
+    let filter = section.text_or_none("level", "a level, for example \"info\"");
+    section.finish();
+    LogSettings { json, filter: filter.map_or(default.filter, |filter| filter.value) }
+}

@@ -1,0 +1,180 @@
+use std::path::Path;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const EXAMPLE: &str = include_str!("../../config/cluster.toml");
+
+fn check(text: &str) -> Result<Checked, String> {
+    parse_cluster("cluster.toml", text).map_err(|faults| faults.to_string())
+}
+
+fn edited(from: &str, to: &str) -> String {
+    assert!(EXAMPLE.contains(from), "the example has no `{from}`");
+    EXAMPLE.replacen(from, to, 1)
+}
+
+#[test]
+fn the_examples_pass() {
+    let checked = check(EXAMPLE).unwrap();
+    assert_eq!(checked.warnings, Vec::<String>::new());
+    assert_eq!(checked.cluster.members.len(), 3);
+    let file = |name: &str| Path::new("config").join(name);
+    parse_node(&file("node.toml"), include_str!("../../config/node.toml")).unwrap();
+    parse_gateway(&file("gateway.toml"), include_str!("../../config/gateway.toml")).unwrap();
+    let client = parse_client(&file("client.toml"), include_str!("../../config/client.toml"));
+    assert_eq!(client.unwrap().ca, Path::new("config/ca.crt"));
+}
+
+#[test]
+fn a_fault_shows_line_caret_and_what_to_write() {
+    let shown = check(&edited("mode = \"ask\"  ", "mode = \"atuo\"")).unwrap_err();
+    let expected = "\
+cluster.toml:67:8: `groups.shop.mode`: `atuo` is not known here
+ 67 | mode = \"atuo\"                # \"ask\": a person confirms; \"auto\": the quorum decides; \"observe\": only shown
+    |        ^^^^^^
+    = write \"ask\" or \"auto\" or \"observe\"
+cluster.toml: 1 fault";
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn all_faults_are_told_at_once_in_the_order_of_the_file() {
+    let text = edited("id = 1 ", "id = 0 ")
+        .replace("site = \"third\"", "sight = \"third\"")
+        .replace("interval = \"1s\"", "interval = \"1 s\"")
+        .replace("fall = 3", "fall = 0")
+        .replace("mode = \"ask\"", "mode = 3")
+        .replace("east = [\"192.0.2.20\"]", "east = [\"192.0.2.256\"]")
+        .replace("election_max = \"1s\"", "election_max = \"500ms\"");
+    let faults = parse_cluster("c", &text).unwrap_err();
+    let paths: Vec<&str> = faults.list().iter().map(|fault| fault.path.as_str()).collect();
+    for path in [
+        "members.a.id",
+        "members.c.sight",
+        "members.c.site",
+        "services.web.checks.page.interval",
+        "services.web.checks.page.fall",
+        "groups.shop.mode",
+        "timing.election_max",
+    ] {
+        assert!(paths.contains(&path), "{path} is not among {paths:?}");
+    }
+    let places: Vec<usize> = faults.list().iter().map(|fault| fault.place.start).collect();
+    assert!(places.is_sorted());
+}
+
+#[test]
+fn each_fault_is_named_in_words_that_help() {
+    let cases: &[(&str, &str, &str)] = &[
+        ("cluster = \"shop-prod\"", "cluster = \"Shop\"", "is not a name"),
+        ("cluster = \"shop-prod\"", "", "`cluster`: is missing"),
+        ("[planes.west]\nsite = \"west\"", "", "there are 1 planes"),
+        ("id = 2", "id = 1", "shares its id or an address with member `a`"),
+        ("\"198.51.100.10:7410\"", "\"192.0.2.10:7410\"", "shares its id or an address"),
+        ("\"192.0.2.10:7410\"", "\"192.0.2.10\"", "is not ADDRESS:PORT"),
+        ("critical = true ", "critical = \"yes\" ", "wrong kind"),
+        ("require = \"all\" ", "require = \"most\" ", "`most` is not known here"),
+        ("require = \"all\" ", "require = { at_least = 3 } ", "there are only 2 checks"),
+        ("kind = \"http\" ", "kind = \"htp\" ", "`htp` is not known here"),
+        ("path = \"/healthz\"", "path = \"healthz\"", "a path starts with /"),
+        ("status = \"200-299\"", "status = \"99\"", "neither a status nor a range"),
+        ("interval = \"1s\"", "intervall = \"1s\"", "did you mean `interval`?"),
+        ("timeout = \"500ms\"", "timeout = \"5h\"", "out of bounds"),
+        ("fast_interval = \"200ms\"", "fast_interval = \"2s\"", "longer than interval (1s)"),
+        ("slow = \"400ms\"", "slow = \"600ms\"", "not shorter than timeout (500ms)"),
+        ("services = [\"web\", \"search\"]", "services = [\"wob\"]", "no sound service `wob`"),
+        ("services = [\"web\", \"search\"]", "services = [\"search\"]", "has no critical service"),
+        ("kind = \"shared\"", "kind = \"exclusive\"", "need leases and agents"),
+        ("home = \"east\"", "home = \"north\"", "not one of the two planes"),
+        (
+            "out_when = \"any_critical\"",
+            "out_when = { at_least = 2 }",
+            "only 1 services are critical",
+        ),
+        ("budget = { switches = 3,", "budget = { switches = 0,", "0 is out of bounds"),
+        ("[groups.shop]", "[groups.last]", "means the last switchover"),
+        ("names.\"www.shop.example\"]", "names.\"www.other.example\"]", "not inside the zone"),
+        ("names.\"www.shop.example\"]", "names.\"ns1.shop.example\"]", "is a name server"),
+        (
+            "group = \"shop\"\neast = [",
+            "group = \"shop\"\nest = [",
+            "`zones.shop.example.names.www.shop.example.est`: is not known",
+        ),
+        ("west = [\"198.51.100.20\"]", "west = []", "the answer would be empty"),
+        ("cut_off = \"serve-stale\"", "cut_off = { servfail = \"1ms\" }", "out of bounds"),
+        ("front_door = \"203.0.113.80:443\"", "front_door = \"203.0.113.80\"", "is not HOST:PORT"),
+        ("heartbeat = \"100ms\"", "heartbeat = \"120ms\"", "not a multiple of tick (50ms)"),
+        ("election_min = \"500ms\"", "election_min = \"200ms\"", "shorter than three heartbeats"),
+        (
+            "question_window = \"6s\"",
+            "question_window = \"5s\"",
+            "5500ms = 3 × 1s + 500ms + 2 × 1s",
+        ),
+        ("observer_silence = \"3s\"", "observer_silence = \"1s\"", "shorter than two elections"),
+        ("[timing]", "[timing", "not TOML"),
+        ("cluster = \"shop-prod\"", "cluster = \"a\"\ncluster = \"b\"", "not TOML"),
+    ];
+    for (from, to, words) in cases {
+        let shown = check(&edited(from, to)).unwrap_err();
+        assert!(shown.contains(words), "{from} → {to}: expected `{words}` in\n{shown}");
+    }
+}
+
+#[test]
+fn the_default_question_window_is_the_shortest_that_works() {
+    let checked = check(&edited("question_window = \"6s\"", "")).unwrap();
+    assert_eq!(checked.cluster.timing.question_window, Duration::from_millis(5500));
+}
+
+#[test]
+fn sites_that_take_the_quorum_and_two_sites_are_warned_of() {
+    let checked = check(&edited("site = \"third\"", "site = \"west\"")).unwrap();
+    let all = checked.warnings.join("\n");
+    assert!(all.contains("the loss of site west takes the quorum"), "{all}");
+    assert!(all.contains("automation is off"), "{all}");
+}
+
+#[test]
+fn ten_thousand_services_are_read_and_their_probe_load_is_counted() {
+    use std::fmt::Write as _;
+    let with = |endpoints: u32| {
+        let mut text = EXAMPLE.to_owned();
+        for n in 0..10_000 {
+            let (high, low) = (n % endpoints / 250, n % endpoints % 250);
+            let _ = writeln!(
+                text,
+                "[services.s{n}]\nendpoints = {{ east = \"10.1.{high}.{low}:80\", west = \"10.2.{high}.{low}:80\" }}\n\
+                 [services.s{n}.checks.port]\nkind = \"tcp\""
+            );
+        }
+        check(&text)
+    };
+    assert_eq!(with(50).unwrap().cluster.services.len(), 10_002);
+    let shown = with(10_000).unwrap_err();
+    assert!(shown.contains("would start up to 1000"), "{shown}");
+}
+
+#[test]
+fn limits_page_is_the_table() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference/limits.md");
+    if std::env::var_os("REWRITE").is_some() {
+        std::fs::write(path, limits::page()).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(path).unwrap(), limits::page());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+    #[test]
+    fn a_mutated_file_never_panics(at in 0..EXAMPLE.len(), byte in any::<char>(), cut in any::<bool>()) {
+        let mut text: String = EXAMPLE.chars().collect();
+        let at = (at..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        if cut { text.truncate(at) } else { text.insert(at, byte) }
+        if let Err(faults) = parse_cluster("c", &text) {
+            let _ = faults.to_string();
+        }
+    }
+}

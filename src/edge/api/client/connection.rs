@@ -1,0 +1,105 @@
+//! One HTTP/1.1 connection to a controller.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::{Request, Response};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_util::task::AbortOnDropHandle;
+
+/// Bytes of an answer's headers.
+const HEADER_BYTES: usize = 32 * 1024;
+
+/// An open connection. Its task ends with it.
+pub(super) struct Connection {
+    sender: http1::SendRequest<Full<Bytes>>,
+    _task: AbortOnDropHandle<()>,
+}
+
+/// Why a request got no answer.
+#[derive(Debug)]
+pub(super) enum SendFault {
+    /// The controller cannot have seen it.
+    NotSent(String),
+    /// It may have: the connection broke.
+    Sent(String),
+    /// It may have: there was no answer in time.
+    Silent(String),
+}
+
+impl Connection {
+    /// Connects, with TLS if there is a configuration; the certificate must name the address.
+    pub(super) async fn open(
+        address: SocketAddr,
+        tls: Option<&Arc<rustls::ClientConfig>>,
+        within: Duration,
+    ) -> Result<Self, String> {
+        let opened = async {
+            let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
+            // Comfort, not need.
+            let _ = stream.set_nodelay(true);
+            let Some(tls) = tls else { return Self::handshake(stream).await };
+            let name = ServerName::IpAddress(address.ip().into());
+            let stream = TlsConnector::from(Arc::clone(tls))
+                .connect(name, stream)
+                .await
+                .map_err(|error| format!("TLS: {error}"))?;
+            Self::handshake(stream).await
+        };
+        tokio::time::timeout(within, opened)
+            .await
+            .unwrap_or_else(|_| Err(format!("no connection within {} s", within.as_secs_f32())))
+    }
+
+    async fn handshake<S>(stream: S) -> Result<Self, String>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(HEADER_BYTES)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| error.to_string())?;
+        let task = tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection to a controller broke");
+            }
+        });
+        Ok(Self { sender, _task: AbortOnDropHandle::new(task) })
+    }
+
+    /// Whether it looks fit for another request.
+    pub(super) fn usable(&self) -> bool {
+        !self.sender.is_closed()
+    }
+
+    /// Sends a request and waits for the head of the answer.
+    pub(super) async fn send(
+        &mut self,
+        request: Request<Full<Bytes>>,
+        within: Duration,
+    ) -> Result<Response<Incoming>, SendFault> {
+        let sent = async {
+            if let Err(error) = self.sender.ready().await {
+                return Err(SendFault::NotSent(error.to_string()));
+            }
+            self.sender.try_send_request(request).await.map_err(|mut error| {
+                let unsent = error.take_message().is_some();
+                let why = error.into_error().to_string();
+                if unsent { SendFault::NotSent(why) } else { SendFault::Sent(why) }
+            })
+        };
+        tokio::time::timeout(within, sent).await.unwrap_or_else(|_| {
+            Err(SendFault::Silent(format!("no answer within {} s", within.as_secs_f32())))
+        })
+    }
+}

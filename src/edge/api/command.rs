@@ -1,0 +1,237 @@
+//! Writes: an operator's commands, a gateway's reports and hints.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use serde::{Deserialize, Serialize};
+
+use super::ApiState;
+use super::admit::Principal;
+use super::extract::{Named, idempotency_key, if_match, json_body, reason};
+use super::limits::{BODY_BYTES, REPORT_BYTES};
+use super::problem::{Problem, ProblemKind};
+use super::read::{json_bytes, no_such};
+use crate::kernel::controller::{
+    Action, DataPlaneHint, GatewayReport, Response as Reply, SwitchKind, SwitchRequest,
+};
+use crate::kernel::domain::{Epoch, GatewayName, GroupName, Incarnation, PlaneName, ServiceName};
+
+/// Where an unknown outcome is settled when the kernel named no place.
+const SETTLE: &str = "/v1/switchovers/last";
+
+/// Body of `POST /v1/groups/{name}/switch`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SwitchBody {
+    /// To where; the other plane when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<PlaneName>,
+    /// `planned` or `forced`.
+    #[serde(default)]
+    pub kind: SwitchKind,
+    /// Only say what would happen.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// The epoch that the operator saw. `If-Match` says the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Epoch>,
+    /// Why.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// Body of `POST /v1/freeze`, `/v1/groups/{name}/freeze` and `/v1/planes/{name}/drain`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OnOffBody {
+    /// On or off.
+    pub on: bool,
+    /// Why.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// The answer to an accepted switch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcceptedBody {
+    /// The id of the switchover.
+    pub switchover: String,
+    /// Whether an earlier request with the same key made it.
+    pub repeated: bool,
+    /// Where to follow it; also in `Location`.
+    pub url: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReportBody {
+    gateway: GatewayName,
+    incarnation: Incarnation,
+    groups: BTreeMap<GroupName, Epoch>,
+    connections_failed: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HintBody {
+    gateway: GatewayName,
+    route: ServiceName,
+    plane: PlaneName,
+}
+
+/// `POST /v1/groups/{name}/switch`.
+pub(super) async fn switch(
+    State(state): State<Arc<ApiState>>,
+    Extension(principal): Extension<Principal>,
+    Named(name): Named,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let group = group_name(&name)?;
+    let idempotency_key = idempotency_key(&headers)?;
+    let condition = if_match(&headers)?;
+    let body: SwitchBody = json_body(&headers, body, BODY_BYTES, state.limits.body).await?;
+    if let (Some(a), Some(b)) = (condition, body.epoch)
+        && a != b
+    {
+        return Err(Problem::new(
+            ProblemKind::Unprocessable,
+            format!("If-Match says epoch {a}, the body says {b}"),
+            "send one of them, or the same twice",
+        ));
+    }
+    let action = Action::Switch(SwitchRequest {
+        group,
+        to: body.to,
+        kind: body.kind,
+        epoch: body.epoch.or(condition),
+        dry_run: body.dry_run,
+        reason: reason(body.reason)?,
+        idempotency_key,
+    });
+    command(&state, principal, action).await
+}
+
+/// `POST /v1/groups/{name}/freeze`.
+pub(super) async fn freeze_group(
+    State(state): State<Arc<ApiState>>,
+    Extension(principal): Extension<Principal>,
+    Named(name): Named,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let groups = vec![group_name(&name)?];
+    let body: OnOffBody = json_body(&headers, body, BODY_BYTES, state.limits.body).await?;
+    let action = Action::Freeze { groups, on: body.on, reason: reason(body.reason)? };
+    command(&state, principal, action).await
+}
+
+/// `POST /v1/freeze`: all groups.
+pub(super) async fn freeze_all(
+    State(state): State<Arc<ApiState>>,
+    Extension(principal): Extension<Principal>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let body: OnOffBody = json_body(&headers, body, BODY_BYTES, state.limits.body).await?;
+    let action = Action::Freeze { groups: Vec::new(), on: body.on, reason: reason(body.reason)? };
+    command(&state, principal, action).await
+}
+
+/// `POST /v1/planes/{name}/drain`.
+pub(super) async fn drain(
+    State(state): State<Arc<ApiState>>,
+    Extension(principal): Extension<Principal>,
+    Named(name): Named,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let plane = PlaneName::new(&name).map_err(|_| no_such("plane", &name, "/v1/planes"))?;
+    let body: OnOffBody = json_body(&headers, body, BODY_BYTES, state.limits.body).await?;
+    let action = Action::Drain { plane, on: body.on, reason: reason(body.reason)? };
+    command(&state, principal, action).await
+}
+
+/// `PUT /v1/gateways/{name}`.
+pub(super) async fn report(
+    State(state): State<Arc<ApiState>>,
+    Named(name): Named,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let body: ReportBody = json_body(&headers, body, REPORT_BYTES, state.limits.body).await?;
+    if body.gateway.as_str() != name {
+        return Err(Problem::new(
+            ProblemKind::Unprocessable,
+            format!("the path says gateway `{name}`, the body says `{}`", body.gateway),
+            "a gateway reports for itself",
+        ));
+    }
+    let ReportBody { gateway, incarnation, groups, connections_failed } = body;
+    let report = GatewayReport { gateway, incarnation, groups, connections_failed };
+    taken(state.backend.gateway(report))
+}
+
+/// `POST /v1/hints`.
+pub(super) async fn hint(
+    State(state): State<Arc<ApiState>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let HintBody { gateway, route, plane } =
+        json_body(&headers, body, BODY_BYTES, state.limits.body).await?;
+    taken(state.backend.hint(DataPlaneHint { gateway, route, plane }))
+}
+
+fn taken(taken: bool) -> Result<Response, Problem> {
+    if taken {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let why = "this node's queue is full";
+    Err(Problem::new(ProblemKind::Busy, why, "try again in a second, or tell another node"))
+}
+
+fn group_name(name: &str) -> Result<GroupName, Problem> {
+    GroupName::new(name).map_err(|_| no_such("group", name, "/v1/groups"))
+}
+
+/// Asks the kernel and puts its reply into words of HTTP.
+async fn command(
+    state: &ApiState,
+    Principal(principal): Principal,
+    action: Action,
+) -> Result<Response, Problem> {
+    let asked = state.backend.ask(principal, action);
+    match tokio::time::timeout(state.limits.ask, asked).await {
+        Ok(Reply::Accepted { switchover, repeated }) => accepted(switchover, repeated),
+        Ok(Reply::Done | Reply::Read(_)) => Ok(StatusCode::NO_CONTENT.into_response()),
+        Ok(Reply::Plan(plan)) => rendered(StatusCode::OK, &plan),
+        Ok(Reply::Refused(refusal)) => Err(refusal.into()),
+        Ok(Reply::Unknown { settle }) if !settle.is_empty() => {
+            Err(Problem::unknown_outcome(&settle))
+        }
+        Ok(Reply::Unknown { .. }) | Err(_) => Err(Problem::unknown_outcome(SETTLE)),
+    }
+}
+
+fn accepted(switchover: String, repeated: bool) -> Result<Response, Problem> {
+    let url = format!("/v1/switchovers/{switchover}");
+    let location = HeaderValue::from_str(&url);
+    let mut response = rendered(StatusCode::ACCEPTED, &AcceptedBody { switchover, repeated, url })?;
+    if let Ok(location) = location {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+fn rendered<T: Serialize>(status: StatusCode, value: &T) -> Result<Response, Problem> {
+    let json = serde_json::to_vec(value).map_err(|error| {
+        Problem::new(ProblemKind::Internal, error.to_string(), "report this with the log")
+    })?;
+    Ok(json_bytes(status, json))
+}

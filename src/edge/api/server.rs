@@ -1,0 +1,121 @@
+//! The listener: bounded connections, TLS, slow clients cut off.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use super::backend::Backend;
+use super::limits::{ACCEPT_PAUSE, HEADER_BYTES, HEADER_COUNT, Limits, PEER_DEAD};
+use super::stall::StallGuard;
+use super::{ApiSettings, router};
+
+/// Listens and serves until `shutdown`; then connections get a short time to end.
+///
+/// Returns the address listened on (with the real port when 0 was asked for) and the task, which never
+/// fails. Errors: the address cannot be bound.
+pub async fn serve(
+    settings: ApiSettings,
+    backend: Arc<dyn Backend>,
+    shutdown: CancellationToken,
+) -> io::Result<(SocketAddr, JoinHandle<()>)> {
+    let listener = TcpListener::bind(settings.listen).await?;
+    let address = listener.local_addr()?;
+    let limits = settings.limits;
+    let tls = settings.tls.clone().map(TlsAcceptor::from);
+    let router = router(&settings, backend, shutdown.clone());
+    let door = Door { tls, router, limits, shutdown };
+    Ok((address, tokio::spawn(door.run(listener))))
+}
+
+#[derive(Clone)]
+struct Door {
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    limits: Limits,
+    shutdown: CancellationToken,
+}
+
+impl Door {
+    async fn run(self, listener: TcpListener) {
+        let room = Arc::new(Semaphore::new(self.limits.connections));
+        let mut connections = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                () = self.shutdown.cancelled() => break,
+                Some(_) = connections.join_next() => continue,
+                accepted = listener.accept() => accepted,
+            };
+            let stream = match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "the API cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
+                metrics::counter!("biplane_api_connections_refused_total").increment(1);
+                continue;
+            };
+            let door = self.clone();
+            connections.spawn(async move {
+                door.connection(stream).await;
+                drop(permit);
+            });
+        }
+        drop(listener);
+        let ended = async { while connections.join_next().await.is_some() {} };
+        // Whatever is left after this is aborted with the set.
+        let _ = tokio::time::timeout(self.limits.shutdown_grace, ended).await;
+    }
+
+    async fn connection(self, stream: TcpStream) {
+        let socket = socket2::SockRef::from(&stream);
+        // Comfort, not need: a socket without these options still works.
+        let _ = socket.set_tcp_nodelay(true);
+        let _ = socket.set_tcp_user_timeout(Some(PEER_DEAD));
+        let Some(tls) = self.tls.clone() else { return self.http(stream).await };
+        let handshake = tokio::time::timeout(self.limits.handshake, tls.accept(stream));
+        let result = tokio::select! {
+            () = self.shutdown.cancelled() => return,
+            result = handshake => result,
+        };
+        match result {
+            Ok(Ok(stream)) => self.http(stream).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake with the API failed"),
+            Err(_) => tracing::debug!("a TLS handshake with the API took too long"),
+        }
+    }
+
+    async fn http<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
+        let io = TokioIo::new(StallGuard::new(stream, self.limits.write_stall));
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.header)
+            .max_headers(HEADER_COUNT)
+            .max_buf_size(HEADER_BYTES)
+            .serve_connection(io, TowerToHyperService::new(self.router));
+        tokio::pin!(connection);
+        let result = tokio::select! {
+            result = connection.as_mut() => result,
+            () = self.shutdown.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = result {
+            tracing::debug!(%error, "a connection to the API broke");
+        }
+    }
+}

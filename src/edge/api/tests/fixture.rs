@@ -1,0 +1,458 @@
+//! A node to test with: real sockets in front, scripted answers behind.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::edge::api::{ApiSettings, Backend, Limits, Shows, serve};
+use crate::kernel::controller::*;
+use crate::kernel::domain::*;
+use crate::kernel::ledger::{Cluster, Mode, OnSwitch, Plane, Timing};
+
+pub(super) const TOKEN: &str = "let-me-in";
+/// No test waits longer than this for anything.
+pub(super) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// What stands behind the API.
+pub(super) struct Node {
+    published: watch::Sender<Option<Arc<View>>>,
+    /// By revision: a view's `applied` says which one it shows.
+    tables: Mutex<BTreeMap<u64, RouteTable>>,
+    /// What a linearizable read sees; the published view when absent.
+    pub(super) confirmed: Mutex<Option<Arc<View>>>,
+    /// The answers to come, last first; the last one stays. Nothing: never answered.
+    pub(super) replies: Mutex<Vec<Option<Response>>>,
+    pub(super) asked: Mutex<Vec<(String, Action)>>,
+    pub(super) reports: Mutex<Vec<GatewayReport>>,
+    pub(super) hints: Mutex<Vec<DataPlaneHint>>,
+    pub(super) queue_full: Mutex<bool>,
+    pub(super) not_ready: Mutex<Option<String>>,
+    /// Shows the kernel's own views instead of what is scripted here.
+    pub(super) real: Mutex<bool>,
+    /// Groups in `status`: many make a large answer.
+    pub(super) group_count: Mutex<usize>,
+}
+
+impl Node {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            published: watch::channel(None).0,
+            tables: Mutex::default(),
+            confirmed: Mutex::default(),
+            replies: Mutex::new(vec![Some(Response::Done)]),
+            asked: Mutex::default(),
+            reports: Mutex::default(),
+            hints: Mutex::default(),
+            queue_full: Mutex::default(),
+            not_ready: Mutex::default(),
+            real: Mutex::default(),
+            group_count: Mutex::new(1),
+        })
+    }
+
+    /// A node that has published a table.
+    pub(super) fn with_table(revision: u64, plane: &str) -> Arc<Self> {
+        let node = Self::new();
+        node.publish(table(revision, &[("shop", plane, revision)]), true);
+        node
+    }
+
+    /// Publishes a table as this revision's.
+    pub(super) fn publish(&self, table: RouteTable, in_quorum: bool) {
+        let view = view(table.revision, in_quorum);
+        self.tables.lock().unwrap().insert(table.revision, table);
+        self.published.send_replace(Some(view));
+    }
+
+    pub(super) fn reply(&self, reply: Option<Response>) {
+        *self.replies.lock().unwrap() = vec![reply];
+    }
+}
+
+impl Backend for Node {
+    fn ask(&self, principal: String, action: Action) -> BoxFuture<'static, Response> {
+        let read = action == Action::Read;
+        self.asked.lock().unwrap().push((principal, action));
+        let scripted = {
+            let mut replies = self.replies.lock().unwrap();
+            if replies.len() > 1 { replies.pop().unwrap() } else { replies[0].clone() }
+        };
+        let answer = match scripted {
+            None => return std::future::pending().boxed(),
+            Some(Response::Done) if read => {
+                let confirmed = self.confirmed.lock().unwrap().clone();
+                let published = self.published.borrow().clone();
+                Response::Read(confirmed.or(published).expect("something was published"))
+            }
+            Some(answer) => answer,
+        };
+        std::future::ready(answer).boxed()
+    }
+
+    fn view(&self) -> watch::Receiver<Option<Arc<View>>> {
+        self.published.subscribe()
+    }
+
+    fn now(&self) -> Moment {
+        Moment::from_micros(7)
+    }
+
+    fn gateway(&self, report: GatewayReport) -> bool {
+        let room = !*self.queue_full.lock().unwrap();
+        if room {
+            self.reports.lock().unwrap().push(report);
+        }
+        room
+    }
+
+    fn hint(&self, hint: DataPlaneHint) -> bool {
+        let room = !*self.queue_full.lock().unwrap();
+        if room {
+            self.hints.lock().unwrap().push(hint);
+        }
+        room
+    }
+
+    fn metrics(&self) -> String {
+        "biplane_leader 1\n".to_owned()
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        let why = self.not_ready.lock().ok().and_then(|why| why.clone());
+        assert_ne!(why.as_deref(), Some("panic"), "as ordered by a test");
+        why.map_or(Ok(()), Err)
+    }
+
+    fn shows(&self, view: Arc<View>) -> Arc<dyn Shows> {
+        if *self.real.lock().unwrap() {
+            return view;
+        }
+        let table = self.tables.lock().unwrap().get(&view.applied).cloned().unwrap_or_default();
+        Arc::new(Shown { table, applied: view.applied, groups: *self.group_count.lock().unwrap() })
+    }
+}
+
+struct Shown {
+    table: RouteTable,
+    applied: u64,
+    groups: usize,
+}
+
+impl Shows for Shown {
+    fn status(&self, _now: Moment) -> Status {
+        Status {
+            cluster: "test".to_owned(),
+            node: MemberName::new("a").unwrap(),
+            leader: None,
+            quorum: true,
+            term: 3,
+            applied: self.applied,
+            ledger_time: LedgerTime(5),
+            config_version: 1,
+            warnings: vec!["two sites only".to_owned()],
+            planes: vec![PlaneStatus { name: plane("east"), site: site(), drained: None }],
+            members: vec![MemberStatus {
+                id: MemberId(1),
+                name: MemberName::new("a").unwrap(),
+                site: site(),
+                role: "leader".to_owned(),
+                isolated: false,
+            }],
+            groups: (0..self.groups).map(group_status).collect(),
+            gateways: vec![GatewayStatus {
+                name: GatewayName::new("gw").unwrap(),
+                silent_ms: 12,
+                groups: BTreeMap::new(),
+            }],
+        }
+    }
+
+    fn explain(&self, _now: Moment, group: &GroupName) -> Option<Explanation> {
+        assert_ne!(group.as_str(), "panics", "as ordered by a test");
+        (group.as_str() == "shop").then(|| Explanation {
+            group: group_status(0),
+            guards: Vec::new(),
+            would_switch_if: vec!["the sky falls".to_owned()],
+            last: None,
+            probes: BTreeMap::new(),
+        })
+    }
+
+    fn switchovers(&self) -> Vec<SwitchoverRecord> {
+        if self.applied == 0 { Vec::new() } else { vec![record("2-9"), record("2-5")] }
+    }
+
+    fn switchover(&self, id: &str) -> Option<SwitchoverRecord> {
+        self.switchovers().into_iter().find(|record| record.id == id)
+    }
+
+    fn route_table(&self) -> RouteTable {
+        self.table.clone()
+    }
+
+    fn revision(&self) -> u64 {
+        self.table.revision
+    }
+}
+
+fn group_status(number: usize) -> GroupStatus {
+    let name = if number == 0 { "shop".to_owned() } else { format!("shop-{number}") };
+    GroupStatus {
+        name: GroupName::new(&name).unwrap(),
+        plane: plane("east"),
+        epoch: Epoch { generation: 1, counter: 7 },
+        mode: Mode::Ask,
+        decision: "stay".to_owned(),
+        because: "all is well".to_owned(),
+        frozen: None,
+        switchover: None,
+        services: vec![ServiceStatus {
+            name: ServiceName::new("web").unwrap(),
+            critical: true,
+            planes: BTreeMap::new(),
+        }],
+    }
+}
+
+fn record(id: &str) -> SwitchoverRecord {
+    SwitchoverRecord {
+        id: id.to_owned(),
+        group: GroupName::new("shop").unwrap(),
+        from: plane("east"),
+        to: plane("west"),
+        kind: "planned".to_owned(),
+        state: "done".to_owned(),
+        base: Epoch { generation: 1, counter: 6 },
+        epoch: Some(Epoch { generation: 1, counter: 7 }),
+        by: "ann".to_owned(),
+        cause: "a drill".to_owned(),
+        ballots: BTreeMap::new(),
+        skipped: Vec::new(),
+        steps: Vec::new(),
+        converging: Vec::new(),
+        outcome: "done".to_owned(),
+    }
+}
+
+pub(super) fn plane(name: &str) -> PlaneName {
+    PlaneName::new(name).unwrap()
+}
+
+fn site() -> SiteName {
+    SiteName::new("north").unwrap()
+}
+
+/// A table: route, plane, counter of its epoch.
+pub(super) fn table(revision: u64, routes: &[(&str, &str, u64)]) -> RouteTable {
+    let entry = |(name, to, counter): &(&str, &str, u64)| {
+        let upstream = ["east", "west"].map(|p| {
+            let endpoint = Endpoint { host: format!("{p}.test"), port: 80 };
+            (plane(p), endpoint)
+        });
+        let entry = RouteEntry {
+            group: GroupName::new(name).unwrap(),
+            plane: plane(to),
+            epoch: Epoch { generation: 1, counter: *counter },
+            on_switch: OnSwitch::Cut,
+            upstream: upstream.into(),
+        };
+        (ServiceName::new(name).unwrap(), entry)
+    };
+    RouteTable { revision, routes: routes.iter().map(entry).collect() }
+}
+
+pub(super) fn view(applied: u64, in_quorum: bool) -> Arc<View> {
+    let unit = Duration::from_millis(100);
+    let cluster = Cluster {
+        name: MemberName::new("test").unwrap(),
+        planes: ["east", "west"].map(|name| Plane { name: plane(name), site: site() }),
+        members: BTreeMap::new(),
+        services: BTreeMap::new(),
+        groups: BTreeMap::new(),
+        zones: BTreeMap::new(),
+        routes: BTreeMap::new(),
+        references: BTreeMap::new(),
+        timing: Timing {
+            tick: unit,
+            heartbeat: unit,
+            election_min: unit,
+            election_max: unit,
+            question_window: unit,
+            observer_silence: unit,
+            reference_interval: unit,
+            verify_timeout: unit,
+            request_timeout: unit,
+        },
+    };
+    Arc::new(View {
+        member: MemberId(1),
+        applied,
+        term: 3,
+        leader: None,
+        in_quorum,
+        cluster: Some(Arc::new(cluster)),
+        routes: Arc::default(),
+        zones: Arc::default(),
+        ledger: Arc::default(),
+        gateways: BTreeMap::new(),
+        prober: None,
+        warnings: Vec::new(),
+    })
+}
+
+/// A server in front of a node. It stops when it is dropped.
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    pub(super) shutdown: CancellationToken,
+    pub(super) task: JoinHandle<()>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+pub(super) async fn start(node: &Arc<Node>, limits: Limits) -> Server {
+    start_at("127.0.0.1:0".parse().unwrap(), node, limits, None).await
+}
+
+pub(super) async fn start_at(
+    listen: SocketAddr,
+    node: &Arc<Node>,
+    limits: Limits,
+    tls: Option<Arc<rustls::ServerConfig>>,
+) -> Server {
+    let shutdown = CancellationToken::new();
+    let settings = ApiSettings {
+        listen,
+        tls,
+        check_token: Arc::new(|token| (token == TOKEN).then(|| "ann".to_owned())),
+        limits,
+    };
+    let backend = Arc::clone(node) as Arc<dyn Backend>;
+    let (address, task) = serve(settings, backend, shutdown.clone()).await.unwrap();
+    Server { address, shutdown, task }
+}
+
+/// An answer, read by hand.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) head: String,
+    pub(super) body: String,
+}
+
+impl Answer {
+    pub(super) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {self:?}"))
+    }
+
+    /// A header's value.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().skip(1).find_map(|line| {
+            let (key, value) = line.split_once(':')?;
+            key.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+
+    /// Asserts that this is a complete problem of this status; gives its detail and what to do.
+    pub(super) fn problem(&self, status: u16) -> String {
+        assert_eq!(self.status, status, "{self:?}");
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
+        let json = self.json();
+        assert_eq!(json["status"], status, "{self:?}");
+        for member in ["type", "title", "detail", "next"] {
+            assert!(
+                json[member].as_str().is_some_and(|text| !text.is_empty()),
+                "{member}: {self:?}"
+            );
+        }
+        format!("{}; {}", json["detail"], json["next"])
+    }
+}
+
+/// Sends bytes and reads until the server closes.
+pub(super) async fn raw(address: SocketAddr, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    // The server may close before all is written: then its answer tells why.
+    let _ = stream.write_all(bytes).await;
+    read_to_end(&mut stream).await
+}
+
+/// Reads until the end, however the connection ends.
+pub(super) async fn read_to_end(stream: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut all = Vec::new();
+    let mut piece = vec![0; 64 * 1024];
+    let reading = async {
+        while let Ok(count @ 1..) = stream.read(&mut piece).await {
+            all.extend_from_slice(&piece[..count]);
+        }
+    };
+    tokio::time::timeout(DEADLINE, reading).await.expect("the server closes in time");
+    String::from_utf8_lossy(&all).into_owned()
+}
+
+/// One request with the token, whatever the method; further headers as `name: value` lines.
+pub(super) async fn request(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[&str],
+    body: &[u8],
+) -> Answer {
+    let mut text = format!(
+        "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {TOKEN}\r\n"
+    );
+    for header in headers {
+        text += &format!("{header}\r\n");
+    }
+    if !body.is_empty() {
+        text += &format!("content-length: {}\r\n", body.len());
+    }
+    let bytes = [text.as_bytes(), b"\r\n", body].concat();
+    answer(&raw(address, &bytes).await)
+}
+
+pub(super) fn answer(text: &str) -> Answer {
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Answer { status, head: head.to_owned(), body: body.to_owned() }
+}
+
+pub(super) async fn get(address: SocketAddr, path: &str) -> Answer {
+    request(address, "GET", path, &[], b"").await
+}
+
+pub(super) async fn post(address: SocketAddr, path: &str, body: &str) -> Answer {
+    request(address, "POST", path, &["content-type: application/json"], body.as_bytes()).await
+}
+
+/// Waits until a condition holds.
+pub(super) async fn wait_until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, waiting).await.unwrap_or_else(|_| panic!("never: {what}"));
+}
+
+/// Whether a watch would begin.
+pub(super) async fn serves_watchers(server: &Server) -> bool {
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let ask = format!("GET /v1/watch HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\r\n");
+    stream.write_all(ask.as_bytes()).await.unwrap();
+    let mut first = [0; 12];
+    stream.read_exact(&mut first).await.unwrap();
+    &first == b"HTTP/1.1 200"
+}

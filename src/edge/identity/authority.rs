@@ -1,0 +1,83 @@
+//! The cluster's authority: made once by `init`; its key signs the members' certificates.
+
+use std::net::IpAddr;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType,
+};
+
+use super::IdentityError;
+
+/// A certificate and its key, as PEM.
+#[derive(Clone)]
+pub struct Issued {
+    /// Certificate.
+    pub certificate: String,
+    /// Private key.
+    pub key: String,
+}
+
+impl std::fmt::Debug for Issued {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Issued(…)")
+    }
+}
+
+/// An authority that can sign.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    /// Its own certificate and key.
+    pub issued: Issued,
+}
+
+impl std::fmt::Debug for Authority {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Authority(…)")
+    }
+}
+
+/// The name by which a member's certificate is known: `MEMBER.CLUSTER.biplane`.
+pub fn member_server_name(member: &str, cluster: &str) -> String {
+    format!("{member}.{cluster}.biplane")
+}
+
+fn issue(error: rcgen::Error) -> IdentityError {
+    IdentityError::Issue(error.to_string())
+}
+
+impl Authority {
+    /// A new authority for a cluster.
+    pub fn create(cluster: &str) -> Result<Self, IdentityError> {
+        let key = KeyPair::generate().map_err(issue)?;
+        let mut params = CertificateParams::new(Vec::new()).map_err(issue)?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params.distinguished_name.push(DnType::CommonName, format!("biplane {cluster}"));
+        let certificate = params.self_signed(&key).map_err(issue)?.pem();
+        let issued = Issued { certificate, key: key.serialize_pem() };
+        Ok(Self { issuer: Issuer::new(params, key), issued })
+    }
+
+    /// A member's certificate: good for its names (the whole one, and the bare one that members connect to)
+    /// and its addresses, as server and as client.
+    pub fn issue_member(
+        &self,
+        cluster: &str,
+        member: &str,
+        addresses: &[IpAddr],
+    ) -> Result<Issued, IdentityError> {
+        let key = KeyPair::generate().map_err(issue)?;
+        let name = member_server_name(member, cluster);
+        let names = vec![name.clone(), member.to_owned()];
+        let mut params = CertificateParams::new(names).map_err(issue)?;
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.subject_alt_names.extend(addresses.iter().map(|ip| SanType::IpAddress(*ip)));
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        params.use_authority_key_identifier_extension = true;
+        let certificate = params.signed_by(&key, &self.issuer).map_err(issue)?.pem();
+        Ok(Issued { certificate, key: key.serialize_pem() })
+    }
+}

@@ -1,0 +1,133 @@
+//! TLS settings from files.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+use super::IdentityError;
+use super::authority::member_server_name;
+use crate::kernel::domain::{MemberId, MemberName};
+
+/// The protocol that members speak, as TLS names it.
+pub const ALPN: &[u8] = b"biplane-member/1";
+
+/// A member's certificate files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The cluster's authority.
+    pub ca: PathBuf,
+    /// The member's certificate.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+}
+
+/// Mutual TLS between members.
+#[derive(Clone, Debug)]
+pub struct MemberTls {
+    /// For connections that are accepted.
+    pub server: Arc<ServerConfig>,
+    /// For connections that are opened.
+    pub client: Arc<ClientConfig>,
+}
+
+fn tls(error: impl std::fmt::Display) -> IdentityError {
+    IdentityError::Tls(error.to_string())
+}
+
+fn file(path: &Path, why: impl std::fmt::Display) -> IdentityError {
+    IdentityError::File { file: path.display().to_string(), why: why.to_string() }
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
+    let read = CertificateDer::pem_file_iter(path).map_err(|error| file(path, error))?;
+    let list = read.collect::<Result<Vec<_>, _>>().map_err(|error| file(path, error))?;
+    if list.is_empty() { Err(file(path, "holds no certificate")) } else { Ok(list) }
+}
+
+fn roots(path: &Path) -> Result<Arc<RootCertStore>, IdentityError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path)? {
+        roots.add(certificate).map_err(|error| file(path, error))?;
+    }
+    Ok(Arc::new(roots))
+}
+
+type Own = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+fn own(files: &TlsFiles) -> Result<Own, IdentityError> {
+    let chain = certificates(&files.certificate)?;
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| file(&files.key, error))?;
+    Ok((chain, key))
+}
+
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// Mutual TLS 1.3 between members of one authority.
+pub fn member_tls(files: &TlsFiles) -> Result<MemberTls, IdentityError> {
+    let roots = roots(&files.ca)?;
+    let (chain, key) = own(files)?;
+    let only = [&rustls::version::TLS13];
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), provider())
+        .build()
+        .map_err(tls)?;
+    let mut server = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&only)
+        .map_err(tls)?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(chain.clone(), key.clone_key())
+        .map_err(tls)?;
+    server.alpn_protocols = vec![ALPN.to_vec()];
+    let mut client = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&only)
+        .map_err(tls)?
+        .with_root_certificates(roots)
+        .with_client_auth_cert(chain, key)
+        .map_err(tls)?;
+    client.alpn_protocols = vec![ALPN.to_vec()];
+    Ok(MemberTls { server: Arc::new(server), client: Arc::new(client) })
+}
+
+/// TLS of the API: the member's certificate; clients show a token.
+pub fn api_server_tls(files: &TlsFiles) -> Result<Arc<ServerConfig>, IdentityError> {
+    let (chain, key) = own(files)?;
+    let mut server = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(tls)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(tls)?;
+    server.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(server))
+}
+
+/// TLS of the API's clients: the cluster's authority and nobody else's.
+pub fn api_client_tls(ca: &Path) -> Result<Arc<ClientConfig>, IdentityError> {
+    let mut client = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(tls)?
+        .with_root_certificates(roots(ca)?)
+        .with_no_client_auth();
+    client.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(client))
+}
+
+/// Which member a verified certificate belongs to; nobody for one of another cluster or name.
+pub fn peer_member<'a>(
+    certificates: &[CertificateDer<'_>],
+    members: impl IntoIterator<Item = (MemberId, &'a MemberName)>,
+    cluster: &str,
+) -> Option<MemberId> {
+    let leaf = certificates.first()?;
+    let leaf = webpki::EndEntityCert::try_from(leaf).ok()?;
+    members.into_iter().find_map(|(id, member)| {
+        let name = ServerName::try_from(member_server_name(member.as_str(), cluster)).ok()?;
+        leaf.verify_is_valid_for_subject_name(&name).is_ok().then_some(id)
+    })
+}

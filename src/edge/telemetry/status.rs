@@ -1,0 +1,56 @@
+//! The state of the cluster as gauges.
+
+use super::names::{ACTIVE_PLANE, APPLIED_INDEX, LEADER, QUORUM, ROUTE_EPOCH, TERM, VERDICT};
+use crate::kernel::controller::{GroupStatus, Status};
+
+/// Groups that get gauges of their own. A scraper pays for each series for as long as it keeps them:
+/// with more groups than this the others are seen through the API only.
+pub const LABELLED_GROUPS: usize = 500;
+
+/// Sets the gauges that say how the cluster stands. Call it before each rendering.
+pub fn record_status(status: &Status) {
+    let leads = status.leader.as_ref() == Some(&status.node);
+    metrics::gauge!(LEADER).set(flag(leads));
+    metrics::gauge!(QUORUM).set(flag(status.quorum));
+    metrics::gauge!(TERM).set(number(status.term));
+    metrics::gauge!(APPLIED_INDEX).set(number(status.applied));
+    for group in status.groups.iter().take(LABELLED_GROUPS) {
+        record_group(status, group);
+    }
+}
+
+fn record_group(status: &Status, group: &GroupStatus) {
+    let name = group.name.as_str();
+    metrics::gauge!(ROUTE_EPOCH, "group" => name.to_owned()).set(number(group.epoch.counter));
+    for plane in &status.planes {
+        let labels = [("group", name.to_owned()), ("plane", plane.name.to_string())];
+        metrics::gauge!(ACTIVE_PLANE, &labels).set(flag(plane.name == group.plane));
+    }
+    for service in &group.services {
+        for (plane, on_plane) in &service.planes {
+            let labels = [("service", service.name.to_string()), ("plane", plane.to_string())];
+            metrics::gauge!(VERDICT, &labels).set(verdict(&on_plane.verdict));
+        }
+    }
+}
+
+const fn flag(set: bool) -> f64 {
+    if set { 1.0 } else { 0.0 }
+}
+
+/// Exact up to 2^53.
+#[expect(clippy::cast_precision_loss, reason = "Prometheus knows no other numbers")]
+const fn number(value: u64) -> f64 {
+    value as f64
+}
+
+/// As the metric's help says.
+fn verdict(word: &str) -> f64 {
+    match word {
+        "down" => 1.0,
+        "partial" => 2.0,
+        "degraded" => 3.0,
+        "up" => 4.0,
+        _ => 0.0,
+    }
+}

@@ -1,0 +1,255 @@
+//! Connections that other members open: who they are, and what they send.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+
+use super::bulk::RECEIVED;
+use super::dial::tune;
+use super::frame::{FrameError, read_frame, write_frame};
+use super::hello::{Answer, Hello, Lane, Mismatch, decode, encode};
+use super::limits::{
+    ACCEPT_PAUSE, HANDSHAKE_TIMEOUT, MAX_BULK_FRAME, MAX_HELLO, MAX_NORMAL_FRAME, MAX_STRANGERS,
+    MAX_STRANGERS_PER_ADDRESS,
+};
+use super::{Incoming, Shared};
+use crate::kernel::domain::MemberId;
+
+/// Who is connected.
+#[derive(Debug, Default)]
+struct Guests {
+    /// Connections that have not shown who they are, by address.
+    strangers: BTreeMap<IpAddr, usize>,
+    /// The newest connection of each member and lane. At most two a member, so bounded by the settings.
+    members: BTreeMap<(MemberId, Lane), (u64, CancellationToken)>,
+    /// Numbers the connections.
+    next: u64,
+}
+
+type Door = Arc<Mutex<Guests>>;
+
+/// Accepts until the transport stops.
+pub(super) async fn run(listener: TcpListener, shared: Arc<Shared>) {
+    let door = Door::default();
+    loop {
+        let accepted = tokio::select! {
+            () = shared.stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((socket, from)) => {
+                let Some(stranger) = Stranger::admit(&door, from, &shared) else { continue };
+                let (shared, door) = (Arc::clone(&shared), Arc::clone(&door));
+                let stop = shared.stop.clone();
+                shared.tasks.clone().spawn(async move {
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = receive(socket, stranger, door, &shared) => {}
+                    }
+                });
+            }
+            Err(error) => {
+                shared.refusals.refused("the operating system", &format!("accept: {error}"));
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// A connection's place among those that have not shown who they are.
+struct Stranger {
+    door: Door,
+    from: IpAddr,
+}
+
+impl Stranger {
+    /// A place, if there is one. Addresses of members have places of their own, so that nobody else can take them.
+    fn admit(door: &Door, from: SocketAddr, shared: &Shared) -> Option<Self> {
+        let from = from.ip();
+        let mut guests = door.lock().unwrap_or_else(PoisonError::into_inner);
+        let here = guests.strangers.get(&from).copied().unwrap_or(0);
+        let all: usize = guests.strangers.values().sum();
+        let known = shared.links.values().any(|link| link.peer.address.ip() == from);
+        if here >= MAX_STRANGERS_PER_ADDRESS || (!known && all >= MAX_STRANGERS) {
+            drop(guests);
+            shared.refusals.refused(&from.to_string(), "too many connections that say nothing");
+            return None;
+        }
+        guests.strangers.insert(from, here + 1);
+        Some(Self { door: Arc::clone(door), from })
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        let mut guests = self.door.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = guests.strangers.get(&self.from).map_or(0, |count| count.saturating_sub(1));
+        if left == 0 {
+            guests.strangers.remove(&self.from);
+        } else {
+            guests.strangers.insert(self.from, left);
+        }
+    }
+}
+
+/// A member's place; a newer connection of the same member and lane takes it over.
+struct Seat {
+    door: Door,
+    key: (MemberId, Lane),
+    number: u64,
+    replaced: CancellationToken,
+}
+
+impl Seat {
+    fn take(door: &Door, key: (MemberId, Lane)) -> Self {
+        let mut guests = door.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = guests.next;
+        guests.next += 1;
+        let replaced = CancellationToken::new();
+        if let Some((_, older)) = guests.members.insert(key, (number, replaced.clone())) {
+            older.cancel();
+        }
+        Self { door: Arc::clone(door), key, number, replaced }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut guests = self.door.lock().unwrap_or_else(PoisonError::into_inner);
+        if guests.members.get(&self.key).is_some_and(|(number, _)| *number == self.number) {
+            guests.members.remove(&self.key);
+        }
+    }
+}
+
+/// One connection, from its first byte to its last.
+async fn receive(socket: TcpStream, stranger: Stranger, door: Door, shared: &Shared) {
+    let address = stranger.from;
+    let greeted = timeout(HANDSHAKE_TIMEOUT, greet(socket, shared)).await;
+    let (connection, member, lane) = match greeted {
+        Ok(Ok(guest)) => guest,
+        Ok(Err(Turned { who, why })) => {
+            let who = who.map_or_else(|| address.to_string(), |id| format!("member {id}"));
+            return shared.refusals.refused(&who, &why);
+        }
+        Err(_) => {
+            return shared.refusals.refused(&address.to_string(), "it did not say who it is");
+        }
+    };
+    let seat = Seat::take(&door, (member, lane));
+    drop(stranger);
+    if let Some(link) = shared.links.get(&member) {
+        link.peer_seen();
+    }
+    let ended = tokio::select! {
+        () = seat.replaced.cancelled() => {
+            tracing::debug!(%member, ?lane, "a newer connection replaced this one");
+            return;
+        }
+        ended = listen(connection, member, lane, shared) => ended,
+    };
+    match ended {
+        Some(error @ FrameError::TooLong { .. }) => {
+            shared.refusals.refused(&format!("member {member}"), &error.to_string());
+        }
+        Some(error) => tracing::debug!(%member, ?lane, "a connection ended: {error}"),
+        None => {}
+    }
+}
+
+/// Somebody who was turned away.
+struct Turned {
+    who: Option<MemberId>,
+    why: String,
+}
+
+type Guest = (TlsStream<TcpStream>, MemberId, Lane);
+
+async fn greet(socket: TcpStream, shared: &Shared) -> Result<Guest, Turned> {
+    let settings = &shared.settings;
+    // What a stranger made fail is told by its kind only: its bytes do not choose what the log says.
+    let nobody = |why: &str| Turned { who: None, why: why.to_owned() };
+    tune(&socket).map_err(|_| nobody("its socket was gone at once"))?;
+    let acceptor = TlsAcceptor::from(Arc::clone(&settings.server_tls));
+    let mut connection = acceptor.accept(socket).await.map_err(|_| {
+        nobody("TLS failed: it shows no certificate of this cluster's CA, or speaks something else")
+    })?;
+    let chain = connection.get_ref().1.peer_certificates().unwrap_or_default();
+    let shown = (settings.identify)(chain);
+    let hello = read_frame(&mut connection, MAX_HELLO).await.map_err(|_| Turned {
+        who: shown,
+        why: "it closed before its hello was whole".to_owned(),
+    })?;
+    let (member, lane) = match admit(&hello, shown, shared) {
+        Ok(admitted) => admitted,
+        Err(mismatch) => {
+            let why = mismatch.to_string();
+            let answer = encode(&Answer::Refused(why.clone()));
+            // It is told why if it listens; it is turned away either way.
+            let _ = write_frame(&mut connection, &answer).await;
+            let _ = connection.shutdown().await;
+            return Err(Turned { who: shown, why });
+        }
+    };
+    let welcome = Answer::Welcome(Hello::new(settings.cluster.clone(), settings.me, lane));
+    write_frame(&mut connection, &encode(&welcome))
+        .await
+        .map_err(|_| Turned { who: shown, why: "it closed during the hello".to_owned() })?;
+    Ok((connection, member, lane))
+}
+
+fn admit(
+    hello: &[u8],
+    shown: Option<MemberId>,
+    shared: &Shared,
+) -> Result<(MemberId, Lane), Mismatch> {
+    let hello: Hello = decode(hello)?;
+    let shown = shown.ok_or(Mismatch::Stranger)?;
+    if shown == shared.settings.me {
+        return Err(Mismatch::Myself(shown));
+    }
+    hello.accept(&shared.settings.cluster, shown)?;
+    if !shared.links.contains_key(&shown) {
+        return Err(Mismatch::Stranger);
+    }
+    Ok((shown, hello.lane))
+}
+
+/// Hands on every frame; nothing when the receiver of frames is gone.
+async fn listen(
+    mut connection: TlsStream<TcpStream>,
+    from: MemberId,
+    lane: Lane,
+    shared: &Shared,
+) -> Option<FrameError> {
+    let max = match lane {
+        Lane::Normal => MAX_NORMAL_FRAME,
+        Lane::Bulk => MAX_BULK_FRAME,
+    };
+    loop {
+        let frame = match read_frame(&mut connection, max).await {
+            Ok(frame) => frame,
+            Err(error) => return Some(error),
+        };
+        if let Some(link) = shared.links.get(&from) {
+            link.received(frame.len());
+        }
+        // Waiting here lets TCP slow the sender down, whose queue then loses its oldest frames.
+        shared.incoming.send(Incoming::Frame { from, frame }).await.ok()?;
+        if lane == Lane::Bulk {
+            if let Err(error) = connection.write_u8(RECEIVED).await {
+                return Some(error.into());
+            }
+            if let Err(error) = connection.flush().await {
+                return Some(error.into());
+            }
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! Real sockets on loopback, certificates made on the spot.
+
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::fixture::{Ca, identify, name_of};
+use super::frame::write_frame;
+use super::hello::{Hello, Lane, encode};
+use super::limits::*;
+use super::*;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+async fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+fn settings(
+    ca: &Ca,
+    me: u64,
+    name: &str,
+    peers: &BTreeMap<MemberId, SocketAddr>,
+) -> TransportSettings {
+    let (server_tls, client_tls) = ca.tls(name);
+    let peer = |id: &MemberId, address: &SocketAddr| {
+        (*id, Peer { address: *address, server_name: name_of(id.0) })
+    };
+    TransportSettings {
+        me: MemberId(me),
+        cluster: "demo".to_owned(),
+        listen: (Ipv4Addr::LOCALHOST, 0).into(),
+        peers: peers.iter().map(|(id, address)| peer(id, address)).collect(),
+        server_tls,
+        client_tls,
+        identify: identify(),
+    }
+}
+
+/// A member of a test cluster.
+struct Node {
+    transport: Transport,
+    incoming: mpsc::Receiver<Incoming>,
+}
+
+impl Node {
+    fn start(listener: TcpListener, settings: TransportSettings) -> Self {
+        let (sender, incoming) = mpsc::channel(64);
+        let transport = Transport::start_on(listener, settings, sender).unwrap();
+        Self { transport, incoming }
+    }
+
+    fn state(&self, of: u64) -> PeerState {
+        self.transport.peers()[&MemberId(of)]
+    }
+
+    async fn next(&mut self) -> Incoming {
+        timeout(PATIENCE, self.incoming.recv()).await.expect("in time").expect("an open channel")
+    }
+
+    /// The next frame or answer; what is merely unreachable is passed over.
+    async fn next_reachable(&mut self) -> Incoming {
+        loop {
+            match self.next().await {
+                Incoming::Unreachable(_) => {}
+                other => return other,
+            }
+        }
+    }
+
+    async fn connected(&self, to: u64) {
+        until("a connection", || self.state(to).connected).await;
+    }
+}
+
+async fn until(what: &str, condition: impl Fn() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < end, "waited in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Nodes 1 to `count` of one cluster, all connected.
+async fn cluster(ca: &Ca, count: u64) -> (Vec<Node>, BTreeMap<MemberId, SocketAddr>) {
+    let mut listeners = Vec::new();
+    let mut peers = BTreeMap::new();
+    for id in 1..=count {
+        let (listener, address) = listen().await;
+        listeners.push(listener);
+        peers.insert(MemberId(id), address);
+    }
+    let nodes: Vec<Node> = listeners
+        .into_iter()
+        .zip(1..)
+        .map(|(listener, id)| Node::start(listener, settings(ca, id, &name_of(id), &peers)))
+        .collect();
+    for (node, me) in nodes.iter().zip(1..) {
+        for other in (1..=count).filter(|other| *other != me) {
+            node.connected(other).await;
+        }
+    }
+    (nodes, peers)
+}
+
+/// Two nodes of which the second is not what the first expects: neither ever connects, the reason is known.
+async fn refused(second: impl FnOnce(&Ca, &mut TransportSettings)) -> String {
+    let ca = Ca::new();
+    let ((first, first_at), (other, other_at)) = (listen().await, listen().await);
+    let peers = [(MemberId(1), first_at), (MemberId(2), other_at)].into();
+    let mut wrong = settings(&ca, 2, &name_of(2), &peers);
+    second(&ca, &mut wrong);
+    let a = Node::start(first, settings(&ca, 1, &name_of(1), &peers));
+    let b = Node::start(other, wrong);
+    let reasons = |node: &Node| node.transport.shared.refusals.reasons();
+    until("a refusal on both sides", || !reasons(&a).is_empty() && !reasons(&b).is_empty()).await;
+    assert_eq!(a.state(2).connects + b.state(1).connects, 0, "nobody may get through");
+    let all = [reasons(&a), reasons(&b)].concat().join("; ");
+    a.transport.stop().await;
+    b.transport.stop().await;
+    all
+}
+
+#[tokio::test]
+async fn three_members_exchange_frames_in_order() {
+    let (mut nodes, _) = cluster(&Ca::new(), 3).await;
+    for from in 1..=3 {
+        for to in (1..=3).filter(|to| *to != from) {
+            for n in 0..20_u8 {
+                let frame = vec![n; usize::from(n) * 1000];
+                nodes[from - 1].transport.send(MemberId(to as u64), frame.into(), Traffic::Normal);
+            }
+        }
+    }
+    for node in &mut nodes {
+        let mut next: BTreeMap<MemberId, u8> = BTreeMap::new();
+        for _ in 0..40 {
+            let Incoming::Frame { from, frame } = node.next().await else { panic!("no frame") };
+            let n = next.entry(from).or_default();
+            assert_eq!(frame, vec![*n; usize::from(*n) * 1000]);
+            *n += 1;
+        }
+        assert_eq!(next.len(), 2);
+    }
+    assert_eq!(nodes[0].state(2).received_frames, 20);
+    for node in nodes {
+        node.transport.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn another_ca_is_refused() {
+    let why = refused(|_, wrong| {
+        let (server, client) = Ca::new().tls(&name_of(2));
+        (wrong.server_tls, wrong.client_tls) = (server, client);
+    })
+    .await;
+    assert!(why.contains("TLS"), "{why}");
+}
+
+#[tokio::test]
+async fn another_cluster_is_refused() {
+    let why = refused(|_, wrong| "prod".clone_into(&mut wrong.cluster)).await;
+    assert!(why.contains("cluster `prod`") || why.contains("cluster `demo`"), "{why}");
+    assert!(why.contains("it refuses this member"), "the other side is told: {why}");
+}
+
+#[tokio::test]
+async fn a_certificate_with_another_members_name_is_refused() {
+    let why = refused(|ca, wrong| {
+        // Its certificate is valid for the name that is dialled, and for that of member 3.
+        (wrong.server_tls, _) = ca.tls(&name_of(2));
+        (_, wrong.client_tls) = ca.tls(&name_of(3));
+        let (server, _) = ca.tls(&name_of(3));
+        wrong.server_tls = server;
+    })
+    .await;
+    assert!(
+        why.contains("says that it is member 2, but its certificate is that of member 3"),
+        "{why}"
+    );
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_no_members_is_refused() {
+    let why = refused(|ca, wrong| {
+        (_, wrong.client_tls) = ca.tls("gateway-1");
+        (wrong.server_tls, _) = ca.tls("gateway-1");
+    })
+    .await;
+    assert!(why.contains("not that of a member"), "{why}");
+}
+
+#[tokio::test]
+async fn a_member_that_restarts_is_reached_again_and_its_absence_is_told() {
+    let ca = Ca::new();
+    let (mut nodes, peers) = cluster(&ca, 2).await;
+    let second = nodes.pop().unwrap();
+    let mut first = nodes.pop().unwrap();
+    let address = second.transport.address();
+    second.transport.stop().await;
+    until("the loss", || !first.state(2).connected).await;
+    for _ in 0..100 {
+        first.transport.send(MemberId(2), Bytes::from_static(b"lost"), Traffic::Normal);
+    }
+    assert_eq!(first.next().await, Incoming::Unreachable(MemberId(2)));
+    assert!(first.incoming.try_recv().is_err(), "told once, not a hundred times");
+    assert!(first.state(2).dropped_frames >= 100);
+
+    let listener = TcpListener::bind(address).await.unwrap();
+    let mut second = Node::start(listener, settings(&ca, 2, &name_of(2), &peers));
+    first.connected(2).await;
+    first.transport.send(MemberId(2), Bytes::from_static(b"again"), Traffic::Normal);
+    let frame = Bytes::from_static(b"again");
+    assert_eq!(second.next_reachable().await, Incoming::Frame { from: MemberId(1), frame });
+}
+
+#[tokio::test]
+async fn a_bulk_frame_is_answered_and_does_not_hold_up_normal_ones() {
+    let (mut nodes, _) = cluster(&Ca::new(), 2).await;
+    let mut second = nodes.pop().unwrap();
+    let mut first = nodes.pop().unwrap();
+    let snapshot = Bytes::from(vec![9; 48 << 20]);
+    first.transport.send(MemberId(2), snapshot.clone(), Traffic::Bulk);
+    first.transport.send(MemberId(2), Bytes::from_static(b"heartbeat"), Traffic::Normal);
+    let frame = Bytes::from_static(b"heartbeat");
+    assert_eq!(second.next().await, Incoming::Frame { from: MemberId(1), frame });
+    let Incoming::Frame { frame, .. } = second.next().await else { panic!("no snapshot") };
+    assert!(frame == snapshot);
+    assert_eq!(first.next().await, Incoming::BulkSent { to: MemberId(2), delivered: true });
+}
+
+#[tokio::test]
+async fn a_bulk_connection_that_the_peers_restart_broke_is_opened_anew() {
+    let ca = Ca::new();
+    let (mut nodes, peers) = cluster(&ca, 2).await;
+    let mut second = nodes.pop().unwrap();
+    let mut first = nodes.pop().unwrap();
+    for _ in 0..2 {
+        first.transport.send(MemberId(2), Bytes::from_static(b"snapshot"), Traffic::Bulk);
+        let told = first.next_reachable().await;
+        assert_eq!(told, Incoming::BulkSent { to: MemberId(2), delivered: true });
+        let frame = Bytes::from_static(b"snapshot");
+        assert_eq!(second.next().await, Incoming::Frame { from: MemberId(1), frame });
+        second.transport.stop().await;
+        let listener = TcpListener::bind(peers[&MemberId(2)]).await.unwrap();
+        second = Node::start(listener, settings(&ca, 2, &name_of(2), &peers));
+    }
+}
+
+#[tokio::test]
+async fn every_bulk_frame_that_cannot_be_delivered_is_told() {
+    let ca = Ca::new();
+    let (listener, address) = listen().await;
+    let (closed, nowhere) = listen().await;
+    drop(closed);
+    let peers = [(MemberId(1), address), (MemberId(2), nowhere)].into();
+    let mut node = Node::start(listener, settings(&ca, 1, &name_of(1), &peers));
+    for _ in 0..BULK_QUEUE_FRAMES + 3 {
+        node.transport.send(MemberId(2), Bytes::from_static(b"snapshot"), Traffic::Bulk);
+    }
+    for _ in 0..BULK_QUEUE_FRAMES + 3 {
+        let told = node.next_reachable().await;
+        assert_eq!(told, Incoming::BulkSent { to: MemberId(2), delivered: false });
+    }
+}
+
+#[tokio::test]
+async fn garbage_on_the_port_is_closed_and_members_still_get_in() {
+    let (mut nodes, peers) = cluster(&Ca::new(), 2).await;
+    let address = peers[&MemberId(1)];
+    let hello: &[u8] = &[0x16, 3, 1, 0xff, 0xff, 1, 0, 0xff, 0xff, 0xff];
+    for garbage in [b"GET / HTTP/1.1\r\n\r\n".as_slice(), &[0xff; 4096], &[0; 64], hello] {
+        let mut stranger = TcpStream::connect(address).await.unwrap();
+        let _ = stranger.write_all(garbage).await;
+        let _ = stranger.shutdown().await;
+        let mut answer = Vec::new();
+        // A TLS alert, a reset or nothing; but an end.
+        let _ = timeout(PATIENCE, stranger.read_to_end(&mut answer)).await.expect("closed");
+    }
+    let mut silent = Vec::new();
+    for _ in 0..MAX_STRANGERS_PER_ADDRESS + 4 {
+        silent.push(TcpStream::connect(address).await.unwrap());
+    }
+    let shared = Arc::clone(&nodes[0].transport.shared);
+    let refusals = &shared.refusals;
+    let crowded = || refusals.reasons().iter().any(|why| why.contains("too many connections"));
+    until("the crowd's limit", crowded).await;
+    nodes[1].transport.send(MemberId(1), Bytes::from_static(b"still here"), Traffic::Normal);
+    let frame = Bytes::from_static(b"still here");
+    assert_eq!(nodes[0].next().await, Incoming::Frame { from: MemberId(2), frame });
+    assert!(refusals.reasons().len() <= 4, "{:?}", refusals.reasons());
+}
+
+/// A member's certificate in the hands of somebody who does not speak the protocol.
+async fn rogue(
+    ca: &Ca,
+    peers: &BTreeMap<MemberId, SocketAddr>,
+) -> tokio_rustls::client::TlsStream<TcpStream> {
+    let (_, client) = ca.tls(&name_of(2));
+    let socket = TcpStream::connect(peers[&MemberId(1)]).await.unwrap();
+    let name = rustls::pki_types::ServerName::try_from(name_of(1)).unwrap();
+    tokio_rustls::TlsConnector::from(client).connect(name, socket).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_members_hostile_length_ends_the_connection() {
+    let ca = Ca::new();
+    let (nodes, peers) = cluster(&ca, 2).await;
+    for hello in [vec![0xff; 4], vec![0, 0, 0, 9, 1, 2, 3], vec![0, 0, 0, 0]] {
+        let mut rogue = rogue(&ca, &peers).await;
+        rogue.write_all(&hello).await.unwrap();
+        rogue.shutdown().await.unwrap();
+        let mut answer = Vec::new();
+        let _ = timeout(PATIENCE, rogue.read_to_end(&mut answer)).await.expect("closed");
+    }
+    let mut rogue = rogue(&ca, &peers).await;
+    let hello = Hello::new("demo".to_owned(), MemberId(2), Lane::Normal);
+    write_frame(&mut rogue, &encode(&hello)).await.unwrap();
+    rogue.write_all(&[0x7f, 0xff, 0xff, 0xff]).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = timeout(PATIENCE, rogue.read_to_end(&mut answer)).await.expect("closed");
+    let refusals = &nodes[0].transport.shared.refusals;
+    until("the refusal", || refusals.reasons().iter().any(|why| why.contains("was announced")))
+        .await;
+}
+
+#[tokio::test]
+async fn the_newest_connection_of_a_member_wins() {
+    let ca = Ca::new();
+    let (mut nodes, peers) = cluster(&ca, 2).await;
+    let mut newest = rogue(&ca, &peers).await;
+    let hello = Hello::new("demo".to_owned(), MemberId(2), Lane::Normal);
+    write_frame(&mut newest, &encode(&hello)).await.unwrap();
+    until("the old connection's end", || nodes[1].state(1).connects >= 2).await;
+    // The member's own way back replaced the newcomer in turn.
+    let mut answer = Vec::new();
+    let _ = timeout(PATIENCE, newest.read_to_end(&mut answer)).await.expect("closed");
+    nodes[1].connected(1).await;
+    nodes[1].transport.send(MemberId(1), Bytes::from_static(b"mine"), Traffic::Normal);
+    let frame = Bytes::from_static(b"mine");
+    assert_eq!(nodes[0].next_reachable().await, Incoming::Frame { from: MemberId(2), frame });
+}

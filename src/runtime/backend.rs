@@ -1,0 +1,153 @@
+//! The node behind the admin API.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+
+use super::clock::Clock;
+use super::inbox::Inbox;
+use super::replies::Replies;
+use crate::edge::api::Backend;
+use crate::edge::telemetry::Metrics;
+use crate::kernel::controller::{
+    Action, ClientRequest, DataPlaneHint, GatewayReport, Refusal, RefusalKind, Response, View,
+};
+use crate::kernel::domain::Moment;
+
+/// Where an unknown outcome is settled when the kernel did not say.
+const SETTLE: &str = "/v1/switchovers";
+
+/// Channels to the kernel's thread.
+#[derive(Debug)]
+pub struct NodeBackend {
+    /// To the kernel.
+    pub inbox: Inbox,
+    /// From the kernel.
+    pub replies: Replies,
+    /// The last published view.
+    pub view: watch::Receiver<Option<Arc<View>>>,
+    /// The clock that the kernel is told.
+    pub clock: Clock,
+    /// A reply that has not come after this long will not come: longer than the cluster's own request timeout.
+    pub patience: Duration,
+    /// The process's metrics; none in a process that has no recorder.
+    pub metrics: Option<Metrics>,
+}
+
+impl Backend for NodeBackend {
+    fn ask(&self, principal: String, action: Action) -> BoxFuture<'static, Response> {
+        let Some(mut awaited) = self.replies.register() else {
+            return Box::pin(async { busy() });
+        };
+        if !self.inbox.request(ClientRequest { id: awaited.id, principal, action }) {
+            return Box::pin(async { busy() });
+        }
+        let patience = self.patience;
+        Box::pin(async move {
+            match tokio::time::timeout(patience, awaited.reply()).await {
+                Ok(Some(response)) => response,
+                // The kernel took it and said nothing: it may have happened.
+                Ok(None) | Err(_) => Response::Unknown { settle: SETTLE.to_owned() },
+            }
+        })
+    }
+
+    fn view(&self) -> watch::Receiver<Option<Arc<View>>> {
+        self.view.clone()
+    }
+
+    fn now(&self) -> Moment {
+        self.clock.now()
+    }
+
+    fn gateway(&self, report: GatewayReport) -> bool {
+        self.inbox.gateway(report)
+    }
+
+    fn hint(&self, hint: DataPlaneHint) -> bool {
+        self.inbox.hint(hint)
+    }
+
+    fn metrics(&self) -> String {
+        self.metrics.as_ref().map(Metrics::render).unwrap_or_default()
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        readiness(self.view.borrow().as_deref())
+    }
+}
+
+/// Ready is a node that knows the cluster's settings and its leader.
+fn readiness(view: Option<&View>) -> Result<(), String> {
+    let Some(view) = view else { return Err("it is starting".to_owned()) };
+    if view.cluster.is_none() {
+        return Err("no leader has logged the cluster file yet: is a majority up?".to_owned());
+    }
+    if view.leader.is_none() {
+        return Err("no leader is known: is a majority up and reachable?".to_owned());
+    }
+    Ok(())
+}
+
+fn busy() -> Response {
+    Response::Refused(Refusal {
+        kind: RefusalKind::Unavailable,
+        why: "this node has too many requests at once".to_owned(),
+        next: "ask again in a second, or ask another node".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::inbox::Taken;
+    use super::super::limits::REQUEST_INPUTS;
+    use super::*;
+    use crate::kernel::controller::Input;
+
+    fn backend() -> NodeBackend {
+        NodeBackend {
+            inbox: Inbox::new(),
+            replies: Replies::default(),
+            view: watch::channel(None).1,
+            clock: Clock,
+            patience: Duration::from_millis(20),
+            metrics: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_reaches_the_kernel_and_its_reply_comes_back() {
+        let backend = backend();
+        let answer = backend.ask("ann".to_owned(), Action::Read);
+        let taken = backend.inbox.take(Duration::ZERO);
+        let Taken::Input(Input::Request(request)) = taken else { panic!("{taken:?}") };
+        assert_eq!(request.principal, "ann");
+        backend.replies.reply(request.id, Response::Done);
+        assert!(matches!(answer.await, Response::Done));
+    }
+
+    #[tokio::test]
+    async fn a_silent_kernel_makes_the_outcome_unknown_never_failed() {
+        let answer = backend().ask("ann".to_owned(), Action::Read).await;
+        assert!(matches!(answer, Response::Unknown { .. }), "{answer:?}");
+    }
+
+    #[tokio::test]
+    async fn too_many_requests_are_refused_before_the_kernel_sees_them() {
+        let backend = backend();
+        let ask = || backend.ask("ann".to_owned(), Action::Read);
+        let _waiting: Vec<_> = (0..REQUEST_INPUTS).map(|_| ask()).collect();
+        let answer = ask().await;
+        let Response::Refused(refusal) = answer else { panic!("{answer:?}") };
+        assert_eq!(refusal.kind, RefusalKind::Unavailable);
+    }
+
+    #[test]
+    fn a_node_without_a_view_or_a_leader_is_not_ready() {
+        assert!(readiness(None).is_err());
+        let view = super::super::fixture::view(None);
+        assert!(readiness(Some(&view)).is_err());
+    }
+}

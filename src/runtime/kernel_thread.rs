@@ -1,0 +1,285 @@
+//! The kernel's own thread: takes an input, reads the clock, lets the machine handle it, does what it says.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::clock::Clock;
+use super::inbox::{Inbox, Taken};
+use super::limits::LONGEST_SLEEP;
+use crate::edge::telemetry::names::{HANDLE_SECONDS, STALL_SECONDS};
+use crate::kernel::controller::{Controller, Input, Output};
+use crate::kernel::domain::Moment;
+
+/// What runs on the thread: the controller, or a stand-in of a test.
+pub trait Machine: Send + 'static {
+    /// As [`Controller::handle`].
+    fn handle(&mut self, now: Moment, input: Input);
+    /// As [`Controller::poll`].
+    fn poll(&mut self) -> Option<Output>;
+}
+
+impl Machine for Controller {
+    fn handle(&mut self, now: Moment, input: Input) {
+        Self::handle(self, now, input);
+    }
+
+    fn poll(&mut self) -> Option<Output> {
+        Self::poll(self)
+    }
+}
+
+/// Does what an output says. It is called on the kernel's thread and must never wait.
+pub trait Hands: Send + 'static {
+    /// Carries out any output but [`Output::WaitUntil`].
+    fn carry_out(&mut self, output: Output);
+}
+
+/// The running thread. It ends when its inbox is closed, and soon after this is dropped.
+#[derive(Debug)]
+pub struct KernelThread {
+    inbox: Inbox,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for KernelThread {
+    fn drop(&mut self) {
+        self.inbox.close();
+    }
+}
+
+impl KernelThread {
+    /// Starts the machine. The first input it gets is the wall clock. A panic in it ends the whole process: a
+    /// machine that contradicted itself must not go on deciding, and its disk holds what it promised.
+    pub fn start(
+        inbox: Inbox,
+        clock: Clock,
+        machine: impl Machine,
+        hands: impl Hands,
+    ) -> io::Result<Self> {
+        inbox.wall_clock(clock.wall());
+        let turns = Turns { inbox: inbox.clone(), clock, machine, hands };
+        let thread = std::thread::Builder::new()
+            .name("kernel".to_owned())
+            .spawn(move || or_abort("kernel", || turns.run()))?;
+        Ok(Self { inbox, thread: Some(thread) })
+    }
+
+    /// Closes the inbox and waits for the thread's end.
+    pub fn stop(mut self) {
+        self.inbox.close();
+        if let Some(thread) = self.thread.take() {
+            // It catches its own unwinds, so there is nothing to learn from the join.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Runs `body`; an unwind out of it is logged and ends the process.
+pub(super) fn or_abort(thread: &'static str, body: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(body)).is_err() {
+        tracing::error!(
+            thread,
+            "a panic in a thread that must not fail: this process ends; what it acknowledged is on its disk. \
+             Start it again, and report the panic above"
+        );
+        std::process::abort();
+    }
+}
+
+struct Turns<M, H> {
+    inbox: Inbox,
+    clock: Clock,
+    machine: M,
+    hands: H,
+}
+
+impl<M: Machine, H: Hands> Turns<M, H> {
+    fn run(mut self) {
+        let mut wake = self.clock.now();
+        let mut time_had_its_turn = false;
+        loop {
+            let patience = self.patience(wake);
+            // Inputs and the timer take turns when both are there, so that neither starves.
+            let taken = if patience.is_zero() && !time_had_its_turn {
+                Taken::Nothing
+            } else {
+                self.inbox.take(patience)
+            };
+            let input = match taken {
+                Taken::Input(input) => input,
+                Taken::Closed => return,
+                Taken::Nothing => {
+                    let now = self.clock.now();
+                    if now < wake {
+                        continue;
+                    }
+                    if !patience.is_zero() {
+                        metrics::histogram!(STALL_SECONDS).record(now.since(wake));
+                    }
+                    Input::TimePassed
+                }
+            };
+            time_had_its_turn = input == Input::TimePassed;
+            self.turn(input, &mut wake);
+        }
+    }
+
+    /// `now` is read after the input was taken, so it is never earlier than the input's arrival.
+    fn turn(&mut self, input: Input, wake: &mut Moment) {
+        let kind = kind_of(&input);
+        let now = self.clock.now();
+        self.machine.handle(now, input);
+        while let Some(output) = self.machine.poll() {
+            match output {
+                Output::WaitUntil(moment, _why) => *wake = moment,
+                output => self.hands.carry_out(output),
+            }
+        }
+        let took = self.clock.now().since(now);
+        metrics::histogram!(HANDLE_SECONDS, "input" => kind).record(took);
+    }
+
+    fn patience(&self, wake: Moment) -> Duration {
+        wake.since(self.clock.now()).min(LONGEST_SLEEP)
+    }
+}
+
+const fn kind_of(input: &Input) -> &'static str {
+    match input {
+        Input::TimePassed => "time",
+        Input::Peer { .. } => "peer",
+        Input::PeerUnreachable(_) => "unreachable",
+        Input::BulkSent { .. } => "bulk",
+        Input::Persisted { .. } => "persisted",
+        Input::DiskFailed(_) => "disk-failed",
+        Input::Probed(_) => "probe",
+        Input::Receipt(_) => "receipt",
+        Input::Request(_) => "request",
+        Input::Hint(_) => "hint",
+        Input::Gateway(_) => "gateway",
+        Input::WallClock(_) => "wall-clock",
+        Input::Stopping => "stopping",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::os::unix::process::ExitStatusExt;
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::kernel::controller::{Event, Level};
+    use crate::kernel::domain::Timer;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+    const OFTEN: Duration = Duration::from_millis(5);
+
+    /// Tells every input and its `now`, as an event; wants to be woken every so often.
+    struct Parrot {
+        every: Duration,
+        wake: Moment,
+        outputs: VecDeque<Output>,
+    }
+
+    impl Machine for Parrot {
+        fn handle(&mut self, now: Moment, input: Input) {
+            assert_ne!(input, Input::DiskFailed("fall over".to_owned()));
+            let kind = kind_of(&input);
+            let text = format!("{} {kind}", now.as_micros());
+            let event = Event { level: Level::Debug, kind: "turn", text, group: None };
+            self.outputs.push_back(Output::Event(event));
+            if kind == "time" {
+                self.wake = now + self.every;
+            }
+            self.outputs.push_back(Output::WaitUntil(self.wake, Timer::Probe));
+        }
+
+        fn poll(&mut self) -> Option<Output> {
+            self.outputs.pop_front()
+        }
+    }
+
+    struct Ears(mpsc::Sender<String>);
+
+    impl Hands for Ears {
+        fn carry_out(&mut self, output: Output) {
+            let Output::Event(event) = output else { panic!("only events: {output:?}") };
+            let _ = self.0.send(event.text);
+        }
+    }
+
+    fn parrot(every: Duration) -> (Inbox, KernelThread, mpsc::Receiver<String>) {
+        let (sender, heard) = mpsc::channel();
+        let inbox = Inbox::new();
+        let parrot = Parrot { every, wake: Moment::ZERO, outputs: VecDeque::new() };
+        let thread = KernelThread::start(inbox.clone(), Clock, parrot, Ears(sender)).unwrap();
+        (inbox, thread, heard)
+    }
+
+    fn next(heard: &mpsc::Receiver<String>) -> (u64, String) {
+        let text = heard.recv_timeout(PATIENCE).expect("a turn in time");
+        let (micros, kind) = text.split_once(' ').unwrap();
+        (micros.parse().unwrap(), kind.to_owned())
+    }
+
+    #[test]
+    fn time_passes_by_itself_and_a_flood_of_inputs_does_not_stop_it() {
+        let (inbox, thread, heard) = parrot(OFTEN);
+        let mut kinds = Vec::new();
+        let mut last = 0;
+        while kinds.iter().filter(|kind| *kind == "time").count() < 5 {
+            inbox.persisted(1);
+            let (now, kind) = next(&heard);
+            assert!(now >= last, "the clock is read anew for each input");
+            last = now;
+            kinds.push(kind);
+        }
+        assert!(
+            kinds.contains(&"persisted".to_owned()) && kinds.contains(&"wall-clock".to_owned())
+        );
+        thread.stop();
+    }
+
+    #[test]
+    fn a_machine_that_always_wants_to_be_woken_still_gets_its_inputs() {
+        let (inbox, thread, heard) = parrot(Duration::ZERO);
+        inbox.stopping();
+        let turns = std::iter::repeat_with(|| next(&heard));
+        assert!(turns.take(1000).any(|(_, kind)| kind == "stopping"));
+        thread.stop();
+    }
+
+    #[test]
+    fn the_clock_is_read_after_the_input_was_taken() {
+        let (inbox, thread, heard) = parrot(OFTEN);
+        for _ in 0..200 {
+            let sent = Clock.now().as_micros();
+            inbox.stopping();
+            let handled = std::iter::repeat_with(|| next(&heard)).find(|turn| turn.1 == "stopping");
+            assert!(handled.unwrap().0 >= sent);
+        }
+        thread.stop();
+    }
+
+    #[test]
+    fn a_panic_in_the_kernel_ends_the_process() {
+        const CHILD: &str = "BIPLANE_TEST_KERNEL_PANIC";
+        if std::env::var_os(CHILD).is_some() {
+            let (inbox, _thread, _heard) = parrot(OFTEN);
+            inbox.disk_failed("fall over".to_owned());
+            std::thread::park();
+        }
+        let name = std::thread::current().name().unwrap().to_owned();
+        let status = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", &name])
+            .env(CHILD, "1")
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .status()
+            .unwrap();
+        assert_eq!(status.signal(), Some(6), "SIGABRT, not {status}");
+    }
+}

@@ -1,0 +1,81 @@
+//! Every bound of a node's shell, in one table.
+//!
+//! What flows towards the kernel waits in the inbox, one lane a kind:
+//!
+//! | lane | full | why |
+//! |---|---|---|
+//! | disk, wall clock, stop | never: each is one slot that the newest fills | a receipt covers every one before it |
+//! | members | its source waits, TCP slows the sender, whose queue loses its oldest | Raft repairs loss |
+//! | probes, receipts | their source waits | each answers an order, and the kernel ordered no more than it wants |
+//! | requests | refused: 503 | people and programs can come again |
+//! | hints | the new one is dropped and counted | it only asks; probes find out by themselves |
+//! | gateways | one slot each, the newest report fills it; too many gateways: refused | a report replaces the last |
+//!
+//! What flows from the kernel never makes it wait: see the constants below. So there is no circle of waiting: the
+//! kernel waits for nobody but its inbox, and everybody else may wait for the kernel.
+
+use std::time::Duration;
+
+/// Inputs of the members' lane: frames, bulk answers, unreachable peers.
+pub const PEER_INPUTS: usize = 4096;
+/// Bytes of the frames in it; one frame may exceed it.
+pub const PEER_BYTES: usize = 64 << 20;
+/// Probe results waiting for the kernel.
+pub const PROBE_INPUTS: usize = 16_384;
+/// Receipts of effects waiting for the kernel.
+pub const RECEIPT_INPUTS: usize = 4096;
+/// Requests waiting for the kernel.
+pub const REQUEST_INPUTS: usize = 1024;
+/// Hints waiting for the kernel.
+pub const HINT_INPUTS: usize = 256;
+/// Gateways whose report waits for the kernel.
+pub const GATEWAY_INPUTS: usize = 1024;
+
+/// Between the transport and the inbox.
+pub const INCOMING: usize = 256;
+/// Requests that wait for the kernel's reply; more are refused.
+pub const OPEN_REQUESTS: usize = 2048;
+
+/// Batches waiting for the disk. Beyond it the disk counts as failed: the node stops writing rather than growing.
+/// No batch is ever dropped while later ones are written.
+pub const PERSIST_BATCHES: usize = 65_536;
+/// Payload bytes waiting for the disk; as above.
+pub const PERSIST_BYTES: usize = 1 << 30;
+/// Probe results between the prober and the inbox. A full channel loses results of probes that were not made.
+pub const PROBED: usize = 2048;
+/// Effects waiting for their turn, while their time runs: every group of a large cluster, verified at every member.
+/// One more is answered "too many".
+pub const EFFECT_ORDERS: usize = 65_536;
+/// Effects under way at once.
+pub const EFFECTS_AT_ONCE: usize = 256;
+/// Events waiting to be logged; one more is dropped and counted, for a log may be a pipe that nobody reads.
+pub const EVENTS: usize = 4096;
+
+/// Longest sleep of the kernel thread. Its timer does not count suspended time, the kernel's clock does: so it
+/// looks again at least this often.
+pub const LONGEST_SLEEP: Duration = Duration::from_millis(250);
+/// Between two readings of the wall clock.
+pub const WALL_CLOCK_EVERY: Duration = Duration::from_secs(1);
+/// A node that stops waits this long for another leader.
+pub const HAND_OVER: Duration = Duration::from_secs(2);
+/// Between two writings of the gauges.
+pub const GAUGES_EVERY: Duration = Duration::from_secs(1);
+/// Bytes of a front door's answer that are read.
+pub const FRONT_DOOR_ANSWER: usize = 1024;
+
+/// Between two reports of a gateway whose routes do not change.
+pub const REPORT_EVERY: Duration = Duration::from_secs(1);
+/// A gateway's connection to a controller must be there after this long, or another one is tried.
+pub const REPORT_CONNECT: Duration = Duration::from_secs(1);
+/// A controller must take a report within this, or another one gets it.
+pub const REPORT_ANSWER: Duration = Duration::from_secs(2);
+/// A controller must take a hint within this, or it is lost.
+pub const HINT_ANSWER: Duration = Duration::from_millis(500);
+/// A node says at least this often that a watch lives.
+pub const WATCH_KEEP_ALIVE: Duration = Duration::from_secs(1);
+/// A gateway leaves a controller that was silent for this long: three signs of life.
+pub const WATCH_SILENCE: Duration = Duration::from_secs(3);
+/// Hints of a gateway waiting for a controller.
+pub const HINTS: usize = 256;
+/// Connections through a gateway that stops get this long to end.
+pub const GATEWAY_GRACE: Duration = Duration::from_secs(2);

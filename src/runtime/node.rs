@@ -1,0 +1,310 @@
+//! A node: the shell around the kernel, and the servers around that.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio_util::sync::CancellationToken;
+
+use super::clock::Clock;
+use super::dns_gauges;
+use super::effects::AskDns;
+use super::hands::Publish;
+use super::limits::{INCOMING, PROBED, WATCH_KEEP_ALIVE};
+use super::shell::{Parts, Shell, ShellError};
+use crate::edge::api::{self, ApiSettings, CheckToken};
+use crate::edge::dns::{DnsServer, Published, ask_epoch};
+use crate::edge::probe::ProbeRunner;
+use crate::edge::storage::{Identity, RedbStore, Store, StoreError, open_dir};
+use crate::edge::telemetry::Metrics;
+use crate::edge::transport::{Identify, Peer, Transport, TransportSettings};
+use crate::kernel::consensus::Recovered;
+use crate::kernel::controller::{Boot, View};
+use crate::kernel::domain::MemberId;
+use crate::kernel::ledger::{Cluster, Member};
+
+/// What a node is made of: its settings, with every file read.
+#[derive(Clone)]
+pub struct NodeParts {
+    /// Which member it is.
+    pub me: MemberId,
+    /// The cluster file.
+    pub cluster: Arc<Cluster>,
+    /// Where its store is, or its birth token.
+    pub data_dir: PathBuf,
+    /// Where to listen, when that is not the address in the cluster file: behind an address translation.
+    pub listen: Listen,
+    /// For members that connect.
+    pub member_server_tls: Arc<rustls::ServerConfig>,
+    /// For connecting to members.
+    pub member_client_tls: Arc<rustls::ClientConfig>,
+    /// Which member a certificate belongs to.
+    pub identify: Identify,
+    /// For clients of the API.
+    pub api_tls: Arc<rustls::ServerConfig>,
+    /// Which clients may come in.
+    pub check_token: CheckToken,
+    /// Bounds of the API.
+    pub api_limits: api::Limits,
+    /// Threads that answer DNS by UDP.
+    pub dns_threads: usize,
+    /// Probes in flight at once.
+    pub probes: usize,
+    /// The process's metrics, if it has any.
+    pub metrics: Option<Metrics>,
+}
+
+/// Where a node listens; where nothing is said, at its address in the cluster file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Listen {
+    /// For members.
+    pub member: Option<SocketAddr>,
+    /// For clients of the API.
+    pub api: Option<SocketAddr>,
+    /// For DNS, by UDP and TCP.
+    pub dns: Option<SocketAddr>,
+}
+
+impl fmt::Debug for NodeParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeParts")
+            .field("me", &self.me)
+            .field("data_dir", &self.data_dir)
+            .field("listen", &self.listen)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The cluster file does not know it.
+    #[error("the cluster file has no member {0}: check `member` in the node file")]
+    NoMember(MemberId),
+    /// Its disk.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An address.
+    #[error(
+        "cannot listen at {address} for {what}: {error}. Is another process there, or does the port need a privilege?"
+    )]
+    Listen {
+        /// Members, DNS, or the API.
+        what: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        error: io::Error,
+    },
+    /// Its kernel.
+    #[error(transparent)]
+    Shell(#[from] ShellError),
+}
+
+/// A running node.
+#[derive(Debug)]
+pub struct Node {
+    shell: Shell,
+    dns: Arc<DnsServer>,
+    api: JoinHandle<()>,
+    api_address: SocketAddr,
+    stop: CancellationToken,
+}
+
+/// Runs a node until `stop` is cancelled, then lets it leave in good order.
+pub async fn run(parts: NodeParts, stop: CancellationToken) -> Result<(), NodeError> {
+    let node = Node::start(parts).await?;
+    stop.cancelled().await;
+    node.leave().await;
+    Ok(())
+}
+
+impl Node {
+    /// Opens the store, listens everywhere, starts the kernel.
+    pub async fn start(parts: NodeParts) -> Result<Self, NodeError> {
+        let me = parts.me;
+        let member = parts.cluster.members.get(&me).cloned().ok_or(NodeError::NoMember(me))?;
+        let clock = Clock;
+        let (store, recovered) = open_store(&parts).await?;
+        let published = Arc::new(ArcSwap::from_pointee(Published {
+            cut_off_since: Some(Instant::now()),
+            ..Published::default()
+        }));
+        let dns = Arc::new(start_dns(&parts, &member, Arc::clone(&published))?);
+        let (transport, incoming) = start_transport(&parts, &member).await?;
+        let (results, probed) = mpsc::channel(PROBED);
+        let runner = ProbeRunner::new(parts.probes, move || clock.now(), results);
+        let incarnation = recovered.incarnation;
+        let shell = Shell::start(Parts {
+            boot: Boot { me, cluster: Arc::clone(&parts.cluster), recovered, seed: clock.seed() },
+            clock,
+            write: writer(store),
+            transport,
+            incoming,
+            prober: Box::new(move |order| runner.start(order)),
+            probed,
+            ask_dns: asker(),
+            publish: publisher(published),
+            metrics: parts.metrics.clone(),
+        })?;
+        let stop = CancellationToken::new();
+        let (api_address, api) = match start_api(&parts, &member, &shell, stop.clone()).await {
+            Ok(started) => started,
+            Err(error) => {
+                shell.stop().await;
+                return Err(error);
+            }
+        };
+        tokio::spawn(dns_gauges::write(Arc::downgrade(&dns)));
+        tracing::info!(
+            member = %me,
+            name = %member.name,
+            cluster = %parts.cluster.name,
+            incarnation = incarnation.0,
+            members_at = %shell.transport().address(),
+            dns_at = %dns.local_addr(),
+            api_at = %api_address,
+            "node started"
+        );
+        Ok(Self { shell, dns, api, api_address, stop })
+    }
+
+    /// What was published last.
+    pub fn view(&self) -> watch::Receiver<Option<Arc<View>>> {
+        self.shell.view()
+    }
+
+    /// Where its API listens.
+    pub const fn api_address(&self) -> SocketAddr {
+        self.api_address
+    }
+
+    /// Where its DNS server listens.
+    pub fn dns_address(&self) -> SocketAddr {
+        self.dns.local_addr()
+    }
+
+    /// Hands leadership over, closes its doors, and ends: at most a few seconds.
+    pub async fn leave(self) {
+        if !self.shell.hand_over().await {
+            tracing::warn!("leaving without a new leader: the others will elect one");
+        }
+        let Self { shell, dns, api, stop, .. } = self;
+        stop.cancel();
+        // The API's task never fails; were it to panic, the rest is to end all the same.
+        let _ = api.await;
+        shell.stop().await;
+        if let Some(dns) = Arc::into_inner(dns) {
+            // It tells of its own threads' panics.
+            let _ = spawn_blocking(move || dns.stop()).await;
+        }
+        tracing::info!("node stopped");
+    }
+}
+
+async fn open_store(parts: &NodeParts) -> Result<(RedbStore, Recovered), NodeError> {
+    let identity = Identity { cluster: parts.cluster.name.to_string(), member: parts.me };
+    let dir = parts.data_dir.clone();
+    let open = move || {
+        let mut store = open_dir(&dir, &identity)?;
+        let recovered = store.recover()?;
+        Ok::<_, StoreError>((store, recovered))
+    };
+    let opened = spawn_blocking(open).await;
+    let opened = opened.map_err(|panic| StoreError::Corrupt(format!("reading it failed: {panic}")));
+    Ok(opened??)
+}
+
+fn start_dns(
+    parts: &NodeParts,
+    member: &Member,
+    published: Arc<ArcSwap<Published>>,
+) -> Result<DnsServer, NodeError> {
+    let address = parts.listen.dns.unwrap_or(member.dns_address);
+    DnsServer::start(address, parts.dns_threads, published).map_err(|error| NodeError::Listen {
+        what: "DNS",
+        address,
+        error,
+    })
+}
+
+async fn start_transport(
+    parts: &NodeParts,
+    member: &Member,
+) -> Result<(Transport, mpsc::Receiver<crate::edge::transport::Incoming>), NodeError> {
+    let address = parts.listen.member.unwrap_or(member.member_address);
+    let peer = |member: &Member| Peer {
+        address: member.member_address,
+        server_name: member.name.to_string(),
+    };
+    let members = &parts.cluster.members;
+    let peers: BTreeMap<MemberId, Peer> =
+        members.values().map(|member| (member.id, peer(member))).collect();
+    let settings = TransportSettings {
+        me: parts.me,
+        cluster: parts.cluster.name.to_string(),
+        listen: address,
+        peers,
+        server_tls: Arc::clone(&parts.member_server_tls),
+        client_tls: Arc::clone(&parts.member_client_tls),
+        identify: Arc::clone(&parts.identify),
+    };
+    let (sender, incoming) = mpsc::channel(INCOMING);
+    let transport = Transport::start(settings, sender)
+        .await
+        .map_err(|error| NodeError::Listen { what: "the other members", address, error })?;
+    Ok((transport, incoming))
+}
+
+async fn start_api(
+    parts: &NodeParts,
+    member: &Member,
+    shell: &Shell,
+    stop: CancellationToken,
+) -> Result<(SocketAddr, JoinHandle<()>), NodeError> {
+    let address = parts.listen.api.unwrap_or(member.api_address);
+    let settings = ApiSettings {
+        listen: address,
+        tls: Some(Arc::clone(&parts.api_tls)),
+        check_token: Arc::clone(&parts.check_token),
+        limits: api::Limits {
+            keep_alive: parts.api_limits.keep_alive.min(WATCH_KEEP_ALIVE),
+            ..parts.api_limits
+        },
+    };
+    api::serve(settings, Arc::new(shell.backend()), stop).await.map_err(|error| NodeError::Listen {
+        what: "the API",
+        address,
+        error,
+    })
+}
+
+fn writer(mut store: RedbStore) -> super::shell::WriteBatch {
+    Box::new(move |batch| store.persist(batch).map_err(|error| error.to_string()))
+}
+
+fn asker() -> AskDns {
+    Arc::new(|server, name, timeout| {
+        Box::pin(async move { ask_epoch(server, &name, timeout).await })
+    })
+}
+
+/// On the kernel's thread: replacing what the DNS server reads is one atomic store.
+fn publisher(published: Arc<ArcSwap<Published>>) -> Publish {
+    Box::new(move |view| {
+        let since = published.load().cut_off_since;
+        let cut_off_since =
+            if view.in_quorum { None } else { Some(since.unwrap_or_else(Instant::now)) };
+        published.store(Arc::new(Published { zones: Arc::clone(&view.zones), cut_off_since }));
+    })
+}
+
+#[cfg(test)]
+mod tests;

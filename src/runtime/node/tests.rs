@@ -1,0 +1,281 @@
+//! Three whole nodes in one process: real disks, sockets, TLS, probes, DNS and API.
+
+use std::net::{IpAddr, Ipv4Addr, TcpListener as StdListener, UdpSocket};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::super::fixture::{EAST_ADDRESS, WEST_ADDRESS, cluster};
+use super::super::gateway::{GatewayParts, RunningGateway};
+use super::*;
+use crate::edge::api::client::ApiClient;
+use crate::edge::dns::ask_addresses;
+use crate::edge::gateway::GatewaySettings;
+use crate::edge::storage::BIRTH_TOKEN_FILE;
+use crate::edge::transport::fixture::{Ca, identify, name_of};
+use crate::kernel::controller::{Status, SwitchoverRecord};
+use crate::kernel::domain::{
+    Endpoint, GatewayName, GroupName, Incarnation, PlaneName, ServiceName,
+};
+use crate::kernel::ledger::GatewayRoute;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const TOKEN: &str = "s3cret";
+
+/// A port that is free for TCP and UDP. Another process may take it before it is used; that is rare enough.
+fn free_address() -> SocketAddr {
+    loop {
+        let tcp = StdListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = tcp.local_addr().unwrap();
+        if UdpSocket::bind(address).is_ok() {
+            return address;
+        }
+    }
+}
+
+/// A plane: tells whoever connects its name. Dropped, it refuses.
+struct Plane {
+    address: SocketAddr,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Plane {
+    async fn start(name: &'static str) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let greet = async move {
+            while let Ok((mut guest, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let _ = guest.write_all(name.as_bytes()).await;
+                    let _ = guest.shutdown().await;
+                    // Who closes with something unread resets, and the greeting may be lost.
+                    let _ = tokio::io::copy(&mut guest, &mut tokio::io::sink()).await;
+                });
+            }
+        };
+        Self { address, _task: AbortOnDropHandle::new(tokio::spawn(greet)) }
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        Endpoint { host: "127.0.0.1".to_owned(), port: self.address.port() }
+    }
+}
+
+/// What is said at this address; nothing when nobody is there.
+async fn greeting(address: SocketAddr) -> Option<String> {
+    let mut door = TcpStream::connect(address).await.ok()?;
+    let mut said = String::new();
+    timeout(PATIENCE, door.read_to_string(&mut said)).await.unwrap().ok()?;
+    Some(said)
+}
+
+async fn planes() -> (Plane, Plane) {
+    (Plane::start("east").await, Plane::start("west").await)
+}
+
+fn addresses_of(cluster: &Cluster) -> Vec<SocketAddr> {
+    cluster.members.values().map(|member| member.api_address).collect()
+}
+
+struct World {
+    ca: Ca,
+    cluster: Arc<Cluster>,
+    dirs: Vec<TempDir>,
+    client: ApiClient,
+    api_tls: Arc<rustls::ServerConfig>,
+    client_tls: Arc<rustls::ClientConfig>,
+    front_door: SocketAddr,
+}
+
+impl World {
+    fn new(east: &Plane, west: &Plane) -> Self {
+        let mut cluster = cluster(&[free_address(), free_address(), free_address()]);
+        for member in cluster.members.values_mut() {
+            (member.api_address, member.dns_address) = (free_address(), free_address());
+        }
+        for check in cluster.services.values_mut().flat_map(|service| service.checks.values_mut()) {
+            for (plane, target) in &mut check.targets {
+                let plane = if plane.as_str() == "east" { east } else { west };
+                Arc::make_mut(target).endpoint = plane.endpoint();
+            }
+        }
+        let front_door = free_address();
+        let route = GatewayRoute {
+            group: GroupName::new("shop").unwrap(),
+            upstream: [("east", east), ("west", west)]
+                .map(|(name, plane)| (PlaneName::new(name).unwrap(), plane.endpoint()))
+                .into(),
+            front_door: Some(Endpoint { host: "127.0.0.1".to_owned(), port: front_door.port() }),
+        };
+        cluster.routes.insert(ServiceName::new("web").unwrap(), route);
+        let dirs: Vec<TempDir> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();
+        for dir in &dirs {
+            std::fs::write(dir.path().join(BIRTH_TOKEN_FILE), "once").unwrap();
+        }
+        let ca = Ca::new();
+        let (api_tls, client_tls) = ca.api_tls();
+        let controllers = addresses_of(&cluster);
+        let client = ApiClient::new(controllers, Some(client_tls.clone()), TOKEN.to_owned());
+        Self { ca, cluster: Arc::new(cluster), dirs, client, api_tls, client_tls, front_door }
+    }
+
+    fn gateway(&self) -> RunningGateway {
+        let name = GatewayName::new("edge-1").unwrap();
+        let settings = GatewaySettings {
+            listeners: vec![(self.front_door, ServiceName::new("web").unwrap())],
+            admin: None,
+            ..GatewaySettings::new(name, Incarnation::default())
+        };
+        let parts = GatewayParts {
+            settings,
+            controllers: addresses_of(&self.cluster),
+            tls: Some(Arc::clone(&self.client_tls)),
+            token: TOKEN.to_owned(),
+            metrics: None,
+        };
+        RunningGateway::start(parts).unwrap()
+    }
+
+    fn parts(&self, id: u64) -> NodeParts {
+        let (member_server_tls, member_client_tls) = self.ca.tls(&name_of(id));
+        NodeParts {
+            me: MemberId(id),
+            cluster: Arc::clone(&self.cluster),
+            data_dir: self.dirs[usize::try_from(id).unwrap() - 1].path().to_owned(),
+            listen: Listen::default(),
+            member_server_tls,
+            member_client_tls,
+            identify: identify(),
+            api_tls: Arc::clone(&self.api_tls),
+            check_token: Arc::new(|token| (token == TOKEN).then(|| "ann".to_owned())),
+            api_limits: api::Limits::default(),
+            dns_threads: 1,
+            probes: 64,
+            metrics: None,
+        }
+    }
+
+    async fn start(&self, id: u64) -> Node {
+        Node::start(self.parts(id)).await.unwrap()
+    }
+
+    /// Waits until every one of these nodes answers DNS with this address.
+    async fn resolves(&self, nodes: &[&Node], last_octet: u8) {
+        let wanted = vec![IpAddr::V4(Ipv4Addr::new(127, 0, 0, last_octet))];
+        for node in nodes {
+            let end = Instant::now() + PATIENCE;
+            loop {
+                let answer = ask_addresses(node.dns_address(), "shop.demo.test", PATIENCE).await;
+                if answer.as_ref() == Ok(&wanted) {
+                    break;
+                }
+                assert!(Instant::now() < end, "{answer:?} is not {wanted:?}");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    }
+
+    async fn last_switchover(&self) -> SwitchoverRecord {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let all: Vec<SwitchoverRecord> =
+                self.client.get_json("/v1/switchovers").await.unwrap_or_default();
+            if let Some(last) = all.into_iter().next().filter(|last| last.state != "verifying") {
+                return last;
+            }
+            assert!(Instant::now() < end, "no switchover ended");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_nodes_serve_dns_and_api_survive_a_plane_and_a_member() {
+    let (east, west) = planes().await;
+    let world = World::new(&east, &west);
+    let (one, two) = (world.start(1).await, world.start(2).await);
+    let three = world.start(3).await;
+    world.resolves(&[&one, &two, &three], EAST_ADDRESS).await;
+
+    let gateway = world.gateway();
+    let end = Instant::now() + PATIENCE;
+    while greeting(world.front_door).await.as_deref() != Some("east") {
+        assert!(Instant::now() < end, "the gateway carries nothing");
+    }
+
+    drop(east);
+    let after = greeting(world.front_door).await;
+    assert_eq!(after.as_deref(), Some("west"), "the other plane takes what the first refuses");
+    world.resolves(&[&one, &two, &three], WEST_ADDRESS).await;
+    let record = world.last_switchover().await;
+    assert_eq!((record.kind.as_str(), record.state.as_str()), ("automatic", "done"), "{record:?}");
+    assert_eq!(record.to.as_str(), "west");
+    assert_eq!(record.converging, Vec::<String>::new(), "everybody showed the new epoch");
+    let status: Status = world.client.get_json("/v1/status").await.unwrap();
+    let followed: Vec<_> = status.gateways.iter().flat_map(|known| known.groups.values()).collect();
+    assert_eq!(followed, [&record.epoch.unwrap()]);
+
+    // The leader leaves; the others go on, and it comes back from its disk.
+    let status: Status = world.client.get_json("/v1/status").await.unwrap();
+    let leader = status.leader.expect("a leader");
+    let mut nodes = vec![one, two, three];
+    let led = nodes
+        .iter()
+        .position(|node| node.view().borrow().as_ref().is_some_and(|v| v.leader == Some(v.member)))
+        .expect("the leader is among them");
+    let id = u64::try_from(led).unwrap() + 1;
+    assert_eq!(leader.as_str(), name_of(id));
+    nodes.remove(led).leave().await;
+    let status: Status = world.client.get_json("/v1/status").await.unwrap();
+    assert!(status.leader.is_some_and(|next| next != leader));
+    let back = world.start(id).await;
+    world.resolves(&[&back, &nodes[0], &nodes[1]], WEST_ADDRESS).await;
+
+    back.leave().await;
+    for node in nodes {
+        node.leave().await;
+    }
+    let alone = greeting(world.front_door).await;
+    assert_eq!(alone.as_deref(), Some("west"), "with every controller gone the last route holds");
+    gateway.leave().await;
+    assert_eq!(greeting(world.front_door).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_cannot_start_says_what_to_do() {
+    let (east, west) = planes().await;
+    let world = World::new(&east, &west);
+
+    let unknown = Node::start(NodeParts { me: MemberId(7), ..world.parts(1) }).await;
+    assert!(unknown.unwrap_err().to_string().contains("check `member` in the node file"));
+
+    let empty = tempfile::tempdir().unwrap();
+    let unborn = NodeParts { data_dir: empty.path().to_owned(), ..world.parts(1) };
+    let unborn = Node::start(unborn).await.unwrap_err().to_string();
+    assert!(unborn.contains("birth token"), "{unborn}");
+
+    let taken = StdListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let api = Some(taken.local_addr().unwrap());
+    let parts = NodeParts { listen: Listen { api, ..Listen::default() }, ..world.parts(1) };
+    let taken = Node::start(parts).await.unwrap_err().to_string();
+    assert!(taken.contains("for the API"), "{taken}");
+    // It has let go of its store.
+    world.start(1).await.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn run_ends_when_it_is_asked_to() {
+    let (east, west) = planes().await;
+    let world = World::new(&east, &west);
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(run(world.parts(1), stop.clone()));
+    stop.cancel();
+    timeout(PATIENCE, running).await.unwrap().unwrap().unwrap();
+    // Its store is free again.
+    let again = world.start(1).await;
+    again.leave().await;
+}
