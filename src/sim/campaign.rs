@@ -28,10 +28,39 @@ pub struct Outcome {
     pub simulated: Micros,
 }
 
+/// Which stores carry the disks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StorageChoice {
+    /// The model log.
+    Model,
+    /// The store of production over a simulated disk.
+    Redb,
+    /// That one in a share of the seeds.
+    #[default]
+    Mix,
+}
+
+/// One seed in this many has the store of production in a mix.
+const MIX: u64 = 8;
+
+/// How seeds are run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Which stores.
+    pub storage: StorageChoice,
+    /// Whether every event is kept.
+    pub trace: bool,
+}
+
 /// Runs one seed.
-pub fn run_seed(seed: u64, trace: bool) -> Outcome {
+pub fn run_seed(seed: u64, options: Options) -> Outcome {
     let mut plan = Plan::draw(seed);
-    plan.params.trace = trace;
+    plan.params.trace = options.trace;
+    plan.params.redb = match options.storage {
+        StorageChoice::Model => false,
+        StorageChoice::Redb => true,
+        StorageChoice::Mix => seed.is_multiple_of(MIX),
+    };
     let mut world = World::new(plan.params.clone());
     for (at, action) in &plan.actions {
         world.act_at(*at, action.clone());
@@ -46,7 +75,7 @@ pub fn run_seed(seed: u64, trace: bool) -> Outcome {
     let violation = world.violation().cloned().or_else(|| {
         unrest.map(|what| Violation { oracle: "liveness", what, at: world.now() })
     });
-    let events = if violation.is_some() || trace { world.trace().lines() } else { Vec::new() };
+    let events = if violation.is_some() || options.trace { world.trace().lines() } else { Vec::new() };
     Outcome {
         seed,
         digest: world.trace().digest.value(),
@@ -103,7 +132,7 @@ fn rest(world: &World, plan: &Plan) -> Option<String> {
 pub fn run_seeds(
     seeds: std::ops::RangeInclusive<u64>,
     jobs: usize,
-    trace: bool,
+    options: Options,
     done: impl Fn(&Outcome) + Sync,
 ) -> Vec<Outcome> {
     let next = AtomicU64::new(*seeds.start());
@@ -116,7 +145,7 @@ pub fn run_seeds(
                     if seed > *seeds.end() {
                         return;
                     }
-                    let outcome = run_seed(seed, trace);
+                    let outcome = run_seed(seed, options);
                     done(&outcome);
                     if let Ok(mut results) = results.lock() {
                         results.push(outcome);
@@ -173,14 +202,17 @@ mod tests {
 
     #[test]
     fn a_few_seeds_pass_every_oracle() {
-        for outcome in run_seeds(1..=12, 2, false, |_| {}) {
+        for outcome in run_seeds(1..=12, 2, Options::default(), |_| {}) {
             assert!(outcome.violation.is_none(), "{outcome:#?}");
         }
     }
 
     #[test]
     fn one_seed_is_one_run() {
-        let digests = |trace| (7..=9).map(|seed| run_seed(seed, trace).digest).collect::<Vec<_>>();
+        let digests = |trace| -> Vec<u64> {
+            let options = Options { trace, ..Options::default() };
+            (7..=9).map(|seed| run_seed(seed, options).digest).collect()
+        };
         assert_eq!(digests(false), digests(true));
     }
 }

@@ -30,6 +30,10 @@ pub enum Class {
     LostTail,
     /// A write under way was kept in a crash, though nobody was told.
     KeptTail,
+    /// An unsynced write below the store of production was lost whole.
+    LostPage,
+    /// One was written in part.
+    TornPage,
     /// A disk failed.
     FailedSync,
     /// A sync said "done" and was not.
@@ -62,7 +66,7 @@ pub enum Class {
 
 impl Class {
     /// All of them, in order, with their names.
-    pub const ALL: [(Self, &'static str); 27] = [
+    pub const ALL: [(Self, &'static str); 29] = [
         (Self::AutomaticSwitchover, "automatic-switchover"),
         (Self::LeaderChange, "leader-change"),
         (Self::LeaderChangeInMidSwitch, "leader-change-in-mid-switch"),
@@ -76,6 +80,8 @@ impl Class {
         (Self::CrashBetweenOutputs, "crash-between-outputs"),
         (Self::LostTail, "lost-tail"),
         (Self::KeptTail, "kept-tail"),
+        (Self::LostPage, "lost-page"),
+        (Self::TornPage, "torn-page"),
         (Self::FailedSync, "failed-sync"),
         (Self::LyingSync, "lying-sync"),
         (Self::Pause, "pause"),
@@ -101,6 +107,11 @@ impl Counts {
     /// Sees one.
     pub const fn see(&mut self, class: Class) {
         self.0[class as usize] += 1;
+    }
+
+    /// Sees many.
+    pub const fn add(&mut self, class: Class, count: u64) {
+        self.0[class as usize] += count;
     }
 
     /// How many.

@@ -19,7 +19,7 @@ use super::action::Action;
 use super::client::{Heard, Op, Wish};
 use super::cluster::{self, NODES, Shape};
 use super::counts::{Class, Counts};
-use super::disk::Pace;
+use super::disk::{Pace, Storage};
 use super::gateway::Gateway;
 use super::network::{Network, Weather};
 use super::oracle::{self, Book, End, Finding, Oracle};
@@ -55,6 +55,8 @@ pub struct Params {
     pub replay: bool,
     /// Whether every event is kept for a trace.
     pub trace: bool,
+    /// Whether disks carry the store of production; the model log otherwise.
+    pub redb: bool,
 }
 
 impl Params {
@@ -71,6 +73,16 @@ impl Params {
             operator: false,
             replay: true,
             trace: false,
+            redb: false,
+        }
+    }
+
+    fn storage_of(&self, place: usize) -> Storage {
+        if self.redb {
+            let mut rng = Rng::stream(self.seed ^ (place as u64 + 1), Stream::Disk);
+            Storage::Redb(rng.draw())
+        } else {
+            Storage::Model
         }
     }
 }
@@ -189,7 +201,7 @@ impl World {
         };
         world.note_truth();
         for place in 0..NODES {
-            let node = Node::new(&mut world.streams.clock, &world.params);
+            let node = Node::new(place, &mut world.streams.clock, &world.params);
             world.nodes.push(node);
             world.start(place);
         }
@@ -262,6 +274,9 @@ impl World {
     pub fn end(&mut self, rested: bool) {
         for node in 0..NODES {
             self.replay(node);
+            let disk = self.nodes[node].disk.counts();
+            self.counts.add(Class::TornPage, disk.torn_pages);
+            self.counts.add(Class::LostPage, disk.lost_tails);
         }
         if self.violation.is_some() {
             return;

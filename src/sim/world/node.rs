@@ -51,14 +51,14 @@ pub(super) struct Node {
 }
 
 impl Node {
-    pub(super) fn new(rng: &mut Rng, params: &Params) -> Self {
+    pub(super) fn new(place: usize, rng: &mut Rng, params: &Params) -> Self {
         let range = params.drift_ppm.unsigned_abs();
         let ppm = i64::try_from(rng.between(0, 2 * range)).unwrap_or(0) - params.drift_ppm;
         Self {
             controller: None,
             life: 0,
             clock: Clock::new(0, rng.below(1_000 * SECOND), ppm),
-            disk: Disk::new(params.pace),
+            disk: Disk::new(params.pace, params.storage_of(place), MemberId(place as u64 + 1)),
             view: None,
             wake: Micros::MAX,
             wake_queued: Micros::MAX,
@@ -90,7 +90,11 @@ impl World {
         }
         node.life += 1;
         node.clock.reboot(now, self.streams.clock.below(1_000 * SECOND));
-        let recovered = node.disk.open();
+        let recovered = match node.disk.open() {
+            Ok(recovered) => recovered,
+            Err(why) => return self.report("storage", format!("node {}: {why}", place + 1)),
+        };
+        let node = &mut self.nodes[place];
         node.incarnation = recovered.incarnation;
         node.term = recovered.hard_state.term;
         node.disk_failed = false;
