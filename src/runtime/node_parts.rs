@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::limits::PROBES;
 use super::node::NodeError;
 use crate::config::NodeSettings;
 use crate::edge::api::{self, CheckToken};
 use crate::edge::identity::{MemberTls, TlsFiles, Tokens, api_server_tls, member_tls, peer_member};
-use crate::edge::probe;
 use crate::edge::telemetry::Metrics;
 use crate::edge::transport::Identify;
 use crate::kernel::ledger::{Cluster, Member};
@@ -87,7 +87,7 @@ impl NodeParts {
             check_token: Arc::new(move |token| tokens.check(token)),
             api_limits: api::Limits::default(),
             dns_threads: settings.dns_threads,
-            probes: probe::limits::IN_FLIGHT,
+            probes: PROBES,
             member,
             cluster,
             metrics,
