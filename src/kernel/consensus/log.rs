@@ -7,6 +7,7 @@ use raft::eraftpb as pb;
 use raft::storage::{GetEntriesContext, RaftState, Storage};
 use raft::{Error, StorageError};
 
+use super::limits;
 use super::record::{HardState, LogEntry, Membership, Recovered, SnapshotRecord};
 
 /// Raft's storage.
@@ -24,11 +25,12 @@ pub(super) struct MemoryLog {
 impl MemoryLog {
     /// What the disk held. `voters` is used only where there is no snapshot yet.
     pub(super) fn recover(recovered: &Recovered, voters: &[u64]) -> Result<Self, String> {
+        recovered.check()?;
         let membership = recovered.snapshot.as_ref().map_or_else(
             || Membership { voters: voters.to_vec(), ..Membership::default() },
             |snapshot| snapshot.membership.clone(),
         );
-        let floor = recovered.snapshot.as_ref().map_or((0, 0), |s| (s.index, s.term));
+        let floor = recovered.floor();
         let mut log = Self {
             hard_state: recovered.hard_state,
             membership,
@@ -38,34 +40,22 @@ impl MemoryLog {
             bytes: 0,
         };
         let mut entries = recovered.entries.iter();
+        if recovered.entries.last().is_some_and(|last| last.index < floor.0) {
+            return Ok(log);
+        }
         // Entries kept below the snapshot: the first of them only tells the term before the second.
         if let Some(first) = recovered.entries.first().filter(|first| first.index <= floor.0) {
             log.before = (first.index, first.term);
             entries.next();
         }
         for entry in entries {
-            if entry.index != log.last().0 + 1 {
-                return Err(format!("the log has a gap before entry {}", entry.index));
-            }
             log.push(to_entry(entry)?);
-        }
-        if log.last().0 < floor.0 {
-            log.before = floor;
-            log.entries.clear();
-            log.bytes = 0;
-        }
-        if recovered.hard_state.commit > log.last().0 {
-            return Err(format!(
-                "the commit index {} is beyond the log's end {}",
-                recovered.hard_state.commit,
-                log.last().0
-            ));
         }
         Ok(log)
     }
 
     fn push(&mut self, entry: pb::Entry) {
-        self.bytes += entry.data.len();
+        self.bytes += weight(&entry);
         self.entries.push_back(entry);
     }
 
@@ -97,7 +87,7 @@ impl MemoryLog {
         assert!(first.index <= self.last().0 + 1, "the log has no gaps");
         while self.entries.back().is_some_and(|last| last.index >= first.index) {
             if let Some(gone) = self.entries.pop_back() {
-                self.bytes -= gone.data.len();
+                self.bytes -= weight(&gone);
             }
         }
         for entry in entries {
@@ -115,11 +105,31 @@ impl MemoryLog {
         self.snapshot = Some(snapshot);
     }
 
+    /// Index of the snapshot; 0 where there is none.
+    pub(super) fn snapshot_index(&self) -> u64 {
+        self.snapshot.as_ref().map_or(0, |snapshot| snapshot.index)
+    }
+
+    /// The first entry to keep for followers that are a little behind a snapshot at `index`: few, and small.
+    pub(super) fn tail_from(&self, index: u64) -> u64 {
+        let lowest = index.saturating_sub(limits::TAIL) + 1;
+        let mut from = index + 1;
+        let mut bytes = 0;
+        for entry in self.entries.iter().rev().skip_while(|entry| entry.index > index) {
+            bytes += weight(entry);
+            if entry.index < lowest || bytes > limits::TAIL_BYTES {
+                break;
+            }
+            from = entry.index;
+        }
+        from
+    }
+
     /// An own snapshot; entries below `keep_from` are forgotten.
     pub(super) fn compact(&mut self, snapshot: SnapshotRecord, keep_from: u64) {
         while self.entries.front().is_some_and(|entry| entry.index < keep_from) {
             if let Some(gone) = self.entries.pop_front() {
-                self.bytes -= gone.data.len();
+                self.bytes -= weight(&gone);
                 self.before = (gone.index, gone.term);
             }
         }
@@ -133,6 +143,11 @@ impl MemoryLog {
         let offset = index.checked_sub(self.before.0 + 1)?;
         self.entries.get(usize::try_from(offset).ok()?).map(|entry| entry.term)
     }
+}
+
+/// Bytes that an entry takes in memory.
+fn weight(entry: &pb::Entry) -> usize {
+    size_of::<pb::Entry>() + entry.data.len() + entry.context.len()
 }
 
 impl Storage for MemoryLog {
