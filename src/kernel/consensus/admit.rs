@@ -83,10 +83,7 @@ fn whole_snapshot(message: &pb::Message) -> Result<(), WireError> {
 }
 
 /// Whether this message can be true beside what this member knows.
-pub(super) fn consistent(
-    message: &pb::Message,
-    raft: &Raft<MemoryLog>,
-) -> Result<(), WireError> {
+pub(super) fn consistent(message: &pb::Message, raft: &Raft<MemoryLog>) -> Result<(), WireError> {
     if raft.prs().get(message.from).is_none() {
         return Err(WireError::Stranger(message.from));
     }

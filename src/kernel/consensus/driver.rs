@@ -155,7 +155,7 @@ impl Consensus {
     }
 
     fn has_room_for_reads(&self) -> bool {
-        self.raw.raft.read_only.pending_read_count() < limits::READS
+        self.reads_under_way() < limits::READS
     }
 
     /// Appends bytes to the log, if this member leads. Taken does not mean committed.

@@ -1,0 +1,8 @@
+//! Consensus over three members in one loop, without a clock: disks and network are queues.
+
+mod cluster;
+mod hostile;
+mod plain;
+mod starting;
+mod wild;
+mod wire;

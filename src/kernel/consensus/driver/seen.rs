@@ -61,6 +61,11 @@ impl Consensus {
         active > all / 2
     }
 
+    /// Read rounds that wait for a quorum; a leader's only.
+    pub fn reads_under_way(&self) -> usize {
+        self.raw.raft.read_only.pending_read_count()
+    }
+
     /// Whether a message of this member came within the longest election timeout.
     pub(super) fn heard_lately(&self, id: u64) -> bool {
         let span = u64::try_from(self.settings.election_max_ticks).unwrap_or(u64::MAX);
