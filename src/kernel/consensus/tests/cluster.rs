@@ -1,9 +1,11 @@
 //! Three members, their disks, and the network between them.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
+use raft::eraftpb::MessageType;
 
+use super::super::codec::decode;
 use super::super::*;
 use crate::kernel::domain::{Incarnation, MemberId};
 
@@ -67,6 +69,18 @@ impl Node {
         self.consensus = Some(started.expect("a disk that only this loop wrote"));
     }
 
+    /// A vote is on the disk before anybody is told of it.
+    fn check_promise(&self, to: MemberId, message: &Bytes) {
+        let message = decode(message, MemberId(self.id), to).expect("own messages are understood");
+        if message.get_msg_type() == MessageType::MsgRequestVoteResponse && !message.reject {
+            let HardState { term, vote, .. } = self.disk.hard_state;
+            assert!(
+                term > message.term || (term, vote) == (message.term, to.0),
+                "a vote forgotten"
+            );
+        }
+    }
+
     /// The oldest write completes.
     pub(super) fn complete(&mut self) -> bool {
         let Some(batch) = self.under_way.pop_front() else { return false };
@@ -80,7 +94,7 @@ impl Node {
             let expected = self.applied.last().map_or(1, |(index, _, _)| index + 1);
             assert_eq!(entry.index, expected, "in order and without gaps");
             assert!(entry.index <= self.disk.hard_state.commit, "its commit index is durable");
-            let held = self.disk.entries.iter().any(|held| *held == entry);
+            let held = self.disk.entries.contains(&entry);
             assert!(held, "entry {} is durable before it is applied", entry.index);
             self.applied.push((entry.index, entry.term, entry.data.to_vec()));
         }
@@ -113,6 +127,8 @@ pub(super) struct Cluster {
     pub(super) cut: BTreeSet<(u64, u64)>,
     /// All small messages that were sent, for whoever wants real ones.
     pub(super) sent: Vec<(u64, u64, Bytes)>,
+    /// Who led each term.
+    leaders: BTreeMap<u64, u64>,
     /// A hash over every output of every member.
     pub(super) digest: u64,
     pub(super) seed: u64,
@@ -135,6 +151,7 @@ impl Cluster {
             network: VecDeque::new(),
             cut: BTreeSet::new(),
             sent: Vec::new(),
+            leaders: BTreeMap::new(),
             digest: 0,
             seed,
         };
@@ -176,6 +193,7 @@ impl Cluster {
             let node = &mut self.nodes[place];
             match output {
                 ConsensusOutput::Send { to, message, bulk } => {
+                    node.check_promise(to, &message);
                     if message.len() < 1_000 {
                         self.sent.push((node.id, to.0, message.clone()));
                     }
@@ -193,6 +211,10 @@ impl Cluster {
                 }
                 ConsensusOutput::Apply(entries) => node.apply(entries),
                 ConsensusOutput::Readable { context, index } => node.reads.push((context, index)),
+                ConsensusOutput::Role { term, is_leader: true, .. } => {
+                    let first = *self.leaders.entry(term).or_insert(node.id);
+                    assert_eq!(first, node.id, "two leaders in term {term}");
+                }
                 ConsensusOutput::Role { .. } => {}
             }
         }

@@ -47,9 +47,9 @@ fn a_restart_continues_from_what_the_disk_held() {
     for place in 0..3 {
         cluster.crash(place);
     }
-    for place in 0..3 {
+    for (place, term) in terms.into_iter().enumerate() {
         cluster.start(place);
-        assert!(cluster.nodes[place].live().term() >= terms[place], "a term is never forgotten");
+        assert!(cluster.nodes[place].live().term() >= term, "a term is never forgotten");
     }
     let leader = cluster.elect();
     cluster.propose(leader, b"after");
