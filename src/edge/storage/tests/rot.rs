@@ -1,5 +1,7 @@
 //! Bits change on a disk that lies idle: the store says so, or holds what it held.
 
+use redb::StorageBackend as _;
+
 use super::super::*;
 use super::workload::{Draws, after, identity, next_batch, same};
 
@@ -50,6 +52,29 @@ fn a_changed_bit_of_a_closed_file_is_harmless_or_refused_and_never_silent() {
         }
     }
     assert!(refused > 50 && harmless > 5, "{refused} {harmless}");
+}
+
+/// The head of a page says how many rows it holds: a bit there makes rows vanish without garbling any.
+#[test]
+fn a_page_that_lost_count_of_its_rows_is_refused() {
+    let page = 4_096;
+    let (disk, ..) = written(4, true);
+    let pages = usize::try_from(disk.len().unwrap()).unwrap() / page;
+    let mut refused = 0;
+    for number in 1..pages {
+        let (disk, held, _) = written(4, true);
+        let mut kind = [0; 2];
+        disk.read((number * page) as u64, &mut kind).unwrap();
+        if kind == [0; 2] {
+            continue;
+        }
+        disk.rot_at((number * page + 2) * 8);
+        match read(disk) {
+            Ok(found) => assert!(same(&found, &held), "page {number}: rows vanished"),
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(refused > 3, "{refused} of {pages}");
 }
 
 /// redb cannot tell rot in the newest transaction from a write that was torn as power went: then it is gone whole,
