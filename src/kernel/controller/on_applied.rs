@@ -157,8 +157,10 @@ impl Controller {
 
     /// The log is bounded: the applied state takes its place.
     pub(super) fn compact(&mut self) {
-        let long = self.consensus.log_entries() > limits::LOG_ENTRIES;
-        if !long && self.consensus.log_bytes() <= limits::LOG_BYTES {
+        // What stayed at the last compaction does not count: it must not set off the next one.
+        let (entries, bytes) = self.compacted;
+        let long = self.consensus.log_entries() > entries + limits::LOG_ENTRIES;
+        if !long && self.consensus.log_bytes() <= bytes + limits::LOG_BYTES {
             return;
         }
         if self.disk_failed.is_some() || self.ledger.index() == 0 {
@@ -170,6 +172,7 @@ impl Controller {
             self.ledger.index()
         };
         self.consensus.compact(index, self.ledger.to_bytes().into());
+        self.compacted = (self.consensus.log_entries(), self.consensus.log_bytes());
         self.run_consensus();
     }
 }
