@@ -4,8 +4,9 @@ use super::super::reach::Reach;
 use super::ports::NODES;
 use crate::kernel::controller::{Explanation, GroupStatus, Status};
 
-/// Guards that say what is the case, not what holds a switchover back.
-const NO_HINDRANCE: [&str; 3] = ["source", "mode", "sites"];
+/// Guards that say what is the case, or that pass by themselves before a decision: ledger time stands still in a
+/// quiet cluster, and the first ballot carries it on.
+const NO_HINDRANCE: [&str; 4] = ["source", "mode", "sites", "dwell"];
 
 /// One look at the cluster.
 #[derive(Clone, Debug)]
@@ -108,7 +109,7 @@ mod tests {
         let explained = serde_json::json!({
             "group": group, "would_switch_if": [], "last": null, "probes": {},
             "guards": [{"guard": "source", "open": false, "value": ""},
-                       {"guard": "dwell", "open": true, "value": ""}],
+                       {"guard": "budget", "open": true, "value": ""}],
         });
         Look {
             status: serde_json::from_value(status).unwrap(),
@@ -133,7 +134,7 @@ mod tests {
         bad.status.quorum = false;
         assert!(bad.all_members_are_there(1).is_err());
         bad.group.guards[1].open = false;
-        assert!(bad.nothing_holds().unwrap_err().contains("dwell"));
+        assert!(bad.nothing_holds().unwrap_err().contains("budget"));
         assert!(bad.route_is("west").unwrap_err().contains("east"));
         for seen in bad.group.group.services[0].planes.values_mut() {
             seen.reports
