@@ -41,8 +41,10 @@ pub const OPEN_REQUESTS: usize = 2048;
 pub const PERSIST_BATCHES: usize = 65_536;
 /// Payload bytes waiting for the disk; as above.
 pub const PERSIST_BYTES: usize = 1 << 30;
+/// Probes in flight at once; one more is answered "not probed".
+pub const PROBES: usize = 4096;
 /// Probe results between the prober and the inbox. A full channel loses results of probes that were not made.
-pub const PROBED: usize = 2048;
+pub const PROBED: usize = 8192;
 /// Effects waiting for their turn, while their time runs: every group of a large cluster, verified at every member.
 /// One more is answered "too many".
 pub const EFFECT_ORDERS: usize = 65_536;

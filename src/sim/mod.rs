@@ -1,1 +1,22 @@
-//! The simulator (F7): the same kernel in a seeded world.
+//! The simulator (F7): the same kernel, in a world of one seed. Single thread, one queue, virtual time; fake
+//! network, disks, clocks, planes, gateway and clients; oracles that see the truth.
+//!
+//! `world` is the machine, `swarm` draws runs from seeds, `scenario` reads runs from text, `campaign` runs many
+//! seeds and counts what was seen.
+
+pub mod action;
+pub mod client;
+pub mod clock;
+pub mod campaign;
+pub mod cluster;
+pub mod counts;
+pub mod disk;
+pub mod gateway;
+pub mod network;
+pub mod oracle;
+pub mod plane;
+pub mod queue;
+pub mod rng;
+pub mod swarm;
+pub mod trace;
+pub mod world;

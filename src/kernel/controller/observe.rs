@@ -210,6 +210,7 @@ impl Controller {
         while let Some(order) = self.prober.poll(self.now) {
             self.outputs.push_back(Output::Probe(order));
         }
+        self.say_alive();
         if self.ledger.config().is_none() {
             return;
         }
@@ -223,6 +224,9 @@ impl Controller {
         if !commands.is_empty() {
             self.submit_to_leader(commands);
         }
+    }
+
+    fn say_alive(&mut self) {
         if self.now >= self.heartbeat_due {
             self.heartbeat_due = self.now + limits::HEARTBEAT;
             let heartbeat = PeerMessage::Heartbeat {

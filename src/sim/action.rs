@@ -1,0 +1,154 @@
+//! What can be done to a world: faults and their ends, and what clients ask.
+
+use super::client::Wish;
+use super::plane::ServiceState;
+use super::queue::Micros;
+
+/// Whom a fault strikes. Roles are looked up when it strikes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// The node at this place.
+    Node(usize),
+    /// Whoever leads; the first node when nobody does.
+    Leader,
+    /// The first node that does not lead.
+    Follower,
+    /// Every node.
+    All,
+}
+
+/// Which ways of a cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ways {
+    /// Nothing in, nothing out.
+    Both,
+    /// Hears nothing.
+    In,
+    /// Is not heard.
+    Out,
+}
+
+/// When a doomed process dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doom {
+    /// After this many more outputs were carried out.
+    AfterOutputs(u32),
+    /// When what it promised in a newer term is durable and told.
+    AfterVote,
+    /// While its next write is under way.
+    InWrite,
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// A service (all, when none is named) on a plane changes its state.
+    Plane {
+        /// 0 or 1.
+        plane: usize,
+        /// Its place.
+        service: Option<usize>,
+        /// How it answers from now on.
+        state: ServiceState,
+    },
+    /// Kills a process, and starts it again after a time, if one is given.
+    Crash {
+        /// Whom.
+        who: Who,
+        /// How long it is down.
+        down: Option<Micros>,
+    },
+    /// Starts a process that is down.
+    Start(Who),
+    /// Dooms a process.
+    Doom {
+        /// Whom.
+        who: Who,
+        /// When.
+        doom: Doom,
+        /// How long it is down then.
+        down: Micros,
+    },
+    /// Cuts a node off from all others.
+    CutOff {
+        /// Whom.
+        who: Who,
+        /// Which ways.
+        ways: Ways,
+    },
+    /// Cuts the link of two nodes.
+    Cut {
+        /// One.
+        from: usize,
+        /// The other.
+        to: usize,
+        /// Only messages from the one to the other.
+        one_way: bool,
+    },
+    /// Opens every link between members, and every way to the planes.
+    Heal,
+    /// Cuts an observer's way to a plane, or opens it.
+    Blind {
+        /// Whom.
+        who: Who,
+        /// 0 or 1.
+        plane: usize,
+        /// Cut or open.
+        on: bool,
+    },
+    /// Stops a process for a while.
+    Pause {
+        /// Whom.
+        who: Who,
+        /// For how long.
+        span: Micros,
+        /// In the middle of its next input: the clock is read, and then it stops.
+        after_read: bool,
+    },
+    /// Changes the rate of a monotonic clock.
+    ClockRate {
+        /// Whom.
+        who: Who,
+        /// In millionths.
+        ppm: i64,
+    },
+    /// A wall clock jumps.
+    WallStep {
+        /// Whom.
+        who: Who,
+        /// By milliseconds.
+        by_ms: i64,
+    },
+    /// A disk stands still for a while.
+    DiskStall {
+        /// Whose.
+        who: Who,
+        /// For how long.
+        span: Micros,
+    },
+    /// A disk fails; the process is started again on a mended one after this time.
+    DiskFail {
+        /// Whose.
+        who: Who,
+        /// After how long.
+        mended: Micros,
+    },
+    /// The next syncs of a disk lie.
+    DiskLie {
+        /// Whose.
+        who: Who,
+        /// How many.
+        syncs: u32,
+    },
+    /// The gateway's process stops, or starts.
+    Gateway(bool),
+    /// A client asks a node.
+    Ask {
+        /// Whom.
+        who: Who,
+        /// What.
+        wish: Wish,
+    },
+    /// Faults end: fair weather, honest disks, clocks as they are.
+    Calm,
+}

@@ -1,0 +1,129 @@
+//! Admin clients: what they asked, where and when, and what they heard. A silence is *unknown*, never "failed".
+
+use super::queue::Micros;
+use crate::kernel::controller::{Action, Response, SwitchKind, SwitchRequest};
+use crate::kernel::domain::{GroupName, PlaneName};
+
+/// What a client wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// A linearizable read.
+    Read,
+    /// Move a group; to the other plane when none is named.
+    Switch {
+        /// Which.
+        group: GroupName,
+        /// To where.
+        to: Option<PlaneName>,
+        /// With force.
+        forced: bool,
+    },
+    /// Freeze groups (all when empty), or thaw them.
+    Freeze {
+        /// Which.
+        groups: Vec<GroupName>,
+        /// On or off.
+        on: bool,
+    },
+    /// Drain a plane, or end that.
+    Drain {
+        /// Which.
+        plane: PlaneName,
+        /// On or off.
+        on: bool,
+    },
+}
+
+/// What a client heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// The state as of this index.
+    Read {
+        /// Applied index.
+        applied: u64,
+    },
+    /// The switchover stands.
+    Accepted {
+        /// Its id.
+        switchover: String,
+    },
+    /// Done.
+    Done,
+    /// Not done.
+    Refused,
+    /// It may have happened.
+    Unknown,
+}
+
+impl From<&Response> for Heard {
+    fn from(response: &Response) -> Self {
+        match response {
+            Response::Read(view) => Self::Read { applied: view.applied },
+            Response::Accepted { switchover, .. } => {
+                Self::Accepted { switchover: switchover.clone() }
+            }
+            Response::Done => Self::Done,
+            Response::Plan(_) | Response::Refused(_) => Self::Refused,
+            Response::Unknown { .. } => Self::Unknown,
+        }
+    }
+}
+
+/// One request with its history.
+#[derive(Clone, Debug)]
+pub struct Op {
+    /// Its number.
+    pub serial: u64,
+    /// What for.
+    pub wish: Wish,
+    /// When it was asked first.
+    pub asked: Micros,
+    /// How often it was asked.
+    pub tries: u32,
+    /// When it was answered.
+    pub answered: Option<Micros>,
+    /// What was heard; nothing while it waits or after silence.
+    pub heard: Option<Heard>,
+}
+
+/// How often a switch is asked again, under the same key, at another node.
+pub const TRIES: u32 = 3;
+
+impl Op {
+    /// A text that names this request in the log: given as its reason.
+    pub fn reason(&self) -> String {
+        format!("request {}", self.serial)
+    }
+
+    /// The request for a node. Repetitions are the same request: same key, same body.
+    pub fn action(&self) -> Action {
+        let reason = self.reason();
+        match &self.wish {
+            Wish::Read => Action::Read,
+            Wish::Switch { group, to, forced } => Action::Switch(SwitchRequest {
+                group: group.clone(),
+                to: to.clone(),
+                kind: if *forced { SwitchKind::Forced } else { SwitchKind::Planned },
+                epoch: None,
+                dry_run: false,
+                idempotency_key: Some(format!("key-{}", self.serial)),
+                reason,
+            }),
+            Wish::Freeze { groups, on } => {
+                Action::Freeze { groups: groups.clone(), on: *on, reason }
+            }
+            Wish::Drain { plane, on } => Action::Drain { plane: plane.clone(), on: *on, reason },
+        }
+    }
+
+    /// Whether nothing more can be heard of it.
+    pub const fn settled(&self) -> bool {
+        matches!(self.heard, Some(Heard::Read { .. } | Heard::Accepted { .. } | Heard::Done))
+    }
+
+    /// Whether asking again is safe: a switch with its key. A freeze asked again after others might
+    /// undo theirs.
+    pub const fn may_repeat(&self) -> bool {
+        self.tries < TRIES && matches!(self.wish, Wish::Switch { .. })
+    }
+}

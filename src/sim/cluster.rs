@@ -1,0 +1,254 @@
+//! The cluster under test: three members at three sites, two planes, a few services; fast times.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::kernel::domain::{
+    CheckName, Endpoint, GroupName, HttpProbe, MemberId, MemberName, PlaneName, ProbeKind,
+    ProbeTarget, ServiceName, SiteName,
+};
+use crate::kernel::health::{Check, Require, Service};
+use crate::kernel::ledger::{
+    Budget, Cluster, FlapLimit, GatewayRoute, Group, Member, Mode, OnSwitch, OutWhen, Plane,
+    Policy, Role, Timing, WhenBothDown,
+};
+use crate::kernel::zone::{CutOff, NameServer, Soa, ZoneName, ZoneSettings};
+
+/// How many members there are.
+pub const NODES: usize = 3;
+/// Names of the planes, and of their sites.
+pub const PLANES: [&str; 2] = ["east", "west"];
+/// Names of the members' sites.
+const SITES: [&str; NODES] = ["east", "west", "third"];
+
+/// What differs from run to run.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    /// Who decides.
+    pub mode: Mode,
+    /// Shortest time between two changes of a route.
+    pub dwell: Duration,
+    /// Automatic switchovers allowed.
+    pub budget: Option<Budget>,
+    /// Flap damping.
+    pub flap_limit: Option<FlapLimit>,
+    /// When neither plane is good.
+    pub when_both_down: WhenBothDown,
+    /// Between two probes.
+    pub interval: Duration,
+    /// Failures until down, successes until up.
+    pub fall_rise: (u32, u32),
+    /// Longest time without a leader until an election; the shortest is half of it.
+    pub election_max: Duration,
+    /// Whether there is a second group.
+    pub two_groups: bool,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Auto,
+            dwell: Duration::from_secs(2),
+            budget: None,
+            flap_limit: None,
+            when_both_down: WhenBothDown::Keep,
+            interval: Duration::from_millis(500),
+            fall_rise: (2, 2),
+            election_max: Duration::from_millis(1000),
+            two_groups: false,
+        }
+    }
+}
+
+const PROOF: &str = "the simulator's own names are names";
+
+/// A group's name.
+pub fn group(name: &str) -> GroupName {
+    GroupName::new(name).expect(PROOF)
+}
+
+/// A plane's name.
+pub fn plane(name: &str) -> PlaneName {
+    PlaneName::new(name).expect(PROOF)
+}
+
+fn service_name(name: &str) -> ServiceName {
+    ServiceName::new(name).expect(PROOF)
+}
+
+fn site(name: &str) -> SiteName {
+    SiteName::new(name).expect(PROOF)
+}
+
+/// The cluster file of a shape.
+pub fn cluster(shape: &Shape) -> Cluster {
+    let services = services(shape);
+    let all = |wanted: &[&str]| -> Vec<ServiceName> {
+        wanted.iter().map(|name| service_name(name)).collect()
+    };
+    let mut groups = BTreeMap::from([(
+        group("shop"),
+        group_settings(shape, all(&["log", "pay", "web"])),
+    )]);
+    if shape.two_groups {
+        groups.insert(group("mail"), group_settings(shape, all(&["mail"])));
+    }
+    let routes = groups
+        .keys()
+        .enumerate()
+        .map(|(place, name)| (service_name(name.as_str()), route(name, place)))
+        .collect();
+    let members = SITES.iter().enumerate().map(|(place, at)| member(place, at));
+    let planes = PLANES.map(|name| Plane { name: plane(name), site: site(name) });
+    Cluster {
+        name: MemberName::new("simulated").expect(PROOF),
+        planes,
+        members: members.map(|member| (member.id, member)).collect(),
+        services,
+        zones: BTreeMap::from([("biplane.test".to_owned(), zone(groups.keys()))]),
+        groups,
+        routes,
+        references: BTreeMap::new(),
+        timing: timing(shape),
+    }
+}
+
+fn timing(shape: &Shape) -> Timing {
+    let ms = Duration::from_millis;
+    let window = shape.interval * shape.fall_rise.0 + ms(200) + 2 * shape.election_max + ms(1000);
+    Timing {
+        tick: ms(50),
+        heartbeat: ms(100),
+        election_min: shape.election_max / 2,
+        election_max: shape.election_max,
+        question_window: window,
+        observer_silence: ms(3000),
+        reference_interval: ms(1000),
+        verify_timeout: ms(3000),
+        request_timeout: ms(3000),
+    }
+}
+
+fn member(place: usize, at: &str) -> Member {
+    let id = place as u64 + 1;
+    let address = |port: u16| {
+        SocketAddr::from(([10, 1, 0, u8::try_from(id).unwrap_or(u8::MAX)], port))
+    };
+    Member {
+        id: MemberId(id),
+        name: MemberName::new(at).expect(PROOF),
+        site: site(at),
+        role: Role::Controller,
+        member_address: address(7410),
+        api_address: address(7400),
+        dns_address: address(53),
+    }
+}
+
+/// `web` answers HTTP and TCP, the others TCP; `log` is a supporting one.
+fn services(shape: &Shape) -> BTreeMap<ServiceName, Service> {
+    let names: &[&str] =
+        if shape.two_groups { &["log", "mail", "pay", "web"] } else { &["log", "pay", "web"] };
+    let service = |(place, name): (usize, &&str)| {
+        let mut checks = BTreeMap::new();
+        checks.insert(CheckName::new("tcp").expect(PROOF), check(shape, place, 80, ProbeKind::Tcp));
+        if *name == "web" {
+            let http = HttpProbe {
+                path: "/healthz".to_owned(),
+                host: String::new(),
+                tls: false,
+                tls_verify: false,
+                status: (200, 299),
+                body_contains: String::new(),
+                header: None,
+            };
+            let http = check(shape, place, 8080, ProbeKind::Http(http));
+            checks.insert(CheckName::new("http").expect(PROOF), http);
+        }
+        let critical = *name != "log";
+        (service_name(name), Service { critical, checks, require: Require::All })
+    };
+    names.iter().enumerate().map(service).collect()
+}
+
+fn check(shape: &Shape, place: usize, port: u16, kind: ProbeKind) -> Check {
+    let target = |plane: usize| {
+        Arc::new(ProbeTarget {
+            endpoint: Endpoint { host: format!("10.2.{plane}.{}", place + 1), port },
+            kind: kind.clone(),
+            timeout: Duration::from_millis(200),
+        })
+    };
+    Check {
+        targets: PLANES.iter().enumerate().map(|(n, name)| (plane(name), target(n))).collect(),
+        interval: shape.interval,
+        fast_interval: shape.interval.min(Duration::from_millis(100)),
+        fall: shape.fall_rise.0,
+        rise: shape.fall_rise.1,
+        slow: None,
+    }
+}
+
+fn group_settings(shape: &Shape, services: Vec<ServiceName>) -> Group {
+    Group {
+        services,
+        out_when: OutWhen::AnyCritical,
+        home: plane(PLANES[0]),
+        policy: Policy {
+            mode: shape.mode,
+            dwell: shape.dwell,
+            budget: shape.budget,
+            flap_limit: shape.flap_limit,
+            when_both_down: shape.when_both_down,
+            degraded_is_out: false,
+        },
+        on_switch: OnSwitch::Drain,
+    }
+}
+
+fn route(of: &GroupName, place: usize) -> GatewayRoute {
+    let port = u16::try_from(place).unwrap_or(0) + 7480;
+    let upstream = |n: usize| Endpoint { host: format!("10.2.{n}.100"), port };
+    GatewayRoute {
+        group: of.clone(),
+        upstream: PLANES.iter().enumerate().map(|(n, name)| (plane(name), upstream(n))).collect(),
+        front_door: Some(Endpoint { host: "10.3.0.1".to_owned(), port }),
+    }
+}
+
+fn zone<'a>(groups: impl Iterator<Item = &'a GroupName>) -> ZoneSettings {
+    let names = groups
+        .map(|name| ZoneName {
+            name: format!("{name}.biplane.test"),
+            group: name.clone(),
+            addresses: PLANES
+                .iter()
+                .enumerate()
+                .map(|(n, at)| {
+                    let number = u8::try_from(n).unwrap_or(0);
+                    (plane(at), vec![std::net::IpAddr::from([192, 0, 2, number + 1])])
+                })
+                .collect(),
+        })
+        .collect();
+    ZoneSettings {
+        origin: "biplane.test".to_owned(),
+        ttl: 5,
+        soa: Soa {
+            mname: "ns1.biplane.test".to_owned(),
+            rname: "ops.biplane.test".to_owned(),
+            refresh: 60,
+            retry: 10,
+            expire: 3600,
+            negative_ttl: 5,
+        },
+        name_servers: vec![NameServer {
+            name: "ns1.biplane.test".to_owned(),
+            addresses: vec![std::net::IpAddr::from([10, 1, 0, 1])],
+        }],
+        names,
+        cut_off: CutOff::ServeStale,
+    }
+}

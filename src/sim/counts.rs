@@ -1,0 +1,133 @@
+//! What a campaign must have seen at least once, or it proved little.
+
+/// A class of trouble, or of what came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(usize)]
+pub enum Class {
+    /// The quorum moved a group.
+    AutomaticSwitchover,
+    /// A leader was followed by another.
+    LeaderChange,
+    /// That happened while a switchover was under way, and it went on.
+    LeaderChangeInMidSwitch,
+    /// An automatic switchover while a link between members was cut.
+    SwitchoverInPartition,
+    /// Something was wrong, and moving was held.
+    HeldDecision,
+    /// An operator's switchover was done.
+    OperatorSwitchover,
+    /// A repeated request was recognised.
+    RepeatedRequest,
+    /// A request stayed unknown.
+    UnknownRequest,
+    /// A process was killed.
+    Crash,
+    /// Right after it promised something to a candidate.
+    CrashAfterVote,
+    /// Between two outputs of one turn.
+    CrashBetweenOutputs,
+    /// A write under way was lost in a crash.
+    LostTail,
+    /// A write under way was kept in a crash, though nobody was told.
+    KeptTail,
+    /// An unsynced write below the store of production was lost whole.
+    LostPage,
+    /// One was written in part.
+    TornPage,
+    /// A disk failed.
+    FailedSync,
+    /// A sync said "done" and was not.
+    LyingSync,
+    /// A process was paused.
+    Pause,
+    /// It was paused between reading the clock and using it.
+    PauseAfterRead,
+    /// A link between members was cut both ways.
+    Partition,
+    /// A link was cut one way.
+    OneWayCut,
+    /// A message was lost.
+    LostMessage,
+    /// A message came twice.
+    DuplicateMessage,
+    /// A service on a plane was sick.
+    SickService,
+    /// A whole plane was sick.
+    SickPlane,
+    /// Both planes were sick at once.
+    BothPlanesSick,
+    /// An observer could not see a plane.
+    BlindObserver,
+    /// A wall clock jumped.
+    WallStep,
+    /// A gateway went to another node.
+    GatewayMoved,
+}
+
+impl Class {
+    /// All of them, in order, with their names.
+    pub const ALL: [(Self, &'static str); 29] = [
+        (Self::AutomaticSwitchover, "automatic-switchover"),
+        (Self::LeaderChange, "leader-change"),
+        (Self::LeaderChangeInMidSwitch, "leader-change-in-mid-switch"),
+        (Self::SwitchoverInPartition, "switchover-in-partition"),
+        (Self::HeldDecision, "held-decision"),
+        (Self::OperatorSwitchover, "operator-switchover"),
+        (Self::RepeatedRequest, "repeated-request"),
+        (Self::UnknownRequest, "unknown-request"),
+        (Self::Crash, "crash"),
+        (Self::CrashAfterVote, "crash-after-vote"),
+        (Self::CrashBetweenOutputs, "crash-between-outputs"),
+        (Self::LostTail, "lost-tail"),
+        (Self::KeptTail, "kept-tail"),
+        (Self::LostPage, "lost-page"),
+        (Self::TornPage, "torn-page"),
+        (Self::FailedSync, "failed-sync"),
+        (Self::LyingSync, "lying-sync"),
+        (Self::Pause, "pause"),
+        (Self::PauseAfterRead, "pause-after-read"),
+        (Self::Partition, "partition"),
+        (Self::OneWayCut, "one-way-cut"),
+        (Self::LostMessage, "lost-message"),
+        (Self::DuplicateMessage, "duplicate-message"),
+        (Self::SickService, "sick-service"),
+        (Self::SickPlane, "sick-plane"),
+        (Self::BothPlanesSick, "both-planes-sick"),
+        (Self::BlindObserver, "blind-observer"),
+        (Self::WallStep, "wall-step"),
+        (Self::GatewayMoved, "gateway-moved"),
+    ];
+}
+
+/// How often each class was seen in one run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts([u64; Class::ALL.len()]);
+
+impl Counts {
+    /// Sees one.
+    pub const fn see(&mut self, class: Class) {
+        self.0[class as usize] += 1;
+    }
+
+    /// Sees many.
+    pub const fn add(&mut self, class: Class, count: u64) {
+        self.0[class as usize] += count;
+    }
+
+    /// How many.
+    pub const fn of(&self, class: Class) -> u64 {
+        self.0[class as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_class_stands_at_its_place_in_the_list() {
+        for (place, (class, _)) in Class::ALL.into_iter().enumerate() {
+            assert_eq!(class as usize, place);
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! What the oracles see: logs and disks as they were written, entries with their true times, the committed
+//! chain, every probe. Kept from observable things only; no decision of the kernel is asked for.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::kernel::consensus::{PersistBatch, Recovered};
+use crate::kernel::domain::{GroupName, Incarnation, MemberId};
+use crate::kernel::ledger::Envelope;
+use crate::sim::queue::Micros;
+
+/// One entry that some node wrote.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// Term of the entry before it.
+    pub before: u64,
+    /// When some node first ordered its write.
+    pub born: Micros,
+    /// Its bytes.
+    pub data: bytes::Bytes,
+}
+
+/// The terms of a log: (index, term) names an entry.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// The entry before the first.
+    base: (u64, u64),
+    terms: VecDeque<u64>,
+}
+
+impl Terms {
+    /// The term at an index, if the log holds it (or its snapshot ends there).
+    pub fn at(&self, index: u64) -> Option<u64> {
+        if index == self.base.0 {
+            return Some(self.base.1);
+        }
+        let place = usize::try_from(index.checked_sub(self.base.0 + 1)?).ok()?;
+        self.terms.get(place).copied()
+    }
+
+    /// Whether everything up to the index is there, in the log or in the snapshot below it.
+    pub fn reaches(&self, index: u64, term: u64) -> bool {
+        index < self.base.0 || self.at(index) == Some(term)
+    }
+
+    fn write(&mut self, batch: &PersistBatch) {
+        if let Some(snapshot) = &batch.snapshot
+            && (batch.reset_log || snapshot.index > self.last())
+        {
+            self.terms.clear();
+            self.base = (snapshot.index, snapshot.term);
+        }
+        if let Some(first) = batch.first_index {
+            while self.base.0 + 1 < first {
+                let Some(term) = self.terms.pop_front() else { break };
+                self.base = (self.base.0 + 1, term);
+            }
+        }
+        for entry in &batch.entries {
+            while self.last() >= entry.index && self.terms.pop_back().is_some() {}
+            if self.last() + 1 == entry.index {
+                self.terms.push_back(entry.term);
+            }
+        }
+    }
+
+    fn last(&self) -> u64 {
+        self.base.0 + self.terms.len() as u64
+    }
+
+    fn recover(recovered: &Recovered) -> Self {
+        let mut terms = Self::default();
+        if let Some(snapshot) = &recovered.snapshot {
+            terms.base = (snapshot.index, snapshot.term);
+        }
+        for entry in &recovered.entries {
+            if entry.index > terms.last() {
+                terms.terms.push_back(entry.term);
+            }
+        }
+        terms
+    }
+}
+
+/// A committed entry.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    /// Its index.
+    pub index: u64,
+    /// Its term; 0 where no log shows it any more.
+    pub term: u64,
+    /// When its write was first ordered.
+    pub born: Micros,
+    /// Its commands; none in a leader's empty entry.
+    pub envelope: Option<Envelope>,
+}
+
+/// One probe of a service that ended.
+#[derive(Clone, Copy, Debug)]
+pub struct ProbeSeen {
+    /// True time at which it began.
+    pub began: Micros,
+    /// True time at which it ended.
+    pub ended: Micros,
+    /// Whether it passed.
+    pub passed: bool,
+}
+
+/// Probes of one endpoint of a service that are remembered.
+const PROBES_KEPT: usize = 400;
+
+/// A (observer, its process, service, plane).
+pub type Watched = (MemberId, Incarnation, usize, usize);
+
+/// One node's log as ordered, its disk as written, and how far it showed.
+#[derive(Clone, Debug, Default)]
+pub struct NodeBook {
+    /// Everything ordered so far, done or not.
+    pub ordered: Terms,
+    /// What is durable.
+    pub durable: Terms,
+    /// The last applied index that it published in this life.
+    pub applied: u64,
+}
+
+/// The book.
+#[derive(Debug, Default)]
+pub struct Book {
+    /// By (index, term).
+    pub entries: BTreeMap<(u64, u64), Known>,
+    /// By node.
+    pub nodes: Vec<NodeBook>,
+    /// The committed chain: entry `i` stands at place `i - 1`.
+    pub chain: Vec<Committed>,
+    /// Probes by who, what and where.
+    pub probes: BTreeMap<Watched, VecDeque<ProbeSeen>>,
+    /// Since when each plane truly does not serve a group.
+    pub bad_since: BTreeMap<GroupName, [Option<Micros>; 2]>,
+    /// Since when nothing at all speaks against any plane: no sick service, no cut way, no lost probe.
+    pub well_since: Option<Micros>,
+}
+
+impl Book {
+    /// An empty book.
+    pub fn new(nodes: usize) -> Self {
+        Self { nodes: vec![NodeBook::default(); nodes], ..Self::default() }
+    }
+
+    /// A node ordered a write.
+    pub fn ordered(&mut self, at: Micros, node: usize, batch: &PersistBatch) {
+        let log = &mut self.nodes[node].ordered;
+        log.write(batch);
+        for entry in &batch.entries {
+            self.entries.entry((entry.index, entry.term)).or_insert_with(|| Known {
+                before: log.at(entry.index - 1).unwrap_or_default(),
+                born: at,
+                data: entry.data.clone(),
+            });
+        }
+    }
+
+    /// A write became durable.
+    pub fn stored(&mut self, node: usize, batch: &PersistBatch) {
+        self.nodes[node].durable.write(batch);
+    }
+
+    /// A node started from this.
+    pub fn started(&mut self, node: usize, recovered: &Recovered) {
+        let terms = Terms::recover(recovered);
+        self.nodes[node] =
+            NodeBook { ordered: terms.clone(), durable: terms, applied: 0 };
+    }
+
+    /// A node showed that it has applied up to an index: the places of what is new in the chain.
+    pub fn applied(&mut self, node: usize, applied: u64) -> std::ops::Range<usize> {
+        let from = self.chain.len();
+        for index in from as u64 + 1..=applied {
+            let own = self.nodes[node].ordered.at(index);
+            let term = own.or_else(|| self.nodes.iter().find_map(|n| n.ordered.at(index)));
+            let term = term.unwrap_or_default();
+            let known = self.entries.get(&(index, term));
+            let envelope = known
+                .filter(|known| !known.data.is_empty())
+                .and_then(|known| Envelope::decode(&known.data).ok())
+                .map(|(envelope, _)| envelope);
+            let born = known.map_or(0, |known| known.born);
+            self.chain.push(Committed { index, term, born, envelope });
+        }
+        self.nodes[node].applied = self.nodes[node].applied.max(applied);
+        from..self.chain.len()
+    }
+
+    /// The committed entry at an index.
+    pub fn committed(&self, index: u64) -> Option<&Committed> {
+        self.chain.get(usize::try_from(index.checked_sub(1)?).ok()?)
+    }
+
+    /// A probe ended.
+    pub fn probed(&mut self, who: Watched, seen: ProbeSeen) {
+        let seen_before = self.probes.entry(who).or_default();
+        if seen_before.len() >= PROBES_KEPT {
+            seen_before.pop_front();
+        }
+        seen_before.push_back(seen);
+    }
+}

@@ -1,0 +1,108 @@
+//! P10, bounded: dwell and budget hold in true time, within the drift of clocks, and a group has one switchover at
+//! a time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Book, Committed, Finding, Oracle};
+use crate::kernel::controller::View;
+use crate::kernel::domain::{GroupName, SwitchoverId};
+use crate::kernel::ledger::{Cluster, Command};
+use crate::kernel::switchover::{Event, Kind, Switchover};
+use crate::sim::queue::{MS, Micros};
+
+/// What was decided and routed when, in true time.
+#[derive(Debug)]
+pub(super) struct Bounded {
+    cluster: Arc<Cluster>,
+    /// When a step that moves a route was first logged. One that is refused and comes again errs short.
+    stepped: BTreeMap<(SwitchoverId, Event), Micros>,
+    judged: BTreeSet<SwitchoverId>,
+    decided: BTreeMap<GroupName, Vec<Micros>>,
+}
+
+/// Clocks run up to this much too fast: what is demanded is a hundredth less, and a tick.
+fn demanded(span: Duration) -> Micros {
+    let micros = Micros::try_from(span.as_micros()).unwrap_or(Micros::MAX);
+    (micros - micros / 100).saturating_sub(2 * MS)
+}
+
+impl Bounded {
+    pub(super) fn new(cluster: &Arc<Cluster>) -> Self {
+        Self {
+            cluster: Arc::clone(cluster),
+            stepped: BTreeMap::new(),
+            judged: BTreeSet::new(),
+            decided: BTreeMap::new(),
+        }
+    }
+
+    fn judge(&mut self, book: &Book, view: &View, s: &Switchover) -> Finding {
+        let Switchover { id, group, .. } = s;
+        let Some(decided) = book.committed(id.index).map(|entry| entry.born) else { return Ok(()) };
+        let Some(policy) = self.cluster.groups.get(group).map(|g| &g.policy) else { return Ok(()) };
+        // The last change before: the newest step of an earlier switchover that did move the route.
+        let earlier = view.ledger.switchovers().values().filter(|other| {
+            other.group == *group && other.id < *id && other.epoch.is_some()
+        });
+        let changed = earlier
+            .flat_map(|other| [Event::Route, Event::Undo].map(|event| (other.id, event)))
+            .filter_map(|step| self.stepped.get(&step).copied())
+            .filter(|at| *at <= decided)
+            .max();
+        if let Some(changed) = changed
+            && decided - changed < demanded(policy.dwell)
+        {
+            return Err(format!(
+                "{id} was decided {} ms after the last change of {group}; dwell is {:?}",
+                (decided - changed) / MS,
+                policy.dwell
+            ));
+        }
+        let times = self.decided.entry(group.clone()).or_default();
+        times.push(decided);
+        if let Some(budget) = policy.budget {
+            let window = demanded(budget.window);
+            let used = times.iter().filter(|at| **at + window > decided).count();
+            if used > usize::try_from(budget.switches).unwrap_or(usize::MAX) {
+                return Err(format!(
+                    "{id} is automatic switchover {used} of {group} within {:?}; the budget is {}",
+                    budget.window, budget.switches
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Oracle for Bounded {
+    fn name(&self) -> &'static str {
+        "bounded"
+    }
+
+    fn committed(&mut self, _book: &Book, entry: &Committed) -> Finding {
+        let Some(envelope) = &entry.envelope else { return Ok(()) };
+        for command in &envelope.commands {
+            if let Command::Advance { switchover, event, .. } = command {
+                self.stepped.entry((*switchover, *event)).or_insert(entry.born);
+            }
+        }
+        Ok(())
+    }
+
+    fn published(&mut self, book: &Book, _at: Micros, _node: usize, view: &View) -> Finding {
+        let mut in_flight: BTreeMap<&GroupName, SwitchoverId> = BTreeMap::new();
+        for (id, switchover) in view.ledger.switchovers() {
+            if switchover.state.in_flight()
+                && let Some(other) = in_flight.insert(&switchover.group, *id)
+            {
+                return Err(format!("{other} and {id} move {} at once", switchover.group));
+            }
+            if switchover.kind == Kind::Automatic && self.judged.insert(*id) {
+                self.judge(book, view, switchover)?;
+            }
+        }
+        Ok(())
+    }
+}

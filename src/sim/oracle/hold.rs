@@ -1,0 +1,112 @@
+//! P4, hold when unsure: nothing automatic for a frozen group or to a drained plane (as of the log), nothing to a
+//! plane that has truly been bad for longer than any ballot may be old, nothing while all has truly been well.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::{Book, Committed, Finding, Oracle};
+use crate::kernel::controller::View;
+use crate::kernel::domain::{GroupName, PlaneName, SwitchoverId};
+use crate::kernel::ledger::{Cluster, Command};
+use crate::kernel::switchover::{Kind, Switchover};
+use crate::sim::queue::{Micros, SECOND};
+
+/// What the log says of freezes and drains, as of each decision.
+#[derive(Debug)]
+pub(super) struct Hold {
+    cluster: Arc<Cluster>,
+    /// Ballots may be as old as a question stays open; and a second for what was under way.
+    oldest: Micros,
+    frozen: BTreeSet<GroupName>,
+    drained: BTreeSet<PlaneName>,
+    /// As of each entry with a decision.
+    at_decision: BTreeMap<u64, (BTreeSet<GroupName>, BTreeSet<PlaneName>)>,
+    judged: BTreeSet<SwitchoverId>,
+}
+
+impl Hold {
+    pub(super) fn new(cluster: &Arc<Cluster>) -> Self {
+        let window = cluster.timing.question_window.as_micros();
+        Self {
+            cluster: Arc::clone(cluster),
+            oldest: Micros::try_from(window).unwrap_or(Micros::MAX) + SECOND,
+            frozen: BTreeSet::new(),
+            drained: BTreeSet::new(),
+            at_decision: BTreeMap::new(),
+            judged: BTreeSet::new(),
+        }
+    }
+
+    fn judge(&self, book: &Book, s: &Switchover) -> Finding {
+        let Switchover { id, group, to, .. } = s;
+        if let Some((frozen, drained)) = self.at_decision.get(&id.index) {
+            if frozen.contains(group) {
+                return Err(format!("{id} moves {group} by itself, though it is frozen"));
+            }
+            if drained.contains(to) {
+                return Err(format!("{id} moves {group} by itself to {to}, which is drained"));
+            }
+        }
+        let Some(decided) = book.committed(id.index).map(|entry| entry.born) else { return Ok(()) };
+        let long_before = |since: Option<Micros>| {
+            since.is_some_and(|since| since.saturating_add(self.oldest) < decided)
+        };
+        let target = self.cluster.plane_index(to).unwrap_or_default();
+        if long_before(book.bad_since.get(group).and_then(|planes| planes[target])) {
+            return Err(format!("{id} moves {group} to {to}, which has long been bad"));
+        }
+        if long_before(book.well_since) {
+            return Err(format!("{id} moves {group} by itself, though all has long been well"));
+        }
+        Ok(())
+    }
+}
+
+impl Oracle for Hold {
+    fn name(&self) -> &'static str {
+        "hold"
+    }
+
+    fn committed(&mut self, _book: &Book, entry: &Committed) -> Finding {
+        let Some(envelope) = &entry.envelope else { return Ok(()) };
+        for command in &envelope.commands {
+            match command {
+                Command::Freeze { groups, on, .. } => {
+                    let named: Vec<GroupName> = if groups.is_empty() {
+                        self.cluster.groups.keys().cloned().collect()
+                    } else {
+                        groups.iter().cloned().collect()
+                    };
+                    for group in named {
+                        if *on { self.frozen.insert(group) } else { self.frozen.remove(&group) };
+                    }
+                }
+                Command::Drain { plane, on, .. } => {
+                    if *on {
+                        self.drained.insert(plane.clone());
+                    } else {
+                        self.drained.remove(plane);
+                    }
+                }
+                Command::Decide { .. } => {
+                    let now = (self.frozen.clone(), self.drained.clone());
+                    self.at_decision.insert(entry.index, now);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn published(&mut self, book: &Book, _at: Micros, _node: usize, view: &View) -> Finding {
+        for (id, switchover) in view.ledger.switchovers().iter().rev() {
+            if !self.judged.insert(*id) {
+                break;
+            }
+            if switchover.kind == Kind::Automatic {
+                self.judge(book, switchover)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,106 @@
+//! Oracles: one file each, independent of the kernel. They see true time, true planes, what was written and what
+//! was shown, and say what must not be.
+
+mod book;
+mod bounded;
+mod durable;
+mod election_safety;
+mod hold;
+mod leader_completeness;
+mod log_matching;
+mod never_older;
+mod quorum_decision;
+mod replay;
+mod resumable;
+mod state_machine_safety;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+pub use book::{Book, Committed, ProbeSeen, Terms, Watched};
+pub use replay::{Recorder, digest_output};
+
+use super::client::Op;
+use super::gateway::Gateway;
+use super::queue::Micros;
+use crate::kernel::consensus::PersistBatch;
+use crate::kernel::controller::View;
+use crate::kernel::ledger::Cluster;
+
+/// What an oracle says: nothing, or what is wrong.
+pub type Finding = Result<(), String>;
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct End<'a> {
+    /// What clients asked and heard.
+    pub history: &'a [Op],
+    /// The last view of each node that lives and can reach a quorum; empty when none can.
+    pub healthy: Vec<Arc<View>>,
+    /// Whether the cluster was healed long enough ago that everything must have come to rest.
+    pub rested: bool,
+    /// True time.
+    pub at: Micros,
+}
+
+/// One oracle. Each method takes what was just seen; the book is up to date with it.
+pub trait Oracle: Debug {
+    /// The name of its file.
+    fn name(&self) -> &'static str;
+
+    /// A node ordered a write.
+    fn ordered(&mut self, _book: &Book, _node: usize, _batch: &PersistBatch) -> Finding {
+        Ok(())
+    }
+
+    /// A node's process started.
+    fn started(&mut self, _book: &Book, _node: usize) -> Finding {
+        Ok(())
+    }
+
+    /// A node leads a term; told after each of its turns.
+    fn led(&mut self, _book: &Book, _node: usize, _term: u64) -> Finding {
+        Ok(())
+    }
+
+    /// An entry was shown as applied for the first time.
+    fn committed(&mut self, _book: &Book, _entry: &Committed) -> Finding {
+        Ok(())
+    }
+
+    /// A node published.
+    fn published(&mut self, _book: &Book, _at: Micros, _node: usize, _view: &View) -> Finding {
+        Ok(())
+    }
+
+    /// A gateway follows other routes than before.
+    fn gateway(&mut self, _gateway: &Gateway) -> Finding {
+        Ok(())
+    }
+
+    /// The run is over.
+    fn ended(&mut self, _book: &Book, _end: &End<'_>) -> Finding {
+        Ok(())
+    }
+}
+
+/// All of them, for a cluster.
+pub fn all(cluster: &Arc<Cluster>) -> Vec<Box<dyn Oracle>> {
+    vec![
+        Box::new(election_safety::ElectionSafety::default()),
+        Box::new(log_matching::LogMatching),
+        Box::new(leader_completeness::LeaderCompleteness::default()),
+        Box::new(state_machine_safety::StateMachineSafety::default()),
+        Box::new(quorum_decision::QuorumDecision::new(cluster)),
+        Box::new(never_older::NeverOlder::default()),
+        Box::new(hold::Hold::new(cluster)),
+        Box::new(durable::Durable::new(cluster)),
+        Box::new(resumable::Resumable::default()),
+        Box::new(bounded::Bounded::new(cluster)),
+    ]
+}
+
+/// Half of `configured`, and one more. The kernel's own arithmetic is under test and not used here.
+const fn majority(configured: usize) -> usize {
+    configured / 2 + 1
+}

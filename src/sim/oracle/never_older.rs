@@ -1,0 +1,100 @@
+//! P3, never older, never empty: no node and no gateway goes back to an older epoch, restarts included; no
+//! record set is empty; one serial is one content, and serials do not go back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Book, Finding, Oracle};
+use crate::kernel::controller::View;
+use crate::kernel::domain::{Epoch, GroupName};
+use crate::kernel::zone::Zone;
+use crate::sim::gateway::Gateway;
+use crate::sim::queue::Micros;
+
+/// The newest that each actuator showed.
+#[derive(Debug, Default)]
+pub(super) struct NeverOlder {
+    nodes: BTreeMap<(usize, GroupName), Epoch>,
+    gateways: BTreeMap<(String, GroupName), Epoch>,
+    /// The last zone of each node, so that what did not change is not looked at again.
+    zones: BTreeMap<(usize, String), Arc<Zone>>,
+    contents: BTreeMap<(String, u32), Arc<Zone>>,
+}
+
+impl NeverOlder {
+    fn zone(&mut self, node: usize, origin: &str, zone: &Arc<Zone>) -> Finding {
+        let key = (node, origin.to_owned());
+        if let Some(before) = self.zones.get(&key) {
+            if Arc::ptr_eq(before, zone) {
+                return Ok(());
+            }
+            if before.serial > zone.serial {
+                return Err(format!(
+                    "node {} went back from serial {} to {} of {origin}",
+                    node + 1,
+                    before.serial,
+                    zone.serial
+                ));
+            }
+        }
+        let content = (origin.to_owned(), zone.serial);
+        let first = self.contents.entry(content).or_insert_with(|| Arc::clone(zone));
+        if !Arc::ptr_eq(first, zone) && first != zone {
+            return Err(format!("serial {} of {origin} has two contents", zone.serial));
+        }
+        // A name with an epoch record has addresses: otherwise its route would lead nowhere.
+        for name in zone.names.keys() {
+            let Some(host) = name.strip_prefix("_biplane.") else { continue };
+            let set = zone.names.get(host);
+            if set.is_none_or(|set| set.a.is_empty() && set.aaaa.is_empty()) {
+                return Err(format!("node {} answers {host} with nothing", node + 1));
+            }
+        }
+        self.zones.insert(key, Arc::clone(zone));
+        Ok(())
+    }
+}
+
+impl Oracle for NeverOlder {
+    fn name(&self) -> &'static str {
+        "never_older"
+    }
+
+    fn published(&mut self, _book: &Book, _at: Micros, node: usize, view: &View) -> Finding {
+        for (group, route) in view.routes.iter() {
+            let key = (node, group.clone());
+            let before = self.nodes.get(&key).copied();
+            if let Some(before) = before.filter(|before| *before > route.epoch) {
+                return Err(format!(
+                    "node {} went back from epoch {before} to {} of {group}",
+                    node + 1,
+                    route.epoch
+                ));
+            }
+            self.nodes.insert(key, route.epoch);
+        }
+        let lost = self.nodes.keys().find(|(n, group)| *n == node && !view.routes.contains_key(group));
+        if let Some((_, group)) = lost {
+            return Err(format!("node {} lost the route of {group}", node + 1));
+        }
+        for (origin, zone) in view.zones.iter() {
+            self.zone(node, origin, zone)?;
+        }
+        Ok(())
+    }
+
+    fn gateway(&mut self, gateway: &Gateway) -> Finding {
+        for (group, epoch) in gateway.epochs() {
+            let key = (gateway.name().to_string(), group.clone());
+            let before = self.gateways.get(&key).copied();
+            if let Some(before) = before.filter(|before| before > epoch) {
+                return Err(format!(
+                    "gateway {} went back from epoch {before} to {epoch} of {group}",
+                    gateway.name()
+                ));
+            }
+            self.gateways.insert(key, *epoch);
+        }
+        Ok(())
+    }
+}

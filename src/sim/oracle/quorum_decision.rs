@@ -1,0 +1,233 @@
+//! P2, quorum: behind every change of a route stands a decision in the log; behind every automatic one ballots
+//! for its question from a majority of the *configured* observers, none of them isolated, at two sites; and
+//! behind every ballot a probe that truly began after the question was written and truly ended so.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::{Book, Committed, Finding, Oracle, majority};
+use crate::kernel::controller::View;
+use crate::kernel::domain::{
+    Epoch, GroupName, HealthState, Incarnation, MemberId, QuestionId, ServiceName, SiteName,
+    StatePair, SwitchoverId,
+};
+use crate::kernel::ledger::{Cluster, Command};
+use crate::kernel::switchover::{Event, Kind, Switchover};
+use crate::sim::queue::Micros;
+
+/// One observer's words to one question.
+#[derive(Clone, Debug, Default)]
+struct Vote {
+    incarnation: Incarnation,
+    isolated: bool,
+    /// What it said, and when the entry that says so was written.
+    states: BTreeMap<ServiceName, (StatePair, Micros)>,
+}
+
+type Votes = BTreeMap<MemberId, Vote>;
+
+/// The oracle's own count of the log.
+#[derive(Debug)]
+pub(super) struct QuorumDecision {
+    cluster: Arc<Cluster>,
+    services: Vec<ServiceName>,
+    words: BTreeMap<MemberId, (Incarnation, u64)>,
+    votes: BTreeMap<QuestionId, Votes>,
+    /// The votes as they stood at each step that routes.
+    at_route: BTreeMap<SwitchoverId, Vec<(QuestionId, Votes)>>,
+    shown: BTreeMap<GroupName, Epoch>,
+    judged: BTreeSet<SwitchoverId>,
+}
+
+impl QuorumDecision {
+    pub(super) fn new(cluster: &Arc<Cluster>) -> Self {
+        Self {
+            cluster: Arc::clone(cluster),
+            services: cluster.services.keys().cloned().collect(),
+            words: BTreeMap::new(),
+            votes: BTreeMap::new(),
+            at_route: BTreeMap::new(),
+            shown: BTreeMap::new(),
+            judged: BTreeSet::new(),
+        }
+    }
+
+    /// Notes an observer's word; false when it is older than what it said before.
+    fn is_news(&mut self, observer: MemberId, word: (Incarnation, u64)) -> bool {
+        let before = self.words.get(&observer).copied();
+        let news = before.is_none_or(|before| word > before);
+        if news {
+            self.words.insert(observer, word);
+        }
+        news
+    }
+
+    fn judge(&self, book: &Book, s: &Switchover) -> Finding {
+        let asked = book.committed(s.id.index).and_then(|entry| entry.envelope.as_ref());
+        let commands = asked.map_or(&[][..], |envelope| &envelope.commands);
+        let stands = commands.iter().any(|command| match (s.kind, command) {
+            (Kind::Automatic, Command::Decide { moves, .. }) => {
+                moves.iter().any(|m| m.group == s.group && m.to == s.to)
+            }
+            (Kind::Planned | Kind::Forced, Command::Switch(switch)) => {
+                switch.moved.group == s.group && switch.moved.to == s.to
+            }
+            _ => false,
+        });
+        if !stands {
+            return Err(format!("{} has no decision in the log at its index", s.id));
+        }
+        if s.kind == Kind::Forced {
+            return Ok(());
+        }
+        let counts = self.at_route.get(&s.id).map_or(&[][..], Vec::as_slice);
+        let mut why = format!("{} was routed by no step in the log", s.id);
+        for (question, votes) in counts {
+            match self.count(book, s, *question, votes) {
+                Ok(()) => return Ok(()),
+                Err(short) => why = format!("{} ({} {}): {short}", s.id, s.kind, question),
+            }
+        }
+        Err(why)
+    }
+
+    fn count(&self, book: &Book, s: &Switchover, question: QuestionId, votes: &Votes) -> Finding {
+        let settings = self.cluster.groups.get(&s.group).ok_or("an unknown group")?;
+        let critical = |name: &&ServiceName| {
+            self.cluster.services.get(*name).is_some_and(|service| service.critical)
+        };
+        let plane = |name| self.cluster.plane_index(name).ok_or("an unknown plane");
+        let (from, to) = (plane(&s.from)?, plane(&s.to)?);
+        let asked = book.entries.get(&(question.index, question.term)).map_or(0, |q| q.born);
+        let needed = majority(self.cluster.members.len());
+        for name in settings.services.iter().filter(critical) {
+            let up = voters(votes, name, to, HealthState::Up);
+            if up.len() < needed {
+                return Err(format!("{} of {needed} ballots say that {name} is up on {}", up.len(), s.to));
+            }
+            self.probed(book, votes, &up, (name, to), asked, true)?;
+        }
+        if s.kind == Kind::Planned {
+            return Ok(());
+        }
+        let mut sites: BTreeSet<&SiteName> = BTreeSet::new();
+        let mut out = false;
+        for name in settings.services.iter().filter(critical) {
+            let down = voters(votes, name, from, HealthState::Down);
+            sites.extend(down.iter().filter_map(|m| self.cluster.members.get(m)).map(|m| &m.site));
+            if down.len() >= needed {
+                out = true;
+                self.probed(book, votes, &down, (name, from), asked, false)?;
+            }
+        }
+        if !out {
+            return Err(format!("no critical service is down on {} by {needed} ballots", s.from));
+        }
+        let target_site = self.cluster.plane_site(&s.to);
+        if sites.len() < 2 || sites.iter().all(|site| Some(*site) == target_site) {
+            return Err("the ballots against the source come from one site".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Behind each of these votes stands a probe begun after the question, with that end.
+    fn probed(
+        &self,
+        book: &Book,
+        votes: &Votes,
+        voters: &[MemberId],
+        what: (&ServiceName, usize),
+        asked: Micros,
+        passed: bool,
+    ) -> Finding {
+        let (name, plane) = what;
+        let service = self.services.iter().position(|s| s == name).ok_or("an unknown service")?;
+        for member in voters {
+            let Some(vote) = votes.get(member) else { continue };
+            let said = vote.states.get(name).map_or(0, |(_, said)| *said);
+            let watched = (*member, vote.incarnation, service, plane);
+            let seen = book.probes.get(&watched).is_some_and(|probes| {
+                probes.iter().any(|p| p.passed == passed && p.began >= asked && p.ended <= said)
+            });
+            if !seen {
+                let what = if passed { "up" } else { "down" };
+                return Err(format!(
+                    "member {member} says {what} of {name} on plane {plane} without a probe since the \
+                     question"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn voters(votes: &Votes, service: &ServiceName, plane: usize, state: HealthState) -> Vec<MemberId> {
+    let says = |vote: &Vote| vote.states.get(service).is_some_and(|(pair, _)| pair.0[plane] == state);
+    votes.iter().filter(|(_, v)| !v.isolated && says(v)).map(|(member, _)| *member).collect()
+}
+
+impl Oracle for QuorumDecision {
+    fn name(&self) -> &'static str {
+        "quorum_decision"
+    }
+
+    fn committed(&mut self, _book: &Book, entry: &Committed) -> Finding {
+        let Some(envelope) = &entry.envelope else { return Ok(()) };
+        for command in &envelope.commands {
+            match command {
+                Command::Report { observer, incarnation, seq, .. } => {
+                    self.is_news(*observer, (*incarnation, *seq));
+                }
+                Command::Ballot { question, observer, incarnation, seq, isolated, states } => {
+                    if !self.is_news(*observer, (*incarnation, *seq)) {
+                        continue;
+                    }
+                    let votes = self.votes.entry(*question).or_default();
+                    let vote = votes.entry(*observer).or_default();
+                    if vote.incarnation != *incarnation {
+                        *vote = Vote { incarnation: *incarnation, ..Vote::default() };
+                    }
+                    vote.isolated = *isolated;
+                    let said = states.iter().map(|(name, pair)| (name.clone(), (*pair, entry.born)));
+                    vote.states.extend(said);
+                }
+                Command::Advance { switchover, event: Event::Route, question, .. } => {
+                    let question = question.unwrap_or(QuestionId { term: 0, index: 0 });
+                    let votes = self.votes.get(&question).cloned().unwrap_or_default();
+                    self.at_route.entry(*switchover).or_default().push((question, votes));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn published(&mut self, book: &Book, _at: Micros, node: usize, view: &View) -> Finding {
+        for (group, route) in view.routes.iter() {
+            let shown = self.shown.get(group).copied();
+            if shown.is_some_and(|shown| route.epoch <= shown) {
+                continue;
+            }
+            self.shown.insert(group.clone(), route.epoch);
+            let of_group: Vec<_> =
+                view.ledger.switchovers().values().filter(|s| s.group == *group).collect();
+            let moved = of_group.iter().filter(|s| s.epoch.is_some()).count();
+            let undone = of_group.iter().filter(|s| s.steps.iter().any(|x| x.step == "undoing")).count();
+            let changes = route.epoch.counter - 1;
+            if changes != (moved + undone) as u64 {
+                return Err(format!(
+                    "node {} shows epoch {} of {group}, but the ledger holds {moved} moves and {undone} \
+                     returns",
+                    node + 1,
+                    route.epoch
+                ));
+            }
+            for switchover in of_group.iter().filter(|s| s.epoch.is_some()) {
+                if self.judged.insert(switchover.id) {
+                    self.judge(book, switchover)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,132 @@
+//! P9, replayable: the kernel is a pure function of its inputs. The inputs of one process are kept, a fresh
+//! kernel takes them again, and its outputs must be the same, bit for bit.
+
+use crate::kernel::controller::{Boot, Controller, Input, Output, Response};
+use crate::kernel::domain::Moment;
+use crate::sim::trace::Digest;
+
+/// Inputs that are kept; a longer life is checked as far as this.
+const INPUTS_KEPT: usize = 60_000;
+
+/// The inputs of one process and what came of them.
+#[derive(Debug)]
+pub struct Recorder {
+    started: Moment,
+    boot: Boot,
+    inputs: Vec<(Moment, Input)>,
+    outputs: Digest,
+    full: bool,
+}
+
+impl Recorder {
+    /// A process starts.
+    pub fn new(started: Moment, boot: Boot) -> Self {
+        Self { started, boot, inputs: Vec::new(), outputs: Digest::default(), full: false }
+    }
+
+    /// It takes an input.
+    pub fn took(&mut self, now: Moment, input: &Input) {
+        self.full = self.inputs.len() >= INPUTS_KEPT;
+        if !self.full {
+            self.inputs.push((now, input.clone()));
+        }
+    }
+
+    /// An output came of the last input.
+    pub fn gave(&mut self, output: &Output) {
+        if !self.full {
+            digest_output(&mut self.outputs, output);
+        }
+    }
+
+    /// Runs it all again.
+    ///
+    /// # Errors
+    /// In words, when something else comes out.
+    pub fn replay(&self) -> Result<(), String> {
+        let mut again = Controller::start(self.started, self.boot.clone())?;
+        let mut outputs = Digest::default();
+        for (now, input) in &self.inputs {
+            again.handle(*now, input.clone());
+            while let Some(output) = again.poll() {
+                digest_output(&mut outputs, &output);
+            }
+        }
+        if outputs == self.outputs {
+            return Ok(());
+        }
+        Err(format!(
+            "node {} took {} inputs again, and gave other outputs",
+            self.boot.me,
+            self.inputs.len()
+        ))
+    }
+}
+
+/// Takes an output into a digest: everything in it that another node or a person can see.
+pub fn digest_output(into: &mut Digest, output: &Output) {
+    match output {
+        Output::Persist(batch) => {
+            into.word(1);
+            into.word(batch.number);
+            for entry in &batch.entries {
+                into.word(entry.index);
+                into.word(entry.term);
+                into.bytes(&entry.data);
+            }
+            if let Some(state) = batch.hard_state {
+                into.word(state.term);
+                into.word(state.vote);
+                into.word(state.commit);
+            }
+            if let Some(snapshot) = &batch.snapshot {
+                into.word(snapshot.index);
+                into.bytes(&snapshot.data);
+            }
+        }
+        Output::Send { to, frame, traffic } => {
+            into.word(2 + ((*traffic as u64) << 8));
+            into.word(to.0);
+            into.bytes(frame);
+        }
+        Output::Probe(order) => {
+            into.word(3);
+            into.word(order.id.0);
+            into.bytes(order.target.endpoint.host.as_bytes());
+        }
+        Output::Perform(order) => {
+            into.word(4);
+            into.word(order.id.0);
+        }
+        Output::Reply { id, response } => {
+            into.word(5);
+            into.word(id.0);
+            match response {
+                Response::Read(view) => into.word(view.applied),
+                Response::Accepted { switchover, .. } => into.bytes(switchover.as_bytes()),
+                Response::Done => into.word(1),
+                Response::Plan(plan) => into.bytes(plan.to.as_bytes()),
+                Response::Refused(refusal) => into.bytes(refusal.why.as_bytes()),
+                Response::Unknown { settle } => into.bytes(settle.as_bytes()),
+            }
+        }
+        Output::Publish(view) => {
+            into.word(6);
+            into.word(view.applied);
+            into.word(view.term);
+            into.word(u64::from(view.in_quorum));
+            for route in view.routes.values() {
+                into.bytes(route.plane.as_str().as_bytes());
+                into.word(route.epoch.counter);
+            }
+        }
+        Output::Event(event) => {
+            into.word(7);
+            into.bytes(event.text.as_bytes());
+        }
+        Output::WaitUntil(moment, timer) => {
+            into.word(8 + ((*timer as u64) << 8));
+            into.word(moment.as_micros());
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The two planes as probes see them: every service on each plane is up, or sick in one of the ways of the
+//! world, and every observer's way to each plane can be cut by itself.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use super::queue::{MS, Micros};
+use crate::kernel::domain::{Endpoint, GroupName, ProbeFault, ProbeKind, ProbeOrder, ServiceName};
+use crate::kernel::ledger::Cluster;
+
+/// How a service on a plane answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceState {
+    /// As it should.
+    Up,
+    /// Nobody listens: refused.
+    Dead,
+    /// Takes nothing, says nothing.
+    Hang,
+    /// Connects, and answers with an error.
+    Error,
+    /// Answers late, by this much.
+    Slow(Micros),
+}
+
+/// What an endpoint is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A service (its place in the order of names) on a plane.
+    Service {
+        /// 0 or 1.
+        plane: usize,
+        /// Place in the cluster's services.
+        service: usize,
+    },
+    /// A member, by its place.
+    Member(usize),
+}
+
+/// All services on both planes.
+#[derive(Clone, Debug)]
+pub struct Planes {
+    targets: BTreeMap<Endpoint, Target>,
+    names: Vec<ServiceName>,
+    groups: Vec<Option<GroupName>>,
+    critical: Vec<bool>,
+    states: [Vec<ServiceState>; 2],
+    /// By observer, then plane.
+    cut: Vec<[bool; 2]>,
+}
+
+/// What a probe meets at one instant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Met {
+    /// It ends after this long.
+    Answer(Micros, Result<(), ProbeFault>),
+    /// Nothing comes back.
+    Silence,
+}
+
+impl Planes {
+    /// Everything up, every way open.
+    pub fn new(cluster: &Cluster) -> Self {
+        let mut targets = BTreeMap::new();
+        for (service, settings) in cluster.services.values().enumerate() {
+            for check in settings.checks.values() {
+                for (name, target) in &check.targets {
+                    if let Some(plane) = cluster.plane_index(name) {
+                        let at = Target::Service { plane, service };
+                        targets.insert(target.endpoint.clone(), at);
+                    }
+                }
+            }
+        }
+        for (place, member) in cluster.members.values().enumerate() {
+            targets.insert(endpoint(member.member_address), Target::Member(place));
+        }
+        let group_of = |service: &ServiceName| {
+            cluster.groups.iter().find(|(_, g)| g.services.contains(service)).map(|(n, _)| n.clone())
+        };
+        let count = cluster.services.len();
+        Self {
+            targets,
+            names: cluster.services.keys().cloned().collect(),
+            groups: cluster.services.keys().map(group_of).collect(),
+            critical: cluster.services.values().map(|service| service.critical).collect(),
+            states: [vec![ServiceState::Up; count], vec![ServiceState::Up; count]],
+            cut: vec![[false; 2]; cluster.members.len()],
+        }
+    }
+
+    /// What stands at an endpoint; nothing for a foreign one.
+    pub fn target(&self, endpoint: &Endpoint) -> Option<Target> {
+        self.targets.get(endpoint).copied()
+    }
+
+    /// The services, in the order of their names.
+    pub fn services(&self) -> &[ServiceName] {
+        &self.names
+    }
+
+    /// Sets one service, or all of a plane.
+    pub fn set(&mut self, plane: usize, service: Option<usize>, state: ServiceState) {
+        for (place, now) in self.states[plane].iter_mut().enumerate() {
+            if service.is_none_or(|service| service == place) {
+                *now = state;
+            }
+        }
+    }
+
+    /// Cuts an observer's way to a plane, or opens it.
+    pub fn cut(&mut self, observer: usize, plane: usize, cut: bool) {
+        self.cut[observer][plane] = cut;
+    }
+
+    /// Opens every way.
+    pub fn open_all(&mut self) {
+        self.cut.fill([false; 2]);
+    }
+
+    /// Whether a plane truly serves a group: every critical service of it is up.
+    pub fn serves(&self, group: &GroupName, plane: usize) -> bool {
+        (0..self.names.len()).all(|place| {
+            let concerned = self.critical[place] && self.groups[place].as_ref() == Some(group);
+            !concerned || self.states[plane][place] == ServiceState::Up
+        })
+    }
+
+    /// Whether anything is wrong anywhere.
+    pub fn all_well(&self) -> bool {
+        self.states.iter().flatten().all(|state| *state == ServiceState::Up)
+            && self.cut.iter().flatten().all(|cut| !cut)
+    }
+
+    /// What a probe of a service meets now. `round_trip` is that of a well network.
+    pub fn meet(
+        &self,
+        observer: usize,
+        plane: usize,
+        service: usize,
+        order: &ProbeOrder,
+        round_trip: Micros,
+    ) -> Met {
+        if self.cut[observer][plane] {
+            return Met::Silence;
+        }
+        let answer = |after: Micros, outcome| Met::Answer(after, outcome);
+        match self.states[plane][service] {
+            ServiceState::Up => answer(round_trip, Ok(())),
+            ServiceState::Dead => answer(round_trip, Err(ProbeFault::Refused)),
+            ServiceState::Hang => Met::Silence,
+            ServiceState::Error => match order.target.kind {
+                ProbeKind::Tcp => answer(round_trip, Ok(())),
+                ProbeKind::Http(_) => {
+                    let what = "status 500, wanted 200 to 299".to_owned();
+                    answer(round_trip, Err(ProbeFault::WrongAnswer(what)))
+                }
+            },
+            ServiceState::Slow(late) => answer(round_trip + late, Ok(())),
+        }
+    }
+}
+
+/// A socket address as an endpoint.
+pub fn endpoint(address: SocketAddr) -> Endpoint {
+    Endpoint { host: address.ip().to_string(), port: address.port() }
+}
+
+/// A probe's timeout in true time.
+pub fn timeout_of(order: &ProbeOrder) -> Micros {
+    Micros::try_from(order.target.timeout.as_micros()).unwrap_or(Micros::MAX).max(MS)
+}

@@ -1,0 +1,377 @@
+//! Swarm testing (Groce et al., "Swarm testing", ISSTA 2012): each seed draws its own parameters and which
+//! faults exist at all. Two phases: faults; then a quorum is healed, what is outside of it stays broken for
+//! good, and the world must come to rest.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::action::{Action, Doom, Ways, Who};
+use super::client::Wish;
+use super::cluster::{NODES, Shape};
+use super::disk::Pace;
+use super::network::Weather;
+use super::plane::ServiceState;
+use super::queue::{MS, Micros, SECOND};
+use super::rng::{Rng, Stream};
+use super::world::Params;
+use crate::kernel::ledger::{Budget, FlapLimit, Mode};
+
+/// Faults begin here: the cluster has a leader and knows both planes.
+const FAULTS_FROM: Micros = 5 * SECOND;
+/// A quorum is healed here.
+pub const HEALED_AT: Micros = 40 * SECOND;
+/// The regular end of a run.
+pub const END: Micros = 60 * SECOND;
+/// A run that has not come to rest by now never will.
+pub const PATIENCE: Micros = 150 * SECOND;
+/// Fewest kinds of fault in a seed.
+const FEWEST: usize = 3;
+
+/// The kinds of fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// A plane dies, hangs or answers errors.
+    Plane,
+    /// One service on one plane is sick.
+    Service,
+    /// Both planes are sick at once.
+    BothPlanes,
+    /// An observer cannot see a plane.
+    Blind,
+    /// Processes are killed.
+    Crash,
+    /// All of them at once.
+    PowerFailure,
+    /// A process is killed right after a promise to a candidate.
+    CrashAfterVote,
+    /// A process is killed between two outputs.
+    CrashBetweenOutputs,
+    /// A process is killed while a write is under way.
+    CrashInWrite,
+    /// The leader dies together with a plane.
+    LeaderAndPlane,
+    /// A node is cut off.
+    CutOff,
+    /// The leader is.
+    LeaderCutOff,
+    /// One link is cut.
+    Cut,
+    /// One direction of one link is.
+    OneWay,
+    /// Messages are lost.
+    Loss,
+    /// Messages come twice, old ones late.
+    Duplicates,
+    /// Messages are held up.
+    Clog,
+    /// A process is paused.
+    Pause,
+    /// A process is paused between reading the clock and using it.
+    PauseAfterRead,
+    /// Clocks run wrong.
+    ClockRate,
+    /// Wall clocks jump.
+    WallStep,
+    /// A disk stands still.
+    DiskStall,
+    /// A disk fails.
+    DiskFail,
+    /// A disk lies about a sync.
+    DiskLie,
+    /// Probes are lost.
+    ProbeLoss,
+    /// The gateway's process dies.
+    Gateway,
+}
+
+impl Fault {
+    const ALL: [Self; 26] = [
+        Self::Plane,
+        Self::Service,
+        Self::BothPlanes,
+        Self::Blind,
+        Self::Crash,
+        Self::PowerFailure,
+        Self::CrashAfterVote,
+        Self::CrashBetweenOutputs,
+        Self::CrashInWrite,
+        Self::LeaderAndPlane,
+        Self::CutOff,
+        Self::LeaderCutOff,
+        Self::Cut,
+        Self::OneWay,
+        Self::Loss,
+        Self::Duplicates,
+        Self::Clog,
+        Self::Pause,
+        Self::PauseAfterRead,
+        Self::ClockRate,
+        Self::WallStep,
+        Self::DiskStall,
+        Self::DiskFail,
+        Self::DiskLie,
+        Self::ProbeLoss,
+        Self::Gateway,
+    ];
+    /// What the plain profile has.
+    const PLAIN: [Self; 6] =
+        [Self::Plane, Self::Service, Self::Crash, Self::CutOff, Self::Cut, Self::LeaderAndPlane];
+}
+
+/// One run, drawn.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The world's parameters.
+    pub params: Params,
+    /// Which faults exist.
+    pub faults: BTreeSet<Fault>,
+    /// What is done when.
+    pub actions: Vec<(Micros, Action)>,
+    /// Nodes of the healed quorum.
+    pub core: Vec<usize>,
+    /// A plane that is dead in the end, if any.
+    pub dead: Option<usize>,
+}
+
+impl Plan {
+    /// Draws the run of a seed.
+    pub fn draw(seed: u64) -> Self {
+        let mut rng = Rng::stream(seed, Stream::Swarm);
+        let faults = faults(&mut rng);
+        let has = |fault| faults.contains(&fault);
+        let (lossy, replaying, clogged) =
+            (has(Fault::Loss), has(Fault::Duplicates), has(Fault::Clog));
+        let lossy_probes = if has(Fault::ProbeLoss) { rng.between(5, 80) } else { 0 };
+        let params = Params {
+            shape: shape(&mut rng),
+            weather: Weather::draw(&mut rng, lossy, replaying, clogged),
+            pace: Pace::draw(&mut rng, has(Fault::DiskStall)),
+            probe_loss: u32::try_from(lossy_probes).unwrap_or(0),
+            drift_ppm: if has(Fault::ClockRate) { 4_000 } else { 100 },
+            ask_every: rng.between(100 * MS, 800 * MS),
+            operator: rng.chance(600),
+            replay: rng.chance(300),
+            ..Params::fair(seed)
+        };
+        let mut plan =
+            Self { params, faults, actions: Vec::new(), core: Vec::new(), dead: None };
+        plan.draw_faults(&mut Rng::stream(seed, Stream::Faults));
+        plan.draw_rest(&mut rng);
+        plan
+    }
+
+    fn draw_faults(&mut self, rng: &mut Rng) {
+        let kinds: Vec<Fault> = self.faults.iter().copied().collect();
+        let pause = rng.between(400 * MS, 4 * SECOND);
+        let mut at = FAULTS_FROM + rng.below(2 * SECOND);
+        while at < HEALED_AT - SECOND {
+            let kind = *rng.pick(&kinds);
+            self.strike(rng, kind, at);
+            at += pause / 4 + rng.below(2 * pause);
+        }
+    }
+
+    fn put(&mut self, at: Micros, action: Action) {
+        self.actions.push((at, action));
+    }
+
+    /// Puts one fault of this kind into the plan, and its end.
+    fn strike(&mut self, rng: &mut Rng, kind: Fault, at: Micros) {
+        let span = 200 * MS + rng.small(12 * SECOND);
+        let end = (at + span).min(HEALED_AT - MS);
+        let down = if rng.chance(500) { rng.between(MS, 50 * MS) } else { rng.small(6 * SECOND) };
+        let node = rng.place(NODES);
+        let who = if rng.chance(300) { Who::Leader } else { Who::Node(node) };
+        let other = (node + 1 + rng.place(NODES - 1)) % NODES;
+        match kind {
+            Fault::Plane | Fault::Service | Fault::BothPlanes | Fault::Blind => {
+                self.strike_planes(rng, kind, at, end, who);
+            }
+            Fault::Crash => self.put(at, Action::Crash { who, down: Some(down) }),
+            Fault::PowerFailure => {
+                for node in 0..NODES {
+                    let at = at + rng.below(3 * MS);
+                    let down = Some(down + rng.below(SECOND));
+                    self.put(at, Action::Crash { who: Who::Node(node), down });
+                }
+            }
+            Fault::CrashAfterVote => {
+                let doom = Doom::AfterVote;
+                let down = down.min(20 * MS);
+                self.put(at, Action::Doom { who: Who::All, doom, down });
+                // Something must make them vote.
+                self.put(at + MS, Action::CutOff { who: Who::Leader, ways: Ways::Both });
+                self.put(end, Action::Heal);
+            }
+            Fault::CrashBetweenOutputs => {
+                let doom = Doom::AfterOutputs(u32::try_from(rng.below(12)).unwrap_or(0));
+                self.put(at, Action::Doom { who, doom, down });
+            }
+            Fault::CrashInWrite => self.put(at, Action::Doom { who, doom: Doom::InWrite, down }),
+            Fault::LeaderAndPlane => {
+                self.strike_planes(rng, Fault::Plane, at, end, who);
+                let at = at + rng.small(3 * SECOND);
+                self.put(at, Action::Crash { who: Who::Leader, down: Some(down) });
+            }
+            Fault::CutOff | Fault::LeaderCutOff | Fault::Cut | Fault::OneWay => {
+                let action = match kind {
+                    Fault::CutOff => {
+                        Action::CutOff { who, ways: *rng.pick(&[Ways::Both, Ways::In, Ways::Out]) }
+                    }
+                    Fault::LeaderCutOff => {
+                        Action::CutOff { who: Who::Leader, ways: *rng.pick(&[Ways::Both, Ways::In]) }
+                    }
+                    _ => Action::Cut { from: node, to: other, one_way: kind == Fault::OneWay },
+                };
+                self.put(at, action);
+                self.put(end, Action::Heal);
+            }
+            Fault::Pause | Fault::PauseAfterRead => {
+                let after_read = kind == Fault::PauseAfterRead;
+                let span = span.min(5 * SECOND).min(end - at);
+                self.put(at, Action::Pause { who, span, after_read });
+            }
+            Fault::ClockRate => {
+                let ppm = i64::try_from(rng.between(0, 8_000)).unwrap_or(0) - 4_000;
+                self.put(at, Action::ClockRate { who, ppm });
+            }
+            Fault::WallStep => {
+                let by_ms = i64::try_from(rng.between(0, 7_200_000)).unwrap_or(0) - 3_600_000;
+                self.put(at, Action::WallStep { who, by_ms });
+            }
+            Fault::DiskStall => self.put(at, Action::DiskStall { who, span: span.min(4 * SECOND) }),
+            Fault::DiskFail => {
+                let mended = (span / 2).max(MS);
+                self.put(at, Action::DiskFail { who, mended });
+            }
+            Fault::DiskLie => {
+                let syncs = u32::try_from(rng.between(1, 5)).unwrap_or(1);
+                self.put(at, Action::DiskLie { who, syncs });
+            }
+            Fault::Gateway => {
+                self.put(at, Action::Gateway(false));
+                self.put(end, Action::Gateway(true));
+            }
+            // These are the weather, not events.
+            Fault::Loss | Fault::Duplicates | Fault::Clog | Fault::ProbeLoss => {}
+        }
+    }
+
+    fn strike_planes(&mut self, rng: &mut Rng, kind: Fault, at: Micros, end: Micros, who: Who) {
+        let plane = rng.place(2);
+        let late = rng.between(MS, 400 * MS);
+        let sick = *rng.pick(&[
+            ServiceState::Dead,
+            ServiceState::Dead,
+            ServiceState::Hang,
+            ServiceState::Error,
+            ServiceState::Slow(late),
+        ]);
+        let services = if self.params.shape.two_groups { 4 } else { 3 };
+        let service = (kind == Fault::Service).then(|| rng.place(services));
+        if kind == Fault::Blind {
+            self.put(at, Action::Blind { who, plane, on: true });
+            return self.put(end, Action::Heal);
+        }
+        let planes: &[usize] = if kind == Fault::BothPlanes { &[0, 1] } else { &[plane] };
+        for plane in planes {
+            self.put(at, Action::Plane { plane: *plane, service, state: sick });
+            // Some stay sick until the end of the faults.
+            let end = if rng.chance(700) { end } else { HEALED_AT };
+            self.put(end, Action::Plane { plane: *plane, service: None, state: ServiceState::Up });
+        }
+    }
+
+    /// The second phase: a quorum is healed, the rest is left broken for good.
+    fn draw_rest(&mut self, rng: &mut Rng) {
+        let outside = rng.chance(500).then(|| rng.place(NODES));
+        self.core = (0..NODES).filter(|node| Some(*node) != outside).collect();
+        self.dead = rng.chance(600).then(|| rng.place(2));
+        let at = HEALED_AT;
+        self.put(at, Action::Heal);
+        self.put(at, Action::Calm);
+        self.put(at, Action::Gateway(true));
+        for plane in 0..2 {
+            let dead = self.dead == Some(plane);
+            let state = if dead { ServiceState::Dead } else { ServiceState::Up };
+            self.put(at, Action::Plane { plane, service: None, state });
+        }
+        if let Some(node) = outside {
+            let who = Who::Node(node);
+            let action = match rng.below(4) {
+                0 => Action::Crash { who, down: None },
+                1 => Action::CutOff { who, ways: Ways::In },
+                2 => Action::CutOff { who, ways: Ways::Out },
+                _ => Action::CutOff { who, ways: Ways::Both },
+            };
+            self.put(at + MS, action);
+        }
+        for node in self.core.clone() {
+            self.put(at, Action::Start(Who::Node(node)));
+        }
+        // Nothing that an operator left behind may hold the cluster back.
+        for (n, node) in self.core.clone().into_iter().enumerate() {
+            let who = Who::Node(node);
+            let at = at + 3 * SECOND + n as u64 * SECOND;
+            let thaw = Wish::Freeze { groups: Vec::new(), on: false };
+            self.put(at, Action::Ask { who, wish: thaw });
+            for plane in super::cluster::PLANES {
+                let wish = Wish::Drain { plane: super::cluster::plane(plane), on: false };
+                self.put(at, Action::Ask { who, wish });
+            }
+        }
+    }
+
+    /// Whether the policy of this run lets the quorum move a group at any time: then the world must end well.
+    pub fn free(&self) -> bool {
+        let Shape { mode, budget, flap_limit, .. } = &self.params.shape;
+        *mode == Mode::Auto && budget.is_none() && flap_limit.is_none()
+    }
+}
+
+fn faults(rng: &mut Rng) -> BTreeSet<Fault> {
+    if rng.chance(200) {
+        return Fault::PLAIN.into_iter().collect();
+    }
+    let keep = u32::try_from(rng.between(120, 700)).unwrap_or(300);
+    let mut faults: BTreeSet<Fault> =
+        Fault::ALL.into_iter().filter(|_| rng.chance(keep)).collect();
+    // The product is there for planes that die: most runs have one.
+    if rng.chance(900) {
+        faults.insert(Fault::Plane);
+    }
+    while faults.len() < FEWEST || faults.iter().all(|fault| fault.is_weather()) {
+        faults.insert(*rng.pick(&Fault::ALL));
+    }
+    faults
+}
+
+impl Fault {
+    const fn is_weather(self) -> bool {
+        matches!(self, Self::Loss | Self::Duplicates | Self::Clog | Self::ProbeLoss)
+    }
+}
+
+fn shape(rng: &mut Rng) -> Shape {
+    let ms = Duration::from_millis;
+    let budget = Budget {
+        switches: u32::try_from(rng.between(1, 3)).unwrap_or(1),
+        window: Duration::from_secs(rng.between(5, 60)),
+    };
+    let flaps = FlapLimit {
+        downs: u32::try_from(rng.between(2, 4)).unwrap_or(2),
+        window: Duration::from_secs(rng.between(5, 30)),
+    };
+    let thresholds = u32::try_from(rng.between(1, 3)).unwrap_or(2);
+    Shape {
+        mode: if rng.chance(950) { Mode::Auto } else { *rng.pick(&[Mode::Ask, Mode::Observe]) },
+        dwell: ms(rng.between(0, 6_000)),
+        budget: rng.chance(250).then_some(budget),
+        flap_limit: rng.chance(250).then_some(flaps),
+        interval: ms(*rng.pick(&[200, 500, 1_000])),
+        fall_rise: (thresholds, thresholds),
+        election_max: ms(*rng.pick(&[600, 1_000, 2_000])),
+        two_groups: rng.chance(400),
+        ..Shape::default()
+    }
+}

@@ -1,0 +1,240 @@
+//! What a node wants is done to the world.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Event, ProbeUnderWay, World};
+use crate::kernel::consensus::PersistBatch;
+use crate::kernel::controller::{
+    Effect, EffectOrder, Input, Level, Output, Receipt, ReceiptOutcome, RequestId, Response,
+    Traffic, View,
+};
+use crate::kernel::domain::{MemberId, ProbeOrder};
+use crate::sim::action::Doom;
+use crate::sim::client::Heard;
+use crate::sim::cluster::NODES;
+use crate::sim::counts::Class;
+use crate::sim::oracle::Finding;
+use crate::sim::plane::{Met, Target, timeout_of};
+use crate::sim::queue::{MS, Micros};
+use crate::sim::trace::Note;
+
+impl World {
+    pub(super) fn carry_out(&mut self, place: usize, output: Output) {
+        match output {
+            Output::Persist(batch) => self.order_write(place, batch),
+            Output::Send { to, frame, traffic } => self.send(place, to, frame, traffic),
+            Output::Probe(order) => self.begin_probe(place, order),
+            Output::Perform(order) => self.perform(place, order),
+            Output::Reply { id, response } => self.answer(place, id, &response),
+            Output::Publish(view) => self.publish(place, view),
+            Output::Event(event) => {
+                if event.kind == "decision" && event.text.starts_with("hold") {
+                    self.see(Class::HeldDecision);
+                    self.watch.held(self.now, event.group.as_ref());
+                }
+                if event.kind == "question" {
+                    self.watch.asked(self.now);
+                }
+                if event.level >= Level::Info {
+                    self.note(Note::Said(place, event.kind, event.text));
+                }
+            }
+            Output::WaitUntil(moment, _) => {
+                let node = &mut self.nodes[place];
+                node.wake = node.clock.when(moment).unwrap_or(Micros::MAX);
+            }
+        }
+    }
+
+    fn order_write(&mut self, place: usize, batch: PersistBatch) {
+        self.book.ordered(self.now, place, &batch);
+        self.ask_oracles(|oracle, book| oracle.ordered(book, place, &batch));
+        let entries = batch.entries.len();
+        if self.params.trace || entries > 0 {
+            self.note(Note::Ordered(place, batch.number, entries));
+        }
+        let node = &mut self.nodes[place];
+        let newer = batch.hard_state.is_some_and(|state| state.term > node.term);
+        if let Some(state) = batch.hard_state {
+            node.term = state.term;
+        }
+        if newer {
+            node.promise = Some(batch.number);
+        }
+        let at = node.disk.order(self.now, batch, &mut self.streams.disk);
+        let life = node.life;
+        self.queue.put(at, Event::Stored { node: place, life });
+        if let Some((Doom::InWrite, down)) = self.nodes[place].doom {
+            self.crash_for(place, down);
+        }
+    }
+
+    /// A write completed, or failed.
+    pub(super) fn stored(&mut self, place: usize) {
+        match self.nodes[place].disk.complete() {
+            Ok(None) => {}
+            Ok(Some(batch)) => {
+                if !self.nodes[place].disk.honest() {
+                    self.see(Class::LyingSync);
+                }
+                self.book.stored(place, &batch);
+                self.feed(place, Input::Persisted { number: batch.number });
+            }
+            Err(why) => {
+                let node = &mut self.nodes[place];
+                if !node.disk_failed {
+                    node.disk_failed = true;
+                    self.see(Class::FailedSync);
+                    self.note(Note::Node(place, "has a failed disk"));
+                    self.feed(place, Input::DiskFailed(why));
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, from: usize, to: MemberId, frame: Bytes, traffic: Traffic) {
+        let Some(to) = usize::try_from(to.0).ok().and_then(|id| id.checked_sub(1)) else { return };
+        if to >= NODES {
+            return;
+        }
+        let fate = self.network.fate(&mut self.streams.network);
+        if fate.first.is_none() {
+            self.see(Class::LostMessage);
+        }
+        for delay in [fate.first, fate.again].into_iter().flatten() {
+            let event = Event::Deliver { from, to, frame: Bytes::clone(&frame) };
+            self.queue.put(self.now + delay, event);
+        }
+        if fate.again.is_some() {
+            self.see(Class::DuplicateMessage);
+        }
+        if traffic == Traffic::Bulk {
+            let delivered = fate.first.is_some() && !self.network.is_cut(from, to);
+            let input = Input::BulkSent { to: MemberId(to as u64 + 1), delivered };
+            self.local(from, fate.first.unwrap_or(MS) * 2, input);
+        }
+    }
+
+    /// A frame arrives, if its link is open and somebody is there.
+    pub(super) fn deliver(&mut self, from: usize, to: usize, frame: Bytes) {
+        if self.network.is_cut(from, to) {
+            return;
+        }
+        if self.nodes[to].lives() {
+            self.feed(to, Input::Peer { from: MemberId(from as u64 + 1), frame });
+        } else if !self.network.is_cut(to, from) {
+            // The connection is refused, and the sender's shell knows.
+            self.local(from, MS / 2, Input::PeerUnreachable(MemberId(to as u64 + 1)));
+        }
+    }
+
+    /// Something that only this process waits for.
+    pub(super) fn local(&mut self, place: usize, after: Micros, input: Input) {
+        let life = self.nodes[place].life;
+        let event = Event::Local { node: place, life, input: Box::new(input) };
+        self.queue.put(self.now + after, event);
+    }
+
+    fn begin_probe(&mut self, place: usize, order: ProbeOrder) {
+        let began = (self.nodes[place].clock.read(self.now), self.now);
+        let (after, outcome) = self.meet(place, &order);
+        let life = self.nodes[place].life;
+        let probe = Box::new(ProbeUnderWay { order, began, outcome });
+        self.queue.put(self.now + after, Event::Probed { node: place, life, probe });
+    }
+
+    /// What a probe meets: when there is something to say, and what, if that is certain already.
+    fn meet(
+        &mut self,
+        place: usize,
+        order: &ProbeOrder,
+    ) -> (Micros, Option<Result<(), crate::kernel::domain::ProbeFault>>) {
+        use crate::kernel::domain::ProbeFault;
+        let timeout = timeout_of(order);
+        let round_trip = 300 + self.streams.planes.small(4 * MS);
+        let silence = (timeout, Some(Err(ProbeFault::TimedOut)));
+        match self.planes.target(&order.target.endpoint) {
+            Some(Target::Service { plane, service }) => {
+                if self.streams.planes.chance(self.params.probe_loss) {
+                    self.note_lost_probe();
+                    return silence;
+                }
+                match self.planes.meet(place, plane, service, order, round_trip) {
+                    // An answer is looked at again when it would arrive.
+                    Met::Answer(after, Ok(())) if after < timeout => (after, None),
+                    Met::Answer(after, Err(fault)) if after < timeout => (after, Some(Err(fault))),
+                    Met::Answer(..) | Met::Silence => silence,
+                }
+            }
+            Some(Target::Member(other)) => {
+                if self.network.is_cut(place, other) || self.network.is_cut(other, place) {
+                    silence
+                } else if self.nodes[other].lives() {
+                    (round_trip, Some(Ok(())))
+                } else {
+                    (round_trip, Some(Err(ProbeFault::Refused)))
+                }
+            }
+            None => (round_trip, Some(Err(ProbeFault::Refused))),
+        }
+    }
+
+    /// Asks a DNS server over the network, or knocks at the front door.
+    fn perform(&mut self, place: usize, order: EffectOrder) {
+        let EffectOrder { id, effect, timeout } = order;
+        let timeout = Micros::try_from(timeout.as_micros()).unwrap_or(Micros::MAX);
+        match effect {
+            Effect::AskDns { member, name, .. } => {
+                let late = Receipt { id, outcome: Err("timed out".to_owned()) };
+                self.local(place, timeout, Input::Receipt(late));
+                let to = usize::try_from(member.0).unwrap_or(0).saturating_sub(1).min(NODES - 1);
+                let delay = self.network.fate(&mut self.streams.network).first;
+                if let Some(delay) = delay {
+                    let life = self.nodes[place].life;
+                    let asked = Event::DnsAsked { from: place, life, to, effect: id, name };
+                    self.queue.put(self.now + delay, asked);
+                }
+            }
+            Effect::KnockFrontDoor { .. } => {
+                let outcome = if self.gateway.up {
+                    Ok(ReceiptOutcome::FrontDoor)
+                } else {
+                    Err("connection refused".to_owned())
+                };
+                self.local(place, MS, Input::Receipt(Receipt { id, outcome }));
+            }
+        }
+    }
+
+    /// A reply leaves the node; it may still be lost on its way to the client.
+    fn answer(&mut self, _place: usize, id: RequestId, response: &Response) {
+        let Some(op) = self.requests.remove(&id) else { return };
+        if let Response::Accepted { repeated: true, .. } = response {
+            self.see(Class::RepeatedRequest);
+        }
+        let after = 100 + self.streams.workload.small(2 * MS);
+        let heard = Heard::from(response);
+        self.queue.put(self.now + after, Event::ClientHears { op, heard });
+    }
+
+    fn publish(&mut self, place: usize, view: Arc<View>) {
+        let now = self.now;
+        self.note(Note::Published(place, view.applied, view.term));
+        let new = self.book.applied(place, view.applied);
+        for at in new {
+            let entry = self.book.chain[at].clone();
+            self.ask_oracles(|oracle, book| -> Finding { oracle.committed(book, &entry) });
+        }
+        self.ask_oracles(|oracle, book| oracle.published(book, now, place, &view));
+        let partition = self.network.any_cut();
+        self.watch.published(now, place, &view, partition, &mut self.counts);
+        let follows = self.gateway.follows == place;
+        self.nodes[place].view = Some(view);
+        if follows {
+            let lag = MS + self.streams.planes.small(30 * MS);
+            self.queue.put(now + lag, Event::GatewayTake { from: place });
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! The world: three controllers with their clocks and disks, the network between them, the planes they watch, a
+//! gateway that follows, clients that ask; one thread, one queue, virtual time.
+
+mod acting;
+mod carrying;
+mod node;
+mod outside;
+mod running;
+mod watching;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+pub use watching::{Mark, Watch};
+
+use super::action::Action;
+use super::client::{Heard, Op, Wish};
+use super::cluster::{self, NODES, Shape};
+use super::counts::{Class, Counts};
+use super::disk::{Pace, Storage};
+use super::gateway::Gateway;
+use super::network::{Network, Weather};
+use super::oracle::{self, Book, End, Finding, Oracle};
+use super::plane::Planes;
+use super::queue::{Micros, Queue};
+use super::rng::{Rng, Stream};
+use super::trace::{Note, Trace};
+use crate::kernel::controller::{EffectId, Input, RequestId};
+use crate::kernel::domain::{Moment, ProbeFault, ProbeOrder};
+use crate::kernel::ledger::Cluster;
+use node::Node;
+
+/// Everything that is drawn or given before a run.
+#[derive(Clone, Debug)]
+pub struct Params {
+    /// The seed of every stream.
+    pub seed: u64,
+    /// The cluster's settings.
+    pub shape: Shape,
+    /// The network between members.
+    pub weather: Weather,
+    /// The disks.
+    pub pace: Pace,
+    /// Probes in a thousand whose packets are lost.
+    pub probe_loss: u32,
+    /// Largest error of a clock's rate, in millionths.
+    pub drift_ppm: i64,
+    /// Mean time between two requests of the client; none when 0.
+    pub ask_every: Micros,
+    /// Whether the client also switches, freezes and drains.
+    pub operator: bool,
+    /// Whether one process's inputs are kept and replayed.
+    pub replay: bool,
+    /// Whether every event is kept for a trace.
+    pub trace: bool,
+    /// Whether disks carry the store of production; the model log otherwise.
+    pub redb: bool,
+}
+
+impl Params {
+    /// Nothing goes wrong by itself.
+    pub fn fair(seed: u64) -> Self {
+        Self {
+            seed,
+            shape: Shape::default(),
+            weather: Weather::FAIR,
+            pace: Pace::FAIR,
+            probe_loss: 0,
+            drift_ppm: 50,
+            ask_every: 0,
+            operator: false,
+            replay: true,
+            trace: false,
+            redb: false,
+        }
+    }
+
+    fn storage_of(&self, place: usize) -> Storage {
+        if self.redb {
+            let mut rng = Rng::stream(self.seed ^ (place as u64 + 1), Stream::Disk);
+            Storage::Redb(rng.draw())
+        } else {
+            Storage::Model
+        }
+    }
+}
+
+/// What an oracle found, or a panic of the kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The oracle's name, or `panic`.
+    pub oracle: &'static str,
+    /// What is wrong.
+    pub what: String,
+    /// True time.
+    pub at: Micros,
+}
+
+/// What will happen.
+#[derive(Debug)]
+enum Event {
+    Wake { node: usize, life: u32 },
+    Deliver { from: usize, to: usize, frame: Bytes },
+    Local { node: usize, life: u32, input: Box<Input> },
+    Stored { node: usize, life: u32 },
+    Probed { node: usize, life: u32, probe: Box<ProbeUnderWay> },
+    DnsAsked { from: usize, life: u32, to: usize, effect: EffectId, name: String },
+    Resume { node: usize, life: u32 },
+    Start { node: usize, life: u32 },
+    WallClock { node: usize, life: u32 },
+    GatewayTick,
+    GatewayTake { from: usize },
+    ClientNext,
+    ClientAsks { op: usize, node: usize },
+    ClientHears { op: usize, heard: Heard },
+    ClientGivesUp { op: usize, tries: u32 },
+    Act(Action),
+}
+
+#[derive(Debug)]
+struct ProbeUnderWay {
+    order: ProbeOrder,
+    /// On the node's clock, and in true time.
+    began: (Moment, Micros),
+    /// What is known already; nothing while an answer is on its way.
+    outcome: Option<Result<(), ProbeFault>>,
+}
+
+/// The streams of randomness that a running world draws from.
+#[derive(Debug)]
+struct Streams {
+    network: Rng,
+    disk: Rng,
+    clock: Rng,
+    workload: Rng,
+    planes: Rng,
+}
+
+/// The world.
+#[derive(Debug)]
+pub struct World {
+    now: Micros,
+    params: Params,
+    cluster: Arc<Cluster>,
+    queue: Queue<Event>,
+    nodes: Vec<Node>,
+    network: Network,
+    planes: Planes,
+    gateway: Gateway,
+    history: Vec<Op>,
+    /// Requests that a process has: which op.
+    requests: BTreeMap<RequestId, usize>,
+    next_request: u64,
+    streams: Streams,
+    oracles: Vec<Box<dyn Oracle>>,
+    book: Book,
+    watch: Watch,
+    counts: Counts,
+    trace: Trace,
+    violation: Option<Violation>,
+    asking: bool,
+    turns: u64,
+}
+
+impl World {
+    /// Builds a world and starts its nodes.
+    pub fn new(params: Params) -> Self {
+        let cluster = Arc::new(cluster::cluster(&params.shape));
+        let seed = params.seed;
+        let stream = |which| Rng::stream(seed, which);
+        let streams = Streams {
+            network: stream(Stream::Network),
+            disk: stream(Stream::Disk),
+            clock: stream(Stream::Clock),
+            workload: stream(Stream::Workload),
+            planes: stream(Stream::Planes),
+        };
+        let mut world = Self {
+            now: 0,
+            cluster: Arc::clone(&cluster),
+            queue: Queue::default(),
+            nodes: Vec::new(),
+            network: Network::new(NODES, params.weather),
+            planes: Planes::new(&cluster),
+            gateway: Gateway::new("front"),
+            history: Vec::new(),
+            requests: BTreeMap::new(),
+            next_request: 0,
+            streams,
+            oracles: oracle::all(&cluster),
+            book: Book::new(NODES),
+            watch: Watch::default(),
+            counts: Counts::default(),
+            trace: Trace::new(params.trace),
+            violation: None,
+            asking: params.ask_every > 0,
+            turns: 0,
+            params,
+        };
+        world.note_truth();
+        for place in 0..NODES {
+            let node = Node::new(place, &mut world.streams.clock, &world.params);
+            world.nodes.push(node);
+            world.start(place);
+        }
+        world.queue.put(0, Event::GatewayTick);
+        if world.asking {
+            world.queue.put(super::queue::SECOND, Event::ClientNext);
+        }
+        world
+    }
+
+    /// True time.
+    pub const fn now(&self) -> Micros {
+        self.now
+    }
+
+    /// The cluster under test.
+    pub const fn cluster(&self) -> &Arc<Cluster> {
+        &self.cluster
+    }
+
+    /// The planes.
+    pub const fn planes(&self) -> &Planes {
+        &self.planes
+    }
+
+    /// The gateway.
+    pub const fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
+    /// What was seen.
+    pub const fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// What happened, in a few marks.
+    pub const fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    /// The digest and the last events.
+    pub const fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// What went wrong, if anything did.
+    pub const fn violation(&self) -> Option<&Violation> {
+        self.violation.as_ref()
+    }
+
+    /// Does something at a true time.
+    pub fn act_at(&mut self, at: Micros, action: Action) {
+        self.queue.put(at.max(self.now), Event::Act(action));
+    }
+
+    /// Runs until a true time, or until something goes wrong; `after` is called after each event.
+    pub fn run_until(&mut self, until: Micros, mut after: impl FnMut(&mut Self)) {
+        while self.violation.is_none() {
+            let Some((at, event)) = self.queue.take(until) else {
+                self.now = until.max(self.now);
+                return;
+            };
+            self.now = at;
+            self.happen(event);
+            after(self);
+        }
+    }
+
+    /// Ends the run: the last questions of the oracles, and the replay.
+    pub fn end(&mut self, rested: bool) {
+        for node in 0..NODES {
+            self.replay(node);
+            let disk = self.nodes[node].disk.counts();
+            self.counts.add(Class::TornPage, disk.torn_pages);
+            self.counts.add(Class::LostPage, disk.lost_tails);
+        }
+        if self.violation.is_some() {
+            return;
+        }
+        let healthy = self.healthy();
+        let end = End { history: &self.history, healthy, rested, at: self.now };
+        let mut finding = None;
+        for oracle in &mut self.oracles {
+            if let Err(what) = oracle.ended(&self.book, &end) {
+                finding = Some((oracle.name(), what));
+                break;
+            }
+        }
+        if let Some((oracle, what)) = finding {
+            self.report(oracle, what);
+        }
+    }
+
+    fn report(&mut self, oracle: &'static str, what: String) {
+        if self.violation.is_none() {
+            self.violation = Some(Violation { oracle, what, at: self.now });
+        }
+    }
+
+    /// Asks every oracle.
+    fn ask_oracles(&mut self, ask: impl Fn(&mut dyn Oracle, &Book) -> Finding) {
+        let mut finding = None;
+        for oracle in &mut self.oracles {
+            if let Err(what) = ask(oracle.as_mut(), &self.book) {
+                finding = Some((oracle.name(), what));
+                break;
+            }
+        }
+        if let Some((oracle, what)) = finding {
+            self.report(oracle, what);
+        }
+    }
+
+    fn note(&mut self, note: Note) {
+        self.trace.note(self.now, note);
+    }
+
+    fn see(&mut self, class: Class) {
+        self.counts.see(class);
+    }
+
+    /// Which op a wish becomes; it is asked at once.
+    fn wish(&mut self, node: usize, wish: Wish) {
+        let serial = self.history.len() as u64;
+        let asked = self.now;
+        self.history.push(Op { serial, wish, asked, tries: 0, answered: None, heard: None });
+        self.ask(self.history.len() - 1, node);
+    }
+}

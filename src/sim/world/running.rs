@@ -1,0 +1,101 @@
+//! Events happen.
+
+use std::sync::Arc;
+
+use super::{Event, World};
+use crate::kernel::controller::View;
+use crate::sim::cluster::NODES;
+use crate::sim::queue::Micros;
+
+impl World {
+    pub(super) fn happen(&mut self, event: Event) {
+        match event {
+            Event::Wake { node, life } if self.runs(node, life) => self.woken(node),
+            Event::Deliver { from, to, frame } => self.deliver(from, to, frame),
+            Event::Local { node, life, input } if self.runs(node, life) => self.feed(node, *input),
+            Event::Stored { node, life } if self.runs(node, life) => self.stored(node),
+            Event::Probed { node, life, probe } if self.runs(node, life) => {
+                self.probed(node, probe);
+            }
+            Event::DnsAsked { from, life, to, effect, name } => {
+                self.dns_asked(from, life, to, effect, &name);
+            }
+            Event::Resume { node, life } if self.runs(node, life) => self.resume(node),
+            Event::Start { node, life } if self.nodes[node].life == life => self.start(node),
+            Event::WallClock { node, life } if self.runs(node, life) => self.tell_wall(node),
+            Event::GatewayTick => self.gateway_tick(),
+            Event::GatewayTake { from } => self.gateway_take(from),
+            Event::ClientNext => self.client_next(),
+            Event::ClientAsks { op, node } => self.client_asks(op, node),
+            Event::ClientHears { op, heard } => self.client_hears(op, heard),
+            Event::ClientGivesUp { op, tries } => self.client_gives_up(op, tries),
+            Event::Act(action) => self.act(action),
+            // For a process that is no more.
+            Event::Wake { .. }
+            | Event::Local { .. }
+            | Event::Stored { .. }
+            | Event::Probed { .. }
+            | Event::Resume { .. }
+            | Event::Start { .. }
+            | Event::WallClock { .. } => {}
+        }
+    }
+
+    fn runs(&self, node: usize, life: u32) -> bool {
+        self.nodes[node].life == life && self.nodes[node].lives()
+    }
+
+    /// Who leads, by the highest term.
+    pub fn leader(&self) -> Option<usize> {
+        let leads = |place: &usize| {
+            let controller = self.nodes[*place].controller.as_ref()?;
+            controller.is_leader().then(|| (controller.term(), *place))
+        };
+        (0..NODES).filter_map(|place| leads(&place)).max().map(|(_, place)| place)
+    }
+
+    /// What a node shows, if it lives.
+    pub fn view(&self, node: usize) -> Option<&Arc<View>> {
+        self.nodes[node].view.as_ref()
+    }
+
+    /// Whether a node's process lives.
+    pub fn lives(&self, node: usize) -> bool {
+        self.nodes[node].lives()
+    }
+
+    /// The views of nodes that live and reach another one that does, both ways.
+    pub(super) fn healthy(&self) -> Vec<Arc<View>> {
+        let well = |node: usize| {
+            let node = &self.nodes[node];
+            node.lives() && node.pause.is_none() && !node.disk_failed
+        };
+        let linked = |a: usize, b: usize| {
+            a != b && well(b) && !self.network.is_cut(a, b) && !self.network.is_cut(b, a)
+        };
+        (0..NODES)
+            .filter(|a| well(*a) && (0..NODES).any(|b| linked(*a, b)))
+            .filter_map(|a| self.nodes[a].view.clone())
+            .collect()
+    }
+
+    /// Since when a plane has not served each group, as the oracles may know.
+    pub(super) fn note_truth(&mut self) {
+        let now: Micros = self.now;
+        for group in self.cluster.groups.keys() {
+            let since = self.book.bad_since.entry(group.clone()).or_default();
+            for (plane, since) in since.iter_mut().enumerate() {
+                if self.planes.serves(group, plane) {
+                    *since = None;
+                } else if since.is_none() {
+                    *since = Some(now);
+                }
+            }
+        }
+        if !self.planes.all_well() {
+            self.book.well_since = None;
+        } else if self.book.well_since.is_none() {
+            self.book.well_since = Some(now);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What happened, in a few marks: for scenarios, and for the classes of a campaign.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::kernel::controller::View;
+use crate::kernel::domain::{GroupName, PlaneName, Route, SwitchoverId};
+use crate::kernel::switchover::{Kind, State};
+use crate::sim::counts::{Class, Counts};
+use crate::sim::queue::Micros;
+
+/// Something worth knowing of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// A leader asked the observers.
+    Question,
+    /// A leader held a decision.
+    Held(Option<GroupName>),
+    /// A switchover was begun.
+    Decided(GroupName, Kind, PlaneName),
+    /// Its route stands in the ledger.
+    Routed(GroupName, Kind, PlaneName),
+    /// A switchover ended.
+    Ended(GroupName, State),
+    /// A switchover took a step under another leader than the one before.
+    Resumed(GroupName),
+    /// A node shows a group on a plane.
+    Shown(usize, GroupName, PlaneName),
+    /// A gateway sends a group to a plane.
+    Gateway(GroupName, PlaneName),
+    /// Another node leads.
+    Leader(usize),
+    /// A process died.
+    Crashed(usize),
+}
+
+/// The marks of a run.
+#[derive(Debug, Default)]
+pub struct Watch {
+    /// In order of time.
+    pub marks: Vec<(Micros, Mark)>,
+    applied: u64,
+    states: BTreeMap<SwitchoverId, (State, bool)>,
+    shown: BTreeMap<(usize, GroupName), PlaneName>,
+    gateway: BTreeMap<GroupName, PlaneName>,
+    leader: (u64, usize),
+    routes: BTreeMap<usize, Arc<BTreeMap<GroupName, Route>>>,
+}
+
+/// Marks that are kept; a run has some hundreds.
+const MARKS: usize = 100_000;
+
+impl Watch {
+    fn mark(&mut self, at: Micros, mark: Mark) {
+        if self.marks.len() < MARKS {
+            self.marks.push((at, mark));
+        }
+    }
+
+    pub(super) fn asked(&mut self, at: Micros) {
+        self.mark(at, Mark::Question);
+    }
+
+    pub(super) fn held(&mut self, at: Micros, group: Option<&GroupName>) {
+        self.mark(at, Mark::Held(group.cloned()));
+    }
+
+    pub(super) fn crashed(&mut self, at: Micros, node: usize) {
+        self.routes.remove(&node);
+        self.mark(at, Mark::Crashed(node));
+    }
+
+    pub(super) fn gateway(&mut self, at: Micros, group: &GroupName, plane: &PlaneName) {
+        if self.gateway.get(group) != Some(plane) {
+            self.gateway.insert(group.clone(), plane.clone());
+            self.mark(at, Mark::Gateway(group.clone(), plane.clone()));
+        }
+    }
+
+    pub(super) fn led(&mut self, at: Micros, node: usize, term: u64, counts: &mut Counts) {
+        if term > self.leader.0 {
+            if self.leader.0 > 0 && self.leader.1 != node {
+                counts.see(Class::LeaderChange);
+            }
+            self.leader = (term, node);
+            self.mark(at, Mark::Leader(node));
+        }
+    }
+
+    pub(super) fn published(
+        &mut self,
+        at: Micros,
+        node: usize,
+        view: &Arc<View>,
+        partition: bool,
+        counts: &mut Counts,
+    ) {
+        // The map of routes is another one whenever it changed.
+        let before = self.routes.insert(node, Arc::clone(&view.routes));
+        if before.is_none_or(|before| !Arc::ptr_eq(&before, &view.routes)) {
+            for (group, route) in view.routes.iter() {
+                let key = (node, group.clone());
+                if self.shown.get(&key) != Some(&route.plane) {
+                    self.shown.insert(key, route.plane.clone());
+                    self.mark(at, Mark::Shown(node, group.clone(), route.plane.clone()));
+                }
+            }
+        }
+        if view.applied > self.applied {
+            self.applied = view.applied;
+            self.switchovers(at, view, partition, counts);
+        }
+    }
+
+    fn switchovers(&mut self, at: Micros, view: &View, partition: bool, counts: &mut Counts) {
+        for s in view.ledger.switchovers().values() {
+            let before = self.states.get(&s.id).copied();
+            if before.is_some_and(|(state, _)| state == s.state) {
+                continue;
+            }
+            let (group, to) = (s.group.clone(), s.to.clone());
+            let mut terms = s.steps.iter().map(|step| step.term);
+            let first = terms.next();
+            let resumed = terms.any(|term| Some(term) != first);
+            let had_resumed = before.is_some_and(|(_, resumed)| resumed);
+            self.states.insert(s.id, (s.state, resumed));
+            if before.is_none() {
+                self.mark(at, Mark::Decided(group.clone(), s.kind, to.clone()));
+            }
+            if resumed && !had_resumed {
+                counts.see(Class::LeaderChangeInMidSwitch);
+                self.mark(at, Mark::Resumed(group.clone()));
+            }
+            let routed_before = before.is_some_and(|(state, _)| {
+                !matches!(state, State::Planned | State::Prechecking)
+            });
+            if s.epoch.is_some() && !routed_before {
+                self.mark(at, Mark::Routed(group.clone(), s.kind, to));
+                counts.see(if s.kind == Kind::Automatic {
+                    Class::AutomaticSwitchover
+                } else {
+                    Class::OperatorSwitchover
+                });
+                if s.kind == Kind::Automatic && partition {
+                    counts.see(Class::SwitchoverInPartition);
+                }
+            }
+            if s.state.ended() {
+                self.mark(at, Mark::Ended(group, s.state));
+            }
+        }
+    }
+}
