@@ -157,7 +157,8 @@ impl Controller {
         self.observing.asked.remove(&id);
     }
 
-    /// The ledger now holds this of `observer`: what was mine and still differs is sent again.
+    /// The ledger now holds this of `observer`. What was mine and differs is sent again: it became untrue on
+    /// its way, and while it was on its way nothing seemed to differ.
     pub(super) fn on_reported(&mut self, observer: MemberId, services: &[ServiceName]) {
         if observer != self.me {
             return;
@@ -170,6 +171,24 @@ impl Controller {
         for service in services {
             if self.report_differs(service).is_none() {
                 self.observing.pending.remove(service);
+            } else if self.observing.pending.insert(service.clone()) {
+                self.observing.fresh = true;
+            }
+        }
+    }
+
+    /// The ledger now holds a ballot with these services: the same, for the ballots of this observer.
+    pub(super) fn on_voted(&mut self, id: QuestionId, services: &[ServiceName]) {
+        let Some(asked) = self.observing.asked.get_mut(&id) else { return };
+        let Some(question) = self.ledger.questions().get(&id) else { return };
+        let held = question.ballots.get(&self.me);
+        let Some(held) = held.filter(|ballot| ballot.incarnation == self.incarnation) else {
+            return;
+        };
+        for (service, pair) in self.prober.ballot(services.iter(), asked.seen) {
+            let differs = held.states.get(&service).is_some_and(|held| *held != pair);
+            if differs && asked.pending.insert(service) {
+                asked.fresh = true;
             }
         }
     }

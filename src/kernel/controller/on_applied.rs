@@ -84,6 +84,7 @@ impl Controller {
                 }
             }
             Applied::Voted(id, services) => {
+                self.on_voted(id, &services);
                 if self.leads() {
                     self.lead_voted(id, &services);
                 }

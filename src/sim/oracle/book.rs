@@ -166,8 +166,7 @@ impl Book {
     /// A node started from this.
     pub fn started(&mut self, node: usize, recovered: &Recovered) {
         let terms = Terms::recover(recovered);
-        self.nodes[node] =
-            NodeBook { ordered: terms.clone(), durable: terms, applied: 0 };
+        self.nodes[node] = NodeBook { ordered: terms.clone(), durable: terms, applied: 0 };
     }
 
     /// A node showed that it has applied up to an index: the places of what is new in the chain.
