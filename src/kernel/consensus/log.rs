@@ -61,6 +61,12 @@ impl MemoryLog {
                 log.last().0
             ));
         }
+        if recovered.hard_state.commit < floor.0 {
+            return Err(format!(
+                "the snapshot's index {} is beyond the commit index {}",
+                floor.0, recovered.hard_state.commit
+            ));
+        }
         Ok(log)
     }
 

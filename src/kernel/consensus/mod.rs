@@ -9,6 +9,9 @@ mod election;
 mod log;
 mod record;
 
+#[cfg(test)]
+mod tests;
+
 pub use codec::WireError;
 pub use driver::{
     Consensus, ConsensusError, ConsensusOutput, ConsensusSettings, NotProposed, ReadContext,

@@ -77,10 +77,10 @@ impl Controller {
                     self.lead_asked(id);
                 }
             }
-            Applied::Closed(id) => {
+            Applied::Closed(id, groups) => {
                 self.on_closed(id);
                 if self.leads() {
-                    self.lead_closed(id);
+                    self.lead_closed(&groups);
                 }
             }
             Applied::Voted(id, services) => {
