@@ -65,9 +65,11 @@ pub mod limits {
     pub const GATHER_FROM: usize = 64;
     /// Between two ticks of the ledger while one of its timers is open.
     pub const LEDGER_TICK: Duration = Duration::from_secs(1);
-    /// Longest pause between two questions about a group.
+    /// Shortest pause between two questions about a group.
+    pub const ASK_BACKOFF_MIN: Duration = Duration::from_secs(1);
+    /// Longest pause between two questions about a group, while nothing new speaks against its route.
     pub const ASK_BACKOFF_MAX: Duration = Duration::from_secs(60);
-    /// Commands that a leader holds before it refuses more.
+    /// Commands of observers and clients that a leader holds before it drops more; its own are bounded by groups.
     pub const OUTBOX: usize = 10_000;
     /// Groups or moves in one command.
     pub const BATCH: usize = 500;
@@ -91,6 +93,10 @@ pub mod limits {
     pub const LOG_BYTES: usize = 16 << 20;
     /// See [`LOG_BYTES`].
     pub const LOG_ENTRIES: usize = 4_096;
+    /// A compaction frees this many entries or [`COMPACTED_BYTES`], or it waits.
+    pub const COMPACTED_ENTRIES: usize = 1_024;
+    /// See [`COMPACTED_ENTRIES`].
+    pub const COMPACTED_BYTES: usize = 4 << 20;
     /// Between an observer's signs of life.
     pub const HEARTBEAT: Duration = Duration::from_millis(500);
 }

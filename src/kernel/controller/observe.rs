@@ -19,6 +19,8 @@ struct Asked {
     pending: BTreeSet<ServiceName>,
     /// When the last ballot was sent.
     sent: Option<Moment>,
+    /// Its number.
+    sent_seq: u64,
     /// Whether something new came since.
     fresh: bool,
 }
@@ -33,6 +35,8 @@ pub(super) struct Observing {
     /// Whether the ledger must hear of this process even if nothing differs.
     announce: bool,
     sent: Option<Moment>,
+    /// Number of the last report.
+    sent_seq: u64,
     fresh: bool,
     due: Option<Moment>,
 }
@@ -149,12 +153,41 @@ impl Controller {
             .collect();
         self.prober.hasten(self.now, &services);
         self.prober.hasten_references(self.now);
-        let asked = Asked { seen: self.now, pending: BTreeSet::new(), sent: None, fresh: false };
+        let asked = Asked {
+            seen: self.now,
+            pending: BTreeSet::new(),
+            sent: None,
+            sent_seq: 0,
+            fresh: false,
+        };
         self.observing.asked.insert(id, asked);
     }
 
     pub(super) fn on_closed(&mut self, id: QuestionId) {
         self.observing.asked.remove(&id);
+    }
+
+    /// The ledger was replaced as a whole: questions may have closed in what was skipped.
+    pub(super) fn forget_closed(&mut self) {
+        let questions = self.ledger.questions();
+        let open = |id: &QuestionId| questions.get(id).is_some_and(|question| question.open);
+        self.observing.asked.retain(|id, _| open(id));
+    }
+
+    /// The ledger now holds this of some ballot. Where it is mine and no longer what I see (it changed while
+    /// the ballot was under way), it is sent again.
+    pub(super) fn on_voted(&mut self, id: QuestionId, services: &[ServiceName]) {
+        let Some(asked) = self.observing.asked.get_mut(&id) else { return };
+        let held = self.ledger.questions().get(&id).and_then(|q| q.ballots.get(&self.me));
+        let Some(held) = held.filter(|ballot| ballot.incarnation == self.incarnation) else {
+            return;
+        };
+        for (service, seen) in self.prober.ballot(services.iter(), asked.seen) {
+            if held.states.get(&service).copied().unwrap_or_default() != seen {
+                asked.pending.insert(service);
+            }
+        }
+        asked.fresh |= held.seq == asked.sent_seq && !asked.pending.is_empty();
     }
 
     /// The ledger now holds this of `observer`: what was mine and still differs is sent again.
@@ -167,11 +200,16 @@ impl Controller {
         if !mine {
             return self.announce();
         }
+        let newest = held.is_some_and(|state| state.seq == self.observing.sent_seq);
         for service in services {
             if self.report_differs(service).is_none() {
                 self.observing.pending.remove(service);
+            } else {
+                // It changed while the report was under way.
+                self.observing.pending.insert(service.clone());
             }
         }
+        self.observing.fresh |= newest && !self.observing.pending.is_empty();
     }
 
     fn report_differs(&self, service: &ServiceName) -> Option<StatePair> {
@@ -214,7 +252,7 @@ impl Controller {
         }
     }
 
-    fn next_report(&mut self) -> Option<Command> {
+    pub(super) fn next_report(&mut self) -> Option<Command> {
         let held = self.ledger.observers().get(&self.me);
         let isolated = self.prober.isolated(None).unwrap_or(false);
         let isolation_differs = held.is_some_and(|state| state.isolated != isolated);
@@ -243,6 +281,7 @@ impl Controller {
             return None;
         }
         self.observing.seq += 1;
+        self.observing.sent_seq = self.observing.seq;
         self.observing.sent = Some(self.now);
         self.observing.fresh = false;
         self.observing.wake(self.now + limits::RESEND);
@@ -257,7 +296,7 @@ impl Controller {
 
     /// What the ledger lacks of this observer's ballot. Nothing is said before isolation is known, by probes
     /// begun after the question.
-    fn next_ballot(&mut self, id: QuestionId) -> Option<Command> {
+    pub(super) fn next_ballot(&mut self, id: QuestionId) -> Option<Command> {
         let asked = self.observing.asked.get(&id)?;
         if asked.pending.is_empty() && !asked.fresh {
             return None;
@@ -288,8 +327,9 @@ impl Controller {
         if states.is_empty() && !isolation_differs {
             return None;
         }
-        asked.sent = Some(now);
         self.observing.seq += 1;
+        asked.sent = Some(now);
+        asked.sent_seq = self.observing.seq;
         self.observing.wake(now + limits::RESEND);
         Some(Command::Ballot {
             question: id,

@@ -52,8 +52,12 @@ impl Controller {
     }
 
     fn apply(&mut self, entry: &LogEntry) {
+        self.apply_one(entry.index, entry.term, &entry.data);
+    }
+
+    pub(super) fn apply_one(&mut self, index: u64, term: u64, data: &[u8]) {
         let before = self.ledger.time();
-        let applied = self.ledger.apply(entry.index, entry.term, &entry.data);
+        let applied = self.ledger.apply(index, term, data);
         self.publishing.dirty = true;
         self.check_office();
         for change in applied {
@@ -84,6 +88,7 @@ impl Controller {
                 }
             }
             Applied::Voted(id, services) => {
+                self.on_voted(id, &services);
                 if self.leads() {
                     self.lead_voted(id, &services);
                 }
@@ -91,7 +96,7 @@ impl Controller {
             Applied::Reported(observer, services) => {
                 self.on_reported(observer, &services);
                 self.on_announced();
-                self.suspect_reported(&services);
+                self.suspect_reported(observer, &services);
             }
             Applied::Lost(observer) => {
                 let text = format!("member {observer} fell silent: its votes do not count");
@@ -133,7 +138,7 @@ impl Controller {
         }
     }
 
-    fn restore(&mut self, snapshot: &SnapshotRecord) {
+    pub(super) fn restore(&mut self, snapshot: &SnapshotRecord) {
         let ledger = Ledger::from_bytes(&snapshot.data)
             .unwrap_or_else(|error| panic!("a leader's snapshot must be readable here: {error}"));
         assert_eq!(ledger.index(), snapshot.index, "a snapshot holds the state at its index");
@@ -149,6 +154,7 @@ impl Controller {
         self.configure_observer();
         let open: Vec<_> =
             self.ledger.questions().iter().filter(|(_, q)| q.open).map(|(id, _)| *id).collect();
+        self.forget_closed();
         for id in open {
             self.on_asked(id);
         }
@@ -162,6 +168,11 @@ impl Controller {
             return;
         }
         if self.disk_failed.is_some() || self.ledger.index() == 0 {
+            return;
+        }
+        // What is not applied stays: a snapshot that frees little would be written again in every turn.
+        let (entries, bytes) = self.consensus.reclaimable(self.ledger.index());
+        if entries < limits::COMPACTED_ENTRIES && bytes < limits::COMPACTED_BYTES {
             return;
         }
         let index = if mutants::active(Mutant::M17SnapshotAtCommit) {

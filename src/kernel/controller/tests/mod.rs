@@ -2,6 +2,7 @@
 //! Faults are the simulator's business.
 
 mod cluster;
+mod repaired;
 
 use std::time::Duration;
 
