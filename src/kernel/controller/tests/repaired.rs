@@ -150,6 +150,7 @@ fn a_question_that_closed_in_what_a_snapshot_skipped_is_answered_no_more() {
     let data = leader.to_bytes().into();
     alone.controller.restore(&SnapshotRecord { index, term: 1, membership, data });
     alone.turns(5, false);
+    alone.controller.now = alone.now + limits::RESEND;
     assert_eq!(alone.controller.next_ballot(id), None);
 }
 
