@@ -77,7 +77,9 @@ impl Leading {
             return Moment::NEVER;
         }
         let ask = self.ask_at.values().min().copied().unwrap_or(Moment::NEVER);
-        let waiting = !self.held.is_empty() || !self.deciding.is_empty();
+        // What consensus does not take now is tried again with its next tick.
+        let waiting =
+            (!self.held.is_empty() || !self.deciding.is_empty()) && self.outbox.is_empty();
         if waiting { ask.min(self.last_proposal + limits::LEDGER_TICK) } else { ask }
     }
 }
@@ -180,10 +182,8 @@ impl Controller {
         let open = self.ledger.questions().values().any(|question| question.open);
         let running = !self.leading.drive.is_empty();
         let due = self.now.since(self.leading.last_proposal) >= limits::LEDGER_TICK;
-        if (open || running || !self.leading.held.is_empty())
-            && due
-            && self.leading.outbox.is_empty()
-        {
+        let waiting = !self.leading.held.is_empty() || !self.leading.deciding.is_empty();
+        if (open || running || waiting) && due && self.leading.outbox.is_empty() {
             self.leading.push_own(Command::Tick {});
         }
     }

@@ -229,6 +229,7 @@ impl Controller {
         while let Some(order) = self.prober.poll(self.now) {
             self.outputs.push_back(Output::Probe(order));
         }
+        self.send_heartbeat();
         if self.ledger.config().is_none() {
             return;
         }
@@ -242,6 +243,9 @@ impl Controller {
         if !commands.is_empty() {
             self.submit_to_leader(commands);
         }
+    }
+
+    fn send_heartbeat(&mut self) {
         if self.now >= self.heartbeat_due {
             self.heartbeat_due = self.now + limits::HEARTBEAT;
             let heartbeat = PeerMessage::Heartbeat {

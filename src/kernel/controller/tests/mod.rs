@@ -202,6 +202,16 @@ fn switch(name: &str, to: Option<&str>, kind: SwitchKind) -> SwitchRequest {
 }
 
 #[test]
+fn a_node_that_has_no_configuration_yet_sleeps_between_its_ticks() {
+    let mut trio = Trio::new(Mode::Auto);
+    trio.kill(MemberId(2));
+    trio.kill(MemberId(3));
+    trio.run(Duration::from_millis(400));
+    assert!(!trio.configured());
+    assert!(trio.turns < 50, "{} turns in 400 ms", trio.turns);
+}
+
+#[test]
 fn a_quiet_node_sleeps_between_its_timers() {
     let mut trio = Trio::steady(Mode::Auto);
     trio.run(Duration::from_secs(5));
