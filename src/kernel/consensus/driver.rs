@@ -222,9 +222,18 @@ impl Consensus {
         self.raw.tick();
     }
 
-    /// Takes a message of a peer.
-    pub fn step(&mut self, from: MemberId, message: &Bytes) -> Result<(), WireError> {
+    /// Takes a message of a peer. `readable` looks at a leader's snapshot before anything is kept of it: once
+    /// it is durable there is no way back to a log that can be read.
+    pub fn step(
+        &mut self,
+        from: MemberId,
+        message: &Bytes,
+        readable: impl FnOnce(&SnapshotRecord) -> Result<(), String>,
+    ) -> Result<(), WireError> {
         let message = codec::decode(message, from, self.settings.id)?;
+        if let Some(snapshot) = message.snapshot.as_ref() {
+            readable(&from_snapshot(snapshot)).map_err(WireError::Snapshot)?;
+        }
         // What raft refuses (a stale or foreign response) is nobody's fault and needs no answer.
         let _ = self.raw.step(message);
         Ok(())
@@ -290,7 +299,7 @@ impl Consensus {
         let Some(term) = store.term_at(index) else { return };
         let membership = store.membership().clone();
         let snapshot = SnapshotRecord { index, term, membership, data };
-        let keep_from = store.tail_from(index, limits::TAIL, limits::TAIL_BYTES);
+        let keep_from = store.keep_from(index);
         self.raw.mut_store().compact(snapshot.clone(), keep_from);
         self.batches += 1;
         self.outputs.push_back(ConsensusOutput::Persist(PersistBatch {
@@ -454,6 +463,11 @@ impl Consensus {
     /// Bytes of entries in memory.
     pub fn log_bytes(&self) -> usize {
         self.raw.store().bytes()
+    }
+
+    /// Entries, and bytes of them, that compacting at `index` would let go of.
+    pub fn reclaimable(&self, index: u64) -> (usize, usize) {
+        self.raw.store().below(self.raw.store().keep_from(index))
     }
 
     /// Entries in memory.

@@ -7,6 +7,7 @@ use raft::eraftpb as pb;
 use raft::storage::{GetEntriesContext, RaftState, Storage};
 use raft::{Error, StorageError};
 
+use super::limits;
 use super::record::{HardState, LogEntry, Membership, Recovered, SnapshotRecord};
 
 /// Raft's storage.
@@ -132,18 +133,26 @@ impl MemoryLog {
         self.snapshot = Some(snapshot);
     }
 
-    /// Where the tail begins that stays below a snapshot at `index`: bounded in entries and in bytes.
-    pub(super) fn tail_from(&self, index: u64, entries: u64, bytes: usize) -> u64 {
-        let mut held = 0;
+    /// The first entry that stays when the log is compacted at `index`: a tail for followers that are a little
+    /// behind, bounded in entries and in bytes.
+    pub(super) fn keep_from(&self, index: u64) -> u64 {
         let mut from = index + 1;
-        for entry in self.entries.iter().rev().filter(|entry| entry.index <= index) {
-            held += entry.data.len();
-            if held > bytes || index - entry.index >= entries {
+        let mut bytes = 0;
+        let older = self.entries.iter().rev().skip_while(|entry| entry.index > index);
+        for entry in older.take(usize::try_from(limits::TAIL).unwrap_or(usize::MAX)) {
+            bytes += entry.data.len();
+            if bytes > limits::TAIL_BYTES {
                 break;
             }
             from = entry.index;
         }
         from
+    }
+
+    /// Entries below an index, and their bytes.
+    pub(super) fn below(&self, index: u64) -> (usize, usize) {
+        let older = self.entries.iter().take_while(|entry| entry.index < index);
+        older.fold((0, 0), |(entries, bytes), entry| (entries + 1, bytes + entry.data.len()))
     }
 
     pub(super) fn term_at(&self, index: u64) -> Option<u64> {

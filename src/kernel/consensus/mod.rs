@@ -32,6 +32,6 @@ pub mod limits {
     pub const PERSISTS: usize = 16;
     /// Entries that stay in the log below a snapshot, for followers that are a little behind.
     pub const TAIL: u64 = 512;
-    /// Bytes of entries that stay there at the most.
+    /// And the most bytes of them.
     pub const TAIL_BYTES: usize = 4 << 20;
 }

@@ -37,7 +37,7 @@ impl Controller {
         }
         for (question, moves) in moves {
             for chunk in moves.chunks(limits::BATCH) {
-                self.leading.push(Command::Decide { question, moves: chunk.to_vec() });
+                self.leading.push_own(Command::Decide { question, moves: chunk.to_vec() });
             }
         }
     }
@@ -100,11 +100,19 @@ impl Controller {
         self.tell(Level::Warn, "decision", Some(group.clone()), text);
     }
 
-    /// A move was not ratified: look at the group again.
+    /// A question, a move or a step was not taken: look at what is under way again.
     pub(super) fn lead_refused(&mut self, what: &str, reason: &RefusalReason) {
+        if matches!(reason, RefusalReason::OldNews(_)) {
+            // An observer's words came in another order than they were said: it will repeat what matters.
+            return;
+        }
         let waiting: BTreeSet<GroupName> = std::mem::take(&mut self.leading.deciding);
         self.leading.held.extend(waiting.into_iter().map(|group| (group, String::new())));
-        self.leading.stepping.clear();
+        let stepping = std::mem::take(&mut self.leading.stepping);
+        self.leading.drive.extend(stepping.into_iter().map(|(id, _)| id));
+        if matches!(reason, RefusalReason::OtherConfiguration(_)) {
+            self.leading.asking.clear();
+        }
         let text = format!("{what} refused: {reason}");
         self.tell(Level::Info, "refused", None, text);
     }

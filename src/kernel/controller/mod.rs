@@ -70,9 +70,11 @@ pub mod limits {
     pub const LEDGER_TICK: Duration = Duration::from_secs(1);
     /// A decision that is held only because ballots are still missing is not told before this.
     pub const VOTING: Duration = Duration::from_secs(2);
-    /// Longest pause between two questions about a group.
+    /// Shortest pause between two questions about a group.
+    pub const ASK_BACKOFF_MIN: Duration = Duration::from_secs(1);
+    /// Longest pause between two questions about a group, while nothing new speaks against its route.
     pub const ASK_BACKOFF_MAX: Duration = Duration::from_secs(60);
-    /// Commands that a leader holds before it refuses more.
+    /// Commands of observers and clients that a leader holds before it drops more; its own are bounded by groups.
     pub const OUTBOX: usize = 10_000;
     /// Groups or moves in one command.
     pub const BATCH: usize = 500;
@@ -96,6 +98,10 @@ pub mod limits {
     pub const LOG_BYTES: usize = 16 << 20;
     /// See [`LOG_BYTES`].
     pub const LOG_ENTRIES: usize = 4_096;
+    /// A compaction frees this many entries or [`COMPACTED_BYTES`], or it waits.
+    pub const COMPACTED_ENTRIES: usize = 1_024;
+    /// See [`COMPACTED_ENTRIES`].
+    pub const COMPACTED_BYTES: usize = 4 << 20;
     /// Between an observer's signs of life.
     pub const HEARTBEAT: Duration = Duration::from_millis(500);
 }
@@ -145,8 +151,6 @@ pub struct Controller {
     verifying: verify::Verifying,
     gateways: BTreeMap<GatewayName, GatewayHeard>,
     publishing: publish::Publishing,
-    /// Entries and bytes that the log held after it was last compacted.
-    compacted: (usize, usize),
     outputs: VecDeque<Output>,
 }
 
@@ -192,7 +196,6 @@ impl Controller {
             verifying: verify::Verifying::default(),
             gateways: BTreeMap::new(),
             publishing: publish::Publishing::default(),
-            compacted: (0, 0),
             outputs: VecDeque::new(),
         };
         controller.take_over_ledger();

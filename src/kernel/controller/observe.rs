@@ -152,6 +152,13 @@ impl Controller {
         self.observing.asked.remove(&id);
     }
 
+    /// The ledger was replaced as a whole: questions may have closed in what was skipped.
+    pub(super) fn forget_closed(&mut self) {
+        let questions = self.ledger.questions();
+        let open = |id: &QuestionId| questions.get(id).is_some_and(|question| question.open);
+        self.observing.asked.retain(|id, _| open(id));
+    }
+
     /// The ledger now holds this of `observer`. What was mine and differs is sent again: it became untrue on
     /// its way, and while it was on its way nothing seemed to differ.
     pub(super) fn on_reported(&mut self, observer: MemberId, services: &[ServiceName]) {
@@ -233,7 +240,7 @@ impl Controller {
         }
     }
 
-    fn next_report(&mut self) -> Option<Command> {
+    pub(super) fn next_report(&mut self) -> Option<Command> {
         let held = self.ledger.observers().get(&self.me);
         let isolated = self.prober.isolated(None).unwrap_or(false);
         let isolation_differs = held.is_some_and(|state| state.isolated != isolated);
@@ -273,7 +280,7 @@ impl Controller {
 
     /// What the ledger lacks of this observer's ballot. Nothing is said before isolation is known, by probes
     /// begun after the question.
-    fn next_ballot(&mut self, id: QuestionId) -> Option<Command> {
+    pub(super) fn next_ballot(&mut self, id: QuestionId) -> Option<Command> {
         let asked = self.observing.asked.get(&id)?;
         if asked.ballot.pending.is_empty() && !asked.ballot.fresh {
             return None;

@@ -52,8 +52,12 @@ impl Controller {
     }
 
     fn apply(&mut self, entry: &LogEntry) {
+        self.apply_one(entry.index, entry.term, &entry.data);
+    }
+
+    pub(super) fn apply_one(&mut self, index: u64, term: u64, data: &[u8]) {
         let before = self.ledger.time();
-        let applied = self.ledger.apply(entry.index, entry.term, &entry.data);
+        let applied = self.ledger.apply(index, term, data);
         self.publishing.dirty = true;
         self.check_office();
         for change in applied {
@@ -92,7 +96,7 @@ impl Controller {
             Applied::Reported(observer, services) => {
                 self.on_reported(observer, &services);
                 self.on_announced();
-                self.suspect_reported(&services);
+                self.suspect_reported(observer, &services);
             }
             Applied::Lost(observer) => {
                 let text = format!("member {observer} fell silent: its votes do not count");
@@ -134,7 +138,7 @@ impl Controller {
         }
     }
 
-    fn restore(&mut self, snapshot: &SnapshotRecord) {
+    pub(super) fn restore(&mut self, snapshot: &SnapshotRecord) {
         let ledger = Ledger::from_bytes(&snapshot.data)
             .unwrap_or_else(|error| panic!("a leader's snapshot must be readable here: {error}"));
         assert_eq!(ledger.index(), snapshot.index, "a snapshot holds the state at its index");
@@ -150,6 +154,7 @@ impl Controller {
         self.configure_observer();
         let open: Vec<_> =
             self.ledger.questions().iter().filter(|(_, q)| q.open).map(|(id, _)| *id).collect();
+        self.forget_closed();
         for id in open {
             self.on_asked(id);
         }
@@ -158,13 +163,16 @@ impl Controller {
 
     /// The log is bounded: the applied state takes its place.
     pub(super) fn compact(&mut self) {
-        // What stayed at the last compaction does not count: it must not set off the next one.
-        let (entries, bytes) = self.compacted;
-        let long = self.consensus.log_entries() > entries + limits::LOG_ENTRIES;
-        if !long && self.consensus.log_bytes() <= bytes + limits::LOG_BYTES {
+        let long = self.consensus.log_entries() > limits::LOG_ENTRIES;
+        if !long && self.consensus.log_bytes() <= limits::LOG_BYTES {
             return;
         }
         if self.disk_failed.is_some() || self.ledger.index() == 0 {
+            return;
+        }
+        // What is not applied stays: a snapshot that frees little would be written again in every turn.
+        let (entries, bytes) = self.consensus.reclaimable(self.ledger.index());
+        if entries < limits::COMPACTED_ENTRIES && bytes < limits::COMPACTED_BYTES {
             return;
         }
         let index = if mutants::active(Mutant::M17SnapshotAtCommit) {
@@ -173,7 +181,6 @@ impl Controller {
             self.ledger.index()
         };
         self.consensus.compact(index, self.ledger.to_bytes().into());
-        self.compacted = (self.consensus.log_entries(), self.consensus.log_bytes());
         self.run_consensus();
     }
 }

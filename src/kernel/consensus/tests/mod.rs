@@ -108,7 +108,7 @@ impl Trio {
                 }
                 ConsensusOutput::Apply(entries) => {
                     for entry in entries {
-                        let durable = node.disk.entries.iter().any(|held| *held == entry);
+                        let durable = node.disk.entries.contains(&entry);
                         assert!(durable, "{} is applied before it is durable", entry.index);
                         assert!(node.disk.hard_state.commit >= entry.index, "so is its commit");
                         node.applied.push(entry);
@@ -141,7 +141,7 @@ impl Trio {
                 self.pump(from);
             }
             if arrives {
-                let step = self.node(to).consensus.step(MemberId(from), &message);
+                let step = self.node(to).consensus.step(MemberId(from), &message, |_| Ok(()));
                 assert_eq!(step, Ok(()));
                 self.pump(to);
             }
@@ -166,7 +166,8 @@ impl Trio {
             leaders.insert(node.consensus.leader());
         }
         let only = leaders.pop_first().flatten().filter(|_| leaders.is_empty())?;
-        self.nodes.get(&only.0).filter(|node| node.consensus.is_leader()).map(|_| only.0)
+        let leads = self.nodes.get(&only.0).is_some_and(|node| node.consensus.is_leader());
+        (leads && !self.cut.contains(&only.0)).then_some(only.0)
     }
 
     fn elect(&mut self) -> u64 {

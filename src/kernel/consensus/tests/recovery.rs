@@ -158,6 +158,30 @@ fn a_compacted_store_starts_again_with_the_tail_below_its_snapshot() {
     }
 }
 
+#[test]
+fn a_tail_of_large_entries_is_cut_at_its_bytes() {
+    let (mut trio, leader) = Trio::led(1);
+    let large = "x".repeat(limits::TAIL_BYTES / 8);
+    for _ in 0..20 {
+        trio.propose(leader, &large);
+        trio.deliver();
+    }
+    trio.run(5);
+    assert!(trio.nodes[&leader].consensus.log_bytes() > 2 * limits::TAIL_BYTES);
+    let index = trio.nodes[&leader].applied.last().expect("something applied").index;
+    assert_eq!(trio.nodes[&leader].consensus.reclaimable(index).1, 12 * large.len());
+    compact(&mut trio, leader);
+    assert_eq!(trio.nodes[&leader].consensus.log_bytes(), limits::TAIL_BYTES);
+    assert_eq!(trio.nodes[&leader].consensus.reclaimable(index), (0, 0));
+    let disk = trio.kill(leader);
+    trio.start(leader, disk);
+    trio.run(60);
+    let leader = trio.elect();
+    trio.propose(leader, "after");
+    trio.run(20);
+    assert!((1..=3).all(|id| trio.words(id).last().is_some_and(|word| word == "after")));
+}
+
 fn entry(index: u64, term: u64) -> LogEntry {
     LogEntry { index, term, kind: 0, data: Bytes::new(), context: Bytes::new() }
 }

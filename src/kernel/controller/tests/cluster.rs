@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use super::super::peer::PeerMessage;
 use super::super::*;
 use crate::kernel::consensus::PersistBatch;
 use crate::kernel::domain::{
@@ -44,6 +45,8 @@ pub(super) struct Trio {
     /// What this member sends is held back.
     pub(super) muffled: Option<MemberId>,
     muffled_frames: Vec<(MemberId, Input)>,
+    /// Members whose commands for the leader are lost.
+    pub(super) mute: BTreeSet<MemberId>,
     replies: BTreeMap<u64, Response>,
     next_request: u64,
     pub(super) turns: usize,
@@ -62,6 +65,7 @@ impl Trio {
             blind: BTreeSet::new(),
             muffled: None,
             muffled_frames: Vec::new(),
+            mute: BTreeSet::new(),
             replies: BTreeMap::new(),
             next_request: 0,
             turns: 0,
@@ -168,6 +172,10 @@ impl Trio {
                 self.inputs.push_back((id, Input::Persisted { number }));
             }
             Output::Send { to, frame, traffic } => {
+                let lost = matches!(PeerMessage::decode(&frame), Some(PeerMessage::Forward(_)));
+                if lost && self.mute.contains(&id) {
+                    return;
+                }
                 if traffic == Traffic::Bulk {
                     let delivered = self.nodes.contains_key(&to);
                     self.inputs.push_back((id, Input::BulkSent { to, delivered }));
@@ -300,7 +308,7 @@ fn write(disk: &mut Recovered, batch: PersistBatch) {
     }
 }
 
-fn cluster(mode: Mode) -> Cluster {
+pub(super) fn cluster(mode: Mode) -> Cluster {
     let site = |name: &str| SiteName::new(name).expect("a good name");
     let address = |id: u64, port: u16| {
         std::net::SocketAddr::from(([10, 1, 0, u8::try_from(id).expect("small")], port))

@@ -2,6 +2,7 @@
 //! Faults are the simulator's business.
 
 mod cluster;
+mod repaired;
 
 use std::time::Duration;
 
@@ -225,6 +226,16 @@ fn switch(name: &str, to: Option<&str>, kind: SwitchKind) -> SwitchRequest {
         reason: "test".to_owned(),
         idempotency_key: None,
     }
+}
+
+#[test]
+fn a_node_that_has_no_configuration_yet_sleeps_between_its_ticks() {
+    let mut trio = Trio::new(Mode::Auto);
+    trio.kill(MemberId(2));
+    trio.kill(MemberId(3));
+    trio.run(Duration::from_millis(400));
+    assert!(!trio.configured());
+    assert!(trio.turns < 50, "{} turns in 400 ms", trio.turns);
 }
 
 #[test]

@@ -252,11 +252,13 @@ fn advance(switchover: SwitchoverId, event: Event, question: Option<QuestionId>)
 }
 
 fn refused(applied: &[Applied]) -> Vec<&RefusalReason> {
-    let reason = |change| match change {
-        &Applied::Refused(_, ref reason) => Some(reason),
-        _ => None,
-    };
-    applied.iter().filter_map(reason).collect()
+    let mut reasons = Vec::new();
+    for change in applied {
+        if let Applied::Refused(_, reason) = change {
+            reasons.push(reason);
+        }
+    }
+    reasons
 }
 
 fn cluster() -> Cluster {
