@@ -11,4 +11,5 @@
 mod demo;
 mod exits;
 mod process;
+mod simulate;
 mod tidy;

@@ -284,13 +284,13 @@ impl Consensus {
         self.release();
     }
 
-    /// The applied state at `index` takes the place of the log below it.
-    pub fn compact(&mut self, index: u64, data: Bytes) {
+    /// The applied state at `index` takes the place of the log below it, but for the last `tail` entries.
+    pub fn compact(&mut self, index: u64, data: Bytes, tail: u64) {
         let store = self.raw.store();
         let Some(term) = store.term_at(index) else { return };
         let membership = store.membership().clone();
         let snapshot = SnapshotRecord { index, term, membership, data };
-        let keep_from = index.saturating_sub(limits::TAIL) + 1;
+        let keep_from = index.saturating_sub(tail) + 1;
         self.raw.mut_store().compact(snapshot.clone(), keep_from);
         self.batches += 1;
         self.outputs.push_back(ConsensusOutput::Persist(PersistBatch {

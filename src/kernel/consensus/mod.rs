@@ -27,6 +27,4 @@ pub mod limits {
     pub const COMMITTED_BYTES: u64 = 8 << 20;
     /// Persists under way; above it nothing new is taken from raft until a receipt comes.
     pub const PERSISTS: usize = 16;
-    /// Entries that stay in the log below a snapshot, for followers that are a little behind.
-    pub const TAIL: u64 = 512;
 }

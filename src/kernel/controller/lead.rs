@@ -68,7 +68,9 @@ impl Leading {
             return Moment::NEVER;
         }
         let ask = self.ask_at.values().min().copied().unwrap_or(Moment::NEVER);
-        let waiting = !self.held.is_empty() || !self.deciding.is_empty();
+        // What could not be logged is tried again at every turn: a timer in the past would only spin.
+        let waiting =
+            self.outbox.is_empty() && (!self.held.is_empty() || !self.deciding.is_empty());
         if waiting { ask.min(self.last_proposal + limits::LEDGER_TICK) } else { ask }
     }
 }

@@ -157,7 +157,7 @@ impl Controller {
 
     /// The log is bounded: the applied state takes its place.
     pub(super) fn compact(&mut self) {
-        let long = self.consensus.log_entries() > limits::LOG_ENTRIES;
+        let long = self.consensus.log_entries() > self.log_entries;
         if !long && self.consensus.log_bytes() <= limits::LOG_BYTES {
             return;
         }
@@ -169,7 +169,9 @@ impl Controller {
         } else {
             self.ledger.index()
         };
-        self.consensus.compact(index, self.ledger.to_bytes().into());
+        // Followers that are a little behind still find what they lack in the log.
+        let tail = u64::try_from(self.log_entries / 8).unwrap_or(u64::MAX);
+        self.consensus.compact(index, self.ledger.to_bytes().into(), tail);
         self.run_consensus();
     }
 }

@@ -116,6 +116,7 @@ impl World {
                 cluster: Arc::clone(&self.cluster),
                 recovered: disk.recover(),
                 seed: id,
+                log_entries: crate::kernel::controller::limits::LOG_ENTRIES,
             },
             clock: Clock,
             write: Box::new(move |batch| {

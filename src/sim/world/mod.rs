@@ -57,6 +57,8 @@ pub struct Params {
     pub trace: bool,
     /// Whether disks carry the store of production; the model log otherwise.
     pub redb: bool,
+    /// Entries above which a log is compacted.
+    pub log_entries: usize,
 }
 
 impl Params {
@@ -74,6 +76,7 @@ impl Params {
             replay: true,
             trace: false,
             redb: false,
+            log_entries: 256,
         }
     }
 
