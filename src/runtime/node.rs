@@ -144,7 +144,13 @@ impl Node {
         let runner = ProbeRunner::new(parts.probes, move || clock.now(), results);
         let incarnation = recovered.incarnation;
         let shell = Shell::start(Parts {
-            boot: Boot { me, cluster: Arc::clone(&parts.cluster), recovered, seed: clock.seed(), log_entries: LOG_ENTRIES },
+            boot: Boot {
+                me,
+                cluster: Arc::clone(&parts.cluster),
+                recovered,
+                seed: clock.seed(),
+                log_entries: LOG_ENTRIES,
+            },
             clock,
             write: writer(store),
             transport,

@@ -72,10 +72,12 @@ pub fn run_seed(seed: u64, options: Options) -> Outcome {
         unrest = rest(&world, &plan);
     }
     world.end(unrest.is_none());
-    let violation = world.violation().cloned().or_else(|| {
-        unrest.map(|what| Violation { oracle: "liveness", what, at: world.now() })
-    });
-    let events = if violation.is_some() || options.trace { world.trace().lines() } else { Vec::new() };
+    let violation = world
+        .violation()
+        .cloned()
+        .or_else(|| unrest.map(|what| Violation { oracle: "liveness", what, at: world.now() }));
+    let events =
+        if violation.is_some() || options.trace { world.trace().lines() } else { Vec::new() };
     Outcome {
         seed,
         digest: world.trace().digest.value(),
@@ -119,7 +121,10 @@ fn rest(world: &World, plan: &Plan) -> Option<String> {
     for (group, route) in reference.routes.iter() {
         let plane = world.cluster().plane_index(&route.plane)?;
         if !world.planes().serves(group, plane) {
-            return Some(format!("{group} is on {}, which is dead, and the other is well", route.plane));
+            return Some(format!(
+                "{group} is on {}, which is dead, and the other is well",
+                route.plane
+            ));
         }
         // A gateway cannot know that the node it follows is one of those that are left behind.
         let follows = plan.core.contains(&world.gateway().follows);
@@ -194,7 +199,8 @@ pub fn summary(outcomes: &[Outcome]) -> Summary {
         digest: digest.value(),
         never: if seeds >= LONG { never.collect() } else { Vec::new() },
         classes,
-        simulated_seconds: outcomes.iter().map(|outcome| outcome.simulated).sum::<Micros>() / SECOND,
+        simulated_seconds: outcomes.iter().map(|outcome| outcome.simulated).sum::<Micros>()
+            / SECOND,
     }
 }
 

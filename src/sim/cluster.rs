@@ -88,10 +88,8 @@ pub fn cluster(shape: &Shape) -> Cluster {
     let all = |wanted: &[&str]| -> Vec<ServiceName> {
         wanted.iter().map(|name| service_name(name)).collect()
     };
-    let mut groups = BTreeMap::from([(
-        group("shop"),
-        group_settings(shape, all(&["log", "pay", "web"])),
-    )]);
+    let mut groups =
+        BTreeMap::from([(group("shop"), group_settings(shape, all(&["log", "pay", "web"])))]);
     if shape.two_groups {
         groups.insert(group("mail"), group_settings(shape, all(&["web-mail"])));
     }
@@ -133,9 +131,8 @@ fn timing(shape: &Shape) -> Timing {
 
 fn member(place: usize, at: &str) -> Member {
     let id = place as u64 + 1;
-    let address = |port: u16| {
-        SocketAddr::from(([10, 1, 0, u8::try_from(id).unwrap_or(u8::MAX)], port))
-    };
+    let address =
+        |port: u16| SocketAddr::from(([10, 1, 0, u8::try_from(id).unwrap_or(u8::MAX)], port));
     Member {
         id: MemberId(id),
         name: MemberName::new(at).expect(PROOF),

@@ -5,9 +5,9 @@
 //! seeds and counts what was seen.
 
 pub mod action;
+pub mod campaign;
 pub mod client;
 pub mod clock;
-pub mod campaign;
 pub mod cluster;
 pub mod counts;
 pub mod disk;

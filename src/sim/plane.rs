@@ -82,7 +82,11 @@ impl Planes {
             targets.insert(endpoint(member.member_address), Target::Member(place));
         }
         let group_of = |service: &ServiceName| {
-            cluster.groups.iter().find(|(_, g)| g.services.contains(service)).map(|(n, _)| n.clone())
+            cluster
+                .groups
+                .iter()
+                .find(|(_, g)| g.services.contains(service))
+                .map(|(n, _)| n.clone())
         };
         let count = cluster.services.len();
         Self {

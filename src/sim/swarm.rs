@@ -154,8 +154,7 @@ impl Plan {
             log_entries: usize::try_from(rng.between(8, 400)).unwrap_or(400),
             ..Params::fair(seed)
         };
-        let mut plan =
-            Self { params, faults, actions: Vec::new(), core: Vec::new(), dead: None };
+        let mut plan = Self { params, faults, actions: Vec::new(), core: Vec::new(), dead: None };
         plan.draw_faults(&mut Rng::stream(seed, Stream::Faults));
         plan.draw_rest(&mut rng);
         plan
@@ -224,9 +223,10 @@ impl Plan {
                     Fault::CutOff => {
                         Action::CutOff { who, ways: *rng.pick(&[Ways::Both, Ways::In, Ways::Out]) }
                     }
-                    Fault::LeaderCutOff => {
-                        Action::CutOff { who: Who::Leader, ways: *rng.pick(&[Ways::Both, Ways::In]) }
-                    }
+                    Fault::LeaderCutOff => Action::CutOff {
+                        who: Who::Leader,
+                        ways: *rng.pick(&[Ways::Both, Ways::In]),
+                    },
                     _ => Action::Cut { from: node, to: other, one_way: kind == Fault::OneWay },
                 };
                 self.put(at, action);
@@ -340,8 +340,7 @@ fn faults(rng: &mut Rng) -> BTreeSet<Fault> {
         return Fault::PLAIN.into_iter().collect();
     }
     let keep = u32::try_from(rng.between(120, 700)).unwrap_or(300);
-    let mut faults: BTreeSet<Fault> =
-        Fault::ALL.into_iter().filter(|_| rng.chance(keep)).collect();
+    let mut faults: BTreeSet<Fault> = Fault::ALL.into_iter().filter(|_| rng.chance(keep)).collect();
     // The product is there for planes that die: most runs have one.
     if rng.chance(900) {
         faults.insert(Fault::Plane);

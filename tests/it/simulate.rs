@@ -38,7 +38,9 @@ fn a_scenario_whose_demand_is_not_met_fails_and_says_which() {
     std::fs::write(&path, "at 5s plane east dead\nrun 15s\nnever automatic switchover\n").unwrap();
     let ended = simulate(&[path.to_str().unwrap()]);
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-    assert!(String::from_utf8(ended.stdout).unwrap().contains("line 3: never automatic switchover"));
+    assert!(
+        String::from_utf8(ended.stdout).unwrap().contains("line 3: never automatic switchover")
+    );
 }
 
 #[test]

@@ -43,9 +43,11 @@ impl Bounded {
         let Some(decided) = book.committed(id.index).map(|entry| entry.born) else { return Ok(()) };
         let Some(policy) = self.cluster.groups.get(group).map(|g| &g.policy) else { return Ok(()) };
         // The last change before: the newest step of an earlier switchover that did move the route.
-        let earlier = view.ledger.switchovers().values().filter(|other| {
-            other.group == *group && other.id < *id && other.epoch.is_some()
-        });
+        let earlier = view
+            .ledger
+            .switchovers()
+            .values()
+            .filter(|other| other.group == *group && other.id < *id && other.epoch.is_some());
         let changed = earlier
             .flat_map(|other| [Event::Route, Event::Undo].map(|event| (other.id, event)))
             .filter_map(|step| self.stepped.get(&step).copied())

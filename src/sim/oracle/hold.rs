@@ -78,7 +78,11 @@ impl Oracle for Hold {
                         groups.iter().cloned().collect()
                     };
                     for group in named {
-                        if *on { self.frozen.insert(group) } else { self.frozen.remove(&group) };
+                        if *on {
+                            self.frozen.insert(group)
+                        } else {
+                            self.frozen.remove(&group)
+                        };
                     }
                 }
                 Command::Drain { plane, on, .. } => {

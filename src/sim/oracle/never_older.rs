@@ -73,7 +73,8 @@ impl Oracle for NeverOlder {
             }
             self.nodes.insert(key, route.epoch);
         }
-        let lost = self.nodes.keys().find(|(n, group)| *n == node && !view.routes.contains_key(group));
+        let lost =
+            self.nodes.keys().find(|(n, group)| *n == node && !view.routes.contains_key(group));
         if let Some((_, group)) = lost {
             return Err(format!("node {} lost the route of {group}", node + 1));
         }

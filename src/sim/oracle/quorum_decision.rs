@@ -103,7 +103,11 @@ impl QuorumDecision {
         for name in settings.services.iter().filter(critical) {
             let up = voters(votes, name, to, HealthState::Up);
             if up.len() < needed {
-                return Err(format!("{} of {needed} ballots say that {name} is up on {}", up.len(), s.to));
+                return Err(format!(
+                    "{} of {needed} ballots say that {name} is up on {}",
+                    up.len(),
+                    s.to
+                ));
             }
             self.probed(book, votes, &up, (name, to), asked, true)?;
         }
@@ -162,7 +166,8 @@ impl QuorumDecision {
 }
 
 fn voters(votes: &Votes, service: &ServiceName, plane: usize, state: HealthState) -> Vec<MemberId> {
-    let says = |vote: &Vote| vote.states.get(service).is_some_and(|(pair, _)| pair.0[plane] == state);
+    let says =
+        |vote: &Vote| vote.states.get(service).is_some_and(|(pair, _)| pair.0[plane] == state);
     votes.iter().filter(|(_, v)| !v.isolated && says(v)).map(|(member, _)| *member).collect()
 }
 
@@ -188,7 +193,8 @@ impl Oracle for QuorumDecision {
                         *vote = Vote { incarnation: *incarnation, ..Vote::default() };
                     }
                     vote.isolated = *isolated;
-                    let said = states.iter().map(|(name, pair)| (name.clone(), (*pair, entry.born)));
+                    let said =
+                        states.iter().map(|(name, pair)| (name.clone(), (*pair, entry.born)));
                     vote.states.extend(said);
                 }
                 Command::Advance { switchover, event: Event::Route, question, .. } => {
@@ -212,7 +218,8 @@ impl Oracle for QuorumDecision {
             let of_group: Vec<_> =
                 view.ledger.switchovers().values().filter(|s| s.group == *group).collect();
             let moved = of_group.iter().filter(|s| s.epoch.is_some()).count();
-            let undone = of_group.iter().filter(|s| s.steps.iter().any(|x| x.step == "undoing")).count();
+            let undone =
+                of_group.iter().filter(|s| s.steps.iter().any(|x| x.step == "undoing")).count();
             let changes = route.epoch.counter - 1;
             if changes != (moved + undone) as u64 {
                 return Err(format!(

@@ -103,7 +103,8 @@ impl World {
         if state != ServiceState::Up {
             self.see(if service.is_some() { Class::SickService } else { Class::SickPlane });
         }
-        let sick = |plane| self.cluster.groups.keys().any(|group| !self.planes.serves(group, plane));
+        let sick =
+            |plane| self.cluster.groups.keys().any(|group| !self.planes.serves(group, plane));
         if sick(0) && sick(1) {
             self.see(Class::BothPlanesSick);
         }

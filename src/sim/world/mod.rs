@@ -8,6 +8,9 @@ mod outside;
 mod running;
 mod watching;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

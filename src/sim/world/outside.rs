@@ -41,8 +41,7 @@ impl World {
         }
         let outcome = probe.outcome.unwrap_or(Err(ProbeFault::TimedOut));
         if let Some(Target::Service { plane, service }) = target {
-            let who =
-                (MemberId(place as u64 + 1), self.nodes[place].incarnation, service, plane);
+            let who = (MemberId(place as u64 + 1), self.nodes[place].incarnation, service, plane);
             let passed = outcome.is_ok();
             self.book.probed(who, ProbeSeen { began: began_true, ended: self.now, passed });
         }

@@ -131,9 +131,8 @@ impl Watch {
                 counts.see(Class::LeaderChangeInMidSwitch);
                 self.mark(at, Mark::Resumed(group.clone()));
             }
-            let routed_before = before.is_some_and(|(state, _)| {
-                !matches!(state, State::Planned | State::Prechecking)
-            });
+            let routed_before = before
+                .is_some_and(|(state, _)| !matches!(state, State::Planned | State::Prechecking));
             if s.epoch.is_some() && !routed_before {
                 self.mark(at, Mark::Routed(group.clone(), s.kind, to));
                 counts.see(if s.kind == Kind::Automatic {
