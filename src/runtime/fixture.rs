@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::kernel::controller::View;
 use crate::kernel::domain::{
-    CheckName, Endpoint, GroupName, MemberId, MemberName, PlaneName, ProbeKind, ProbeTarget,
-    ServiceName, SiteName,
+    CheckName, Endpoint, GroupName, MemberId, MemberName, NameError, PlaneName, ProbeKind,
+    ProbeTarget, ServiceName, SiteName,
 };
 use crate::kernel::health::{Check, Require, Service};
 use crate::kernel::ledger::{Cluster, Group, Ledger, Member, OnSwitch, Plane, Role, Timing};
@@ -33,8 +33,8 @@ pub(super) fn view(leader: Option<u64>) -> View {
     }
 }
 
-fn name<T, E: std::fmt::Debug>(made: Result<T, E>) -> T {
-    made.expect("a good name")
+fn name<T>(made: Result<T, NameError>) -> T {
+    made.unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A cluster of three members at three sites, in a hurry: one service, one group at home on `east`, moved
@@ -42,17 +42,17 @@ fn name<T, E: std::fmt::Debug>(made: Result<T, E>) -> T {
 pub(super) fn cluster(addresses: &[SocketAddr; 3]) -> Cluster {
     let (east, west) = (name(PlaneName::new("east")), name(PlaneName::new("west")));
     let site = |site: &str| name(SiteName::new(site));
-    let member = |id: u64, at: &str| {
-        let member_address = addresses[usize::try_from(id).expect("small") - 1];
+    let member = |id: u8, at: &str| {
+        let member_address = addresses[usize::from(id) - 1];
         let nowhere = (Ipv4Addr::LOCALHOST, 9).into();
         Member {
-            id: MemberId(id),
+            id: MemberId(u64::from(id)),
             name: name(MemberName::new(&format!("node-{id}"))),
             site: site(at),
             role: Role::Controller,
             member_address,
             api_address: nowhere,
-            dns_address: (Ipv4Addr::LOCALHOST, u16::try_from(id).expect("small")).into(),
+            dns_address: (Ipv4Addr::LOCALHOST, u16::from(id)).into(),
         }
     };
     let target = |port: u16| {
@@ -100,17 +100,21 @@ pub(super) fn cluster(addresses: &[SocketAddr; 3]) -> Cluster {
         zones: [("demo.test".to_owned(), zone())].into(),
         routes: BTreeMap::new(),
         references: BTreeMap::new(),
-        timing: Timing {
-            tick: MS * 20,
-            heartbeat: MS * 40,
-            election_min: MS * 200,
-            election_max: MS * 400,
-            question_window: MS * 2000,
-            observer_silence: MS * 2000,
-            reference_interval: MS * 500,
-            verify_timeout: MS * 1000,
-            request_timeout: MS * 2000,
-        },
+        timing: timing(),
+    }
+}
+
+fn timing() -> Timing {
+    Timing {
+        tick: MS * 20,
+        heartbeat: MS * 40,
+        election_min: MS * 200,
+        election_max: MS * 400,
+        question_window: MS * 2000,
+        observer_silence: MS * 2000,
+        reference_interval: MS * 500,
+        verify_timeout: MS * 1000,
+        request_timeout: MS * 2000,
     }
 }
 

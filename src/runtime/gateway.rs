@@ -13,8 +13,10 @@ use super::clock::Clock;
 use super::limits::{
     GATEWAY_GRACE, HINT_ANSWER, HINTS, REPORT_ANSWER, REPORT_CONNECT, REPORT_EVERY, WATCH_SILENCE,
 };
+use crate::config;
 use crate::edge::api::client::{ApiClient, ClientTimes, Watch, WatchEvent};
 use crate::edge::gateway::{Gateway, GatewayError, GatewaySettings};
+use crate::edge::identity::{IdentityError, api_client_tls};
 use crate::edge::telemetry::{Metrics, UPKEEP_INTERVAL};
 use crate::kernel::controller::{DataPlaneHint, RouteTable};
 use crate::kernel::domain::Incarnation;
@@ -43,9 +45,50 @@ impl fmt::Debug for GatewayParts {
     }
 }
 
+impl GatewayParts {
+    /// Reads the authority's certificate and the token.
+    pub fn read(
+        settings: &config::GatewaySettings,
+        metrics: Option<Metrics>,
+    ) -> Result<Self, GatewayStartError> {
+        let listen = settings.listen.iter();
+        let carried = GatewaySettings {
+            listeners: listen.map(|entry| (entry.address, entry.route.clone())).collect(),
+            admin: Some(settings.admin),
+            connect_timeout: settings.connect_timeout,
+            ..GatewaySettings::new(settings.name.clone(), Incarnation::default())
+        };
+        let file = settings.token.display().to_string();
+        let token = std::fs::read_to_string(&settings.token)
+            .map_err(|error| IdentityError::File { file, why: error.to_string() })?;
+        Ok(Self {
+            settings: carried,
+            controllers: settings.controllers.clone(),
+            tls: Some(api_client_tls(&settings.ca)?),
+            token: token.trim().to_owned(),
+            metrics,
+        })
+    }
+}
+
+/// Why a gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayStartError {
+    /// The authority's certificate, or the token.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// Its ports.
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
+}
+
 /// Runs a gateway until `stop` is cancelled; then connections get [`GATEWAY_GRACE`] to end.
-pub async fn run(parts: GatewayParts, stop: CancellationToken) -> Result<(), GatewayError> {
-    let running = RunningGateway::start(parts)?;
+pub async fn run(
+    settings: &config::GatewaySettings,
+    metrics: Option<Metrics>,
+    stop: CancellationToken,
+) -> Result<(), GatewayStartError> {
+    let running = RunningGateway::start(GatewayParts::read(settings, metrics)?)?;
     stop.cancelled().await;
     running.leave().await;
     Ok(())

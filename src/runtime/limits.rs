@@ -41,8 +41,10 @@ pub const OPEN_REQUESTS: usize = 2048;
 pub const PERSIST_BATCHES: usize = 65_536;
 /// Payload bytes waiting for the disk; as above.
 pub const PERSIST_BYTES: usize = 1 << 30;
+/// Probes in flight at once; one more is answered "not probed".
+pub const PROBES: usize = 4096;
 /// Probe results between the prober and the inbox. A full channel loses results of probes that were not made.
-pub const PROBED: usize = 2048;
+pub const PROBED: usize = 8192;
 /// Effects waiting for their turn, while their time runs: every group of a large cluster, verified at every member.
 /// One more is answered "too many".
 pub const EFFECT_ORDERS: usize = 65_536;
@@ -54,6 +56,10 @@ pub const EVENTS: usize = 4096;
 /// Longest sleep of the kernel thread. Its timer does not count suspended time, the kernel's clock does: so it
 /// looks again at least this often.
 pub const LONGEST_SLEEP: Duration = Duration::from_millis(250);
+/// Sleep of the kernel thread after a turn that time alone took and that asks for another one at once.
+pub const SHORTEST_SLEEP: Duration = Duration::from_micros(500);
+/// After this many such turns in a row the log says so.
+pub const VAIN_TURNS: u32 = 1000;
 /// Between two readings of the wall clock.
 pub const WALL_CLOCK_EVERY: Duration = Duration::from_secs(1);
 /// A node that stops waits this long for another leader.

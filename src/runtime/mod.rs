@@ -21,6 +21,7 @@ pub mod inbox;
 pub mod kernel_thread;
 pub mod limits;
 pub mod node;
+pub mod node_parts;
 pub mod persist_thread;
 pub mod replies;
 pub mod shell;

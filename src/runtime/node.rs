@@ -1,10 +1,8 @@
 //! A node: the shell around the kernel, and the servers around that.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,77 +16,31 @@ use super::dns_gauges;
 use super::effects::AskDns;
 use super::hands::Publish;
 use super::limits::{INCOMING, PROBED, WATCH_KEEP_ALIVE};
+use super::node_parts::NodeParts;
 use super::shell::{Parts, Shell, ShellError};
-use crate::edge::api::{self, ApiSettings, CheckToken};
+use crate::config::NodeSettings;
+use crate::edge::api::{self, ApiSettings};
 use crate::edge::dns::{DnsServer, Published, ask_epoch};
+use crate::edge::identity::{IdentityError, member_server_name};
 use crate::edge::probe::ProbeRunner;
 use crate::edge::storage::{Identity, RedbStore, Store, StoreError, open_dir};
 use crate::edge::telemetry::Metrics;
-use crate::edge::transport::{Identify, Peer, Transport, TransportSettings};
+use crate::edge::transport::{Peer, Transport, TransportSettings};
 use crate::kernel::consensus::Recovered;
 use crate::kernel::controller::limits::LOG_ENTRIES;
 use crate::kernel::controller::{Boot, View};
-use crate::kernel::domain::MemberId;
+use crate::kernel::domain::{MemberId, MemberName};
 use crate::kernel::ledger::{Cluster, Member};
-
-/// What a node is made of: its settings, with every file read.
-#[derive(Clone)]
-pub struct NodeParts {
-    /// Which member it is.
-    pub me: MemberId,
-    /// The cluster file.
-    pub cluster: Arc<Cluster>,
-    /// Where its store is, or its birth token.
-    pub data_dir: PathBuf,
-    /// Where to listen, when that is not the address in the cluster file: behind an address translation.
-    pub listen: Listen,
-    /// For members that connect.
-    pub member_server_tls: Arc<rustls::ServerConfig>,
-    /// For connecting to members.
-    pub member_client_tls: Arc<rustls::ClientConfig>,
-    /// Which member a certificate belongs to.
-    pub identify: Identify,
-    /// For clients of the API.
-    pub api_tls: Arc<rustls::ServerConfig>,
-    /// Which clients may come in.
-    pub check_token: CheckToken,
-    /// Bounds of the API.
-    pub api_limits: api::Limits,
-    /// Threads that answer DNS by UDP.
-    pub dns_threads: usize,
-    /// Probes in flight at once.
-    pub probes: usize,
-    /// The process's metrics, if it has any.
-    pub metrics: Option<Metrics>,
-}
-
-/// Where a node listens; where nothing is said, at its address in the cluster file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Listen {
-    /// For members.
-    pub member: Option<SocketAddr>,
-    /// For clients of the API.
-    pub api: Option<SocketAddr>,
-    /// For DNS, by UDP and TCP.
-    pub dns: Option<SocketAddr>,
-}
-
-impl fmt::Debug for NodeParts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NodeParts")
-            .field("me", &self.me)
-            .field("data_dir", &self.data_dir)
-            .field("listen", &self.listen)
-            .finish_non_exhaustive()
-    }
-}
 
 /// Why a node does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
     /// The cluster file does not know it.
-    #[error("the cluster file has no member {0}: check `member` in the node file")]
-    NoMember(MemberId),
+    #[error("the cluster file has no member `{0}`: check `member` in node.toml")]
+    NoMember(MemberName),
+    /// Certificates, keys, or tokens.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// Its disk.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -119,9 +71,14 @@ pub struct Node {
     stop: CancellationToken,
 }
 
-/// Runs a node until `stop` is cancelled, then lets it leave in good order.
-pub async fn run(parts: NodeParts, stop: CancellationToken) -> Result<(), NodeError> {
-    let node = Node::start(parts).await?;
+/// Runs a node until `stop` is cancelled, then lets it leave in good order. See [`super::shutdown`] for `stop`.
+pub async fn run(
+    settings: &NodeSettings,
+    cluster: Arc<Cluster>,
+    metrics: Option<Metrics>,
+    stop: CancellationToken,
+) -> Result<(), NodeError> {
+    let node = Node::start(NodeParts::read(settings, cluster, metrics)?).await?;
     stop.cancelled().await;
     node.leave().await;
     Ok(())
@@ -130,16 +87,15 @@ pub async fn run(parts: NodeParts, stop: CancellationToken) -> Result<(), NodeEr
 impl Node {
     /// Opens the store, listens everywhere, starts the kernel.
     pub async fn start(parts: NodeParts) -> Result<Self, NodeError> {
-        let me = parts.me;
-        let member = parts.cluster.members.get(&me).cloned().ok_or(NodeError::NoMember(me))?;
-        let clock = Clock;
+        let (member, clock) = (parts.member.clone(), Clock);
+        let me = member.id;
         let (store, recovered) = open_store(&parts).await?;
         let published = Arc::new(ArcSwap::from_pointee(Published {
             cut_off_since: Some(Instant::now()),
             ..Published::default()
         }));
-        let dns = Arc::new(start_dns(&parts, &member, Arc::clone(&published))?);
-        let (transport, incoming) = start_transport(&parts, &member).await?;
+        let dns = Arc::new(start_dns(&parts, Arc::clone(&published))?);
+        let (transport, incoming) = start_transport(&parts).await?;
         let (results, probed) = mpsc::channel(PROBED);
         let runner = ProbeRunner::new(parts.probes, move || clock.now(), results);
         let incarnation = recovered.incarnation;
@@ -162,10 +118,11 @@ impl Node {
             metrics: parts.metrics.clone(),
         })?;
         let stop = CancellationToken::new();
-        let (api_address, api) = match start_api(&parts, &member, &shell, stop.clone()).await {
+        let (api_address, api) = match start_api(&parts, &shell, stop.clone()).await {
             Ok(started) => started,
             Err(error) => {
                 shell.stop().await;
+                stop_dns(dns).await;
                 return Err(error);
             }
         };
@@ -208,16 +165,13 @@ impl Node {
         // The API's task never fails; were it to panic, the rest is to end all the same.
         let _ = api.await;
         shell.stop().await;
-        if let Some(dns) = Arc::into_inner(dns) {
-            // It tells of its own threads' panics.
-            let _ = spawn_blocking(move || dns.stop()).await;
-        }
+        stop_dns(dns).await;
         tracing::info!("node stopped");
     }
 }
 
 async fn open_store(parts: &NodeParts) -> Result<(RedbStore, Recovered), NodeError> {
-    let identity = Identity { cluster: parts.cluster.name.to_string(), member: parts.me };
+    let identity = Identity { cluster: parts.cluster.name.to_string(), member: parts.member.id };
     let dir = parts.data_dir.clone();
     let open = move || {
         let mut store = open_dir(&dir, &identity)?;
@@ -231,10 +185,9 @@ async fn open_store(parts: &NodeParts) -> Result<(RedbStore, Recovered), NodeErr
 
 fn start_dns(
     parts: &NodeParts,
-    member: &Member,
     published: Arc<ArcSwap<Published>>,
 ) -> Result<DnsServer, NodeError> {
-    let address = parts.listen.dns.unwrap_or(member.dns_address);
+    let address = parts.dns_listen;
     DnsServer::start(address, parts.dns_threads, published).map_err(|error| NodeError::Listen {
         what: "DNS",
         address,
@@ -242,25 +195,32 @@ fn start_dns(
     })
 }
 
+/// Waits until its ports are free.
+async fn stop_dns(dns: Arc<DnsServer>) {
+    if let Some(dns) = Arc::into_inner(dns) {
+        // It tells of its own threads' panics.
+        let _ = spawn_blocking(move || dns.stop()).await;
+    }
+}
+
 async fn start_transport(
     parts: &NodeParts,
-    member: &Member,
 ) -> Result<(Transport, mpsc::Receiver<crate::edge::transport::Incoming>), NodeError> {
-    let address = parts.listen.member.unwrap_or(member.member_address);
+    let address = parts.member_listen;
     let peer = |member: &Member| Peer {
         address: member.member_address,
-        server_name: member.name.to_string(),
+        server_name: member_server_name(member.name.as_str(), parts.cluster.name.as_str()),
     };
     let members = &parts.cluster.members;
     let peers: BTreeMap<MemberId, Peer> =
         members.values().map(|member| (member.id, peer(member))).collect();
     let settings = TransportSettings {
-        me: parts.me,
+        me: parts.member.id,
         cluster: parts.cluster.name.to_string(),
         listen: address,
         peers,
-        server_tls: Arc::clone(&parts.member_server_tls),
-        client_tls: Arc::clone(&parts.member_client_tls),
+        server_tls: Arc::clone(&parts.member_tls.server),
+        client_tls: Arc::clone(&parts.member_tls.client),
         identify: Arc::clone(&parts.identify),
     };
     let (sender, incoming) = mpsc::channel(INCOMING);
@@ -272,11 +232,10 @@ async fn start_transport(
 
 async fn start_api(
     parts: &NodeParts,
-    member: &Member,
     shell: &Shell,
     stop: CancellationToken,
 ) -> Result<(SocketAddr, JoinHandle<()>), NodeError> {
-    let address = parts.listen.api.unwrap_or(member.api_address);
+    let address = parts.api_listen;
     let settings = ApiSettings {
         listen: address,
         tls: Some(Arc::clone(&parts.api_tls)),

@@ -63,4 +63,33 @@ mod tests {
         sender.send_replace(view(Some(3)));
         assert!(waiter.await.unwrap());
     }
+
+    #[tokio::test]
+    async fn sigterm_and_sigint_ask_a_process_to_stop() {
+        const CHILD: &str = "BIPLANE_TEST_SIGNALS";
+        if let Some(ready) = std::env::var_os(CHILD) {
+            let stop = stop_on_signals().unwrap();
+            std::fs::write(ready, "").unwrap();
+            stop.cancelled().await;
+            return;
+        }
+        let name = std::thread::current().name().unwrap().to_owned();
+        let dir = tempfile::tempdir().unwrap();
+        for signal in [rustix::process::Signal::TERM, rustix::process::Signal::INT] {
+            let ready = dir.path().join(format!("{signal:?}"));
+            let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", &name])
+                .env(CHILD, &ready)
+                .stdout(std::process::Stdio::null())
+                .spawn()
+                .unwrap();
+            while !ready.exists() {
+                assert!(child.try_wait().unwrap().is_none(), "it ended before it was asked to");
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            let id = rustix::process::Pid::from_child(&child);
+            rustix::process::kill_process(id, signal).unwrap();
+            assert!(child.wait().unwrap().success());
+        }
+    }
 }

@@ -62,6 +62,8 @@ pub(super) struct ClientLog {
 #[derive(Debug)]
 struct Inner {
     entries: VecDeque<Entry>,
+    /// Of requests sent from here on.
+    counted_from: Duration,
     requests: Count,
     file: BufWriter<File>,
     /// The first thing that went wrong with the file.
@@ -73,8 +75,13 @@ impl ClientLog {
     pub(super) fn create(path: &Path, planes: [&'static str; 2]) -> io::Result<Self> {
         let mut file = BufWriter::new(File::create_new(path)?);
         writeln!(file, "sent_ms,took_ms,asked,answer")?;
-        let inner =
-            Inner { entries: VecDeque::new(), requests: Count::default(), file, broken: None };
+        let inner = Inner {
+            entries: VecDeque::new(),
+            counted_from: Duration::ZERO,
+            requests: Count::default(),
+            file,
+            broken: None,
+        };
         Ok(Self { began: Instant::now(), planes, inner: Mutex::new(inner) })
     }
 
@@ -97,7 +104,7 @@ impl ClientLog {
     fn push(&self, entry: Entry) {
         let row = self.row(&entry);
         let mut inner = self.lock();
-        if entry.asked == Asked::Gateway {
+        if entry.asked == Asked::Gateway && entry.sent >= inner.counted_from {
             inner.requests.sent += 1;
             inner.requests.failed += u64::from(matches!(entry.heard, Heard::Fault(_)));
         }
@@ -133,7 +140,14 @@ impl ClientLog {
         inner.broken.clone().map_or(Ok(()), Err)
     }
 
-    /// Requests through the gateway so far.
+    /// Counts requests from now on: before, nothing was promised to users.
+    pub(super) fn count_from_now(&self) {
+        let mut inner = self.lock();
+        inner.counted_from = self.now();
+        inner.requests = Count::default();
+    }
+
+    /// Requests through the gateway that count, so far.
     pub(super) fn requests(&self) -> Count {
         self.lock().requests
     }
@@ -241,6 +255,16 @@ mod tests {
         assert_eq!(log.outage(ms(40), ms(100)), ms(0));
         assert_eq!(log.outage(ms(0), ms(35)), ms(25), "it lasts to the end of the span");
         assert_eq!(log.requests(), Count { sent: 6, failed: 2 });
+    }
+
+    #[test]
+    fn requests_before_everything_was_up_do_not_count() {
+        let (_dir, log) = log_of(&[(0, Asked::Gateway, None)]);
+        log.count_from_now();
+        let heard = || Heard::Plane(0);
+        log.push(Entry { asked: Asked::Gateway, sent: ms(0), took: ms(1), heard: heard() });
+        log.note(Asked::Gateway, log.now(), heard());
+        assert_eq!(log.requests(), Count { sent: 1, failed: 0 });
     }
 
     #[test]

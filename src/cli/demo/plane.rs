@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::try_join_all;
 use http_body_util::Full;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -101,9 +102,9 @@ async fn serve(args: PlaneArgs) -> Result<Exit, Failure> {
         let queue = if next == Mood::Blackhole { 0 } else { QUEUE };
         for listener in &listeners {
             set_queue(listener, queue)?;
-            if next == Mood::Blackhole {
-                fillers.extend(fill(listener).await?);
-            }
+        }
+        if next == Mood::Blackhole {
+            fillers = try_join_all(listeners.iter().map(|listener| fill(listener))).await?;
         }
         echo(line.trim())?;
     }

@@ -52,7 +52,7 @@ impl Block {
         let planes = (0..PLANES.len()).flat_map(move |plane| {
             (0..SERVICES.len()).map(move |service| self.service(plane, service))
         });
-        nodes.chain([self.gateway()]).chain(planes)
+        nodes.chain([self.gateway(), self.gateway_admin()]).chain(planes)
     }
 
     /// The first port.
@@ -83,6 +83,11 @@ impl Block {
     /// Where users enter.
     pub(super) fn gateway(&self) -> SocketAddr {
         SocketAddr::new(LOCALHOST, self.base + 80)
+    }
+
+    /// Where the gateway tells of itself.
+    pub(super) fn gateway_admin(&self) -> SocketAddr {
+        SocketAddr::new(LOCALHOST, self.base + 60)
     }
 
     /// A plane's own address.

@@ -108,7 +108,7 @@ mod tests {
         let explained = serde_json::json!({
             "group": group, "would_switch_if": [], "last": null, "probes": {},
             "guards": [{"guard": "source", "open": false, "value": ""},
-                       {"guard": "dwell", "open": true, "value": ""}],
+                       {"guard": "budget", "open": true, "value": ""}],
         });
         Look {
             status: serde_json::from_value(status).unwrap(),
@@ -133,7 +133,7 @@ mod tests {
         bad.status.quorum = false;
         assert!(bad.all_members_are_there(1).is_err());
         bad.group.guards[1].open = false;
-        assert!(bad.nothing_holds().unwrap_err().contains("dwell"));
+        assert!(bad.nothing_holds().unwrap_err().contains("budget"));
         assert!(bad.route_is("west").unwrap_err().contains("east"));
         for seen in bad.group.group.services[0].planes.values_mut() {
             seen.reports

@@ -59,6 +59,7 @@ impl Story {
                 .to_owned())
         })
         .await?;
+        self.log.count_from_now();
         self.step("steady", Self::steady).await?;
         let (first, record) = self.plane_out(None).await?;
         self.note_outage(&record, first, |summary, timing| summary.plane = timing);

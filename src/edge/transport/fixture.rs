@@ -27,29 +27,6 @@ impl Ca {
         Self { issuer: Issuer::new(params, key), der }
     }
 
-    /// TLS settings of an API on loopback, and of its clients.
-    pub(crate) fn api_tls(&self) -> (Arc<rustls::ServerConfig>, Arc<rustls::ClientConfig>) {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        let chain = vec![params.signed_by(&key, &self.issuer).unwrap().der().clone()];
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(self.der.clone()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let server = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(chain, PrivateKeyDer::Pkcs8(key.serialize_der().into()))
-            .unwrap();
-        let client = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        (Arc::new(server), Arc::new(client))
-    }
-
     /// Both sides' TLS settings for a member called `name`.
     pub(crate) fn tls(&self, name: &str) -> (Arc<rustls::ServerConfig>, Arc<rustls::ClientConfig>) {
         let key = KeyPair::generate().unwrap();

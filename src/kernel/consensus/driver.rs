@@ -209,7 +209,13 @@ impl Consensus {
     }
 
     /// Counts time. The election timeout is set before every tick: raft's own draw is never read.
+    ///
+    /// While a leader's snapshot is on its way to the disk no time passes: raft looks through the entries that
+    /// are not applied when it runs for office, and the snapshot has taken their place already.
     pub fn tick(&mut self) {
+        if self.restoring() {
+            return;
+        }
         let range = (self.settings.election_min_ticks, self.settings.election_max_ticks);
         let ticks = election::timeout(
             self.settings.seed,
@@ -222,9 +228,17 @@ impl Consensus {
         self.raw.tick();
     }
 
+    fn restoring(&self) -> bool {
+        self.halves.iter().any(|half| half.snapshot.is_some())
+    }
+
     /// Takes a message of a peer.
     pub fn step(&mut self, from: MemberId, message: &Bytes) -> Result<(), WireError> {
         let message = codec::decode(message, from, self.settings.id)?;
+        if message.get_msg_type() == pb::MessageType::MsgTimeoutNow && self.restoring() {
+            // See `tick`.
+            return Ok(());
+        }
         // What raft refuses (a stale or foreign response) is nobody's fault and needs no answer.
         let _ = self.raw.step(message);
         Ok(())
@@ -290,7 +304,7 @@ impl Consensus {
         let Some(term) = store.term_at(index) else { return };
         let membership = store.membership().clone();
         let snapshot = SnapshotRecord { index, term, membership, data };
-        let keep_from = index.saturating_sub(tail) + 1;
+        let keep_from = store.tail_from(index, tail, limits::TAIL_BYTES);
         self.raw.mut_store().compact(snapshot.clone(), keep_from);
         self.batches += 1;
         self.outputs.push_back(ConsensusOutput::Persist(PersistBatch {

@@ -9,6 +9,9 @@ mod election;
 mod log;
 mod record;
 
+#[cfg(test)]
+mod tests;
+
 pub use codec::WireError;
 pub use driver::{
     Consensus, ConsensusError, ConsensusOutput, ConsensusSettings, NotProposed, ReadContext,
@@ -27,4 +30,8 @@ pub mod limits {
     pub const COMMITTED_BYTES: u64 = 8 << 20;
     /// Persists under way; above it nothing new is taken from raft until a receipt comes.
     pub const PERSISTS: usize = 16;
+    /// Entries that stay in the log below a snapshot, at the most, for followers that are a little behind.
+    pub const TAIL: u64 = 512;
+    /// Bytes of entries that stay there at the most.
+    pub const TAIL_BYTES: usize = 4 << 20;
 }

@@ -2,6 +2,7 @@
 
 use super::peer::PeerMessage;
 use super::{Controller, Level, Output, Traffic, limits};
+use crate::kernel::consensus::limits::TAIL;
 use crate::kernel::consensus::{ConsensusOutput, LogEntry, SnapshotRecord};
 use crate::kernel::ledger::{Applied, Ledger};
 use crate::kernel::mutants::{self, Mutant};
@@ -77,13 +78,14 @@ impl Controller {
                     self.lead_asked(id);
                 }
             }
-            Applied::Closed(id) => {
+            Applied::Closed(id, groups) => {
                 self.on_closed(id);
                 if self.leads() {
-                    self.lead_closed(id);
+                    self.lead_closed(&groups);
                 }
             }
             Applied::Voted(id, services) => {
+                self.on_voted(id, &services);
                 if self.leads() {
                     self.lead_voted(id, &services);
                 }
@@ -157,8 +159,10 @@ impl Controller {
 
     /// The log is bounded: the applied state takes its place.
     pub(super) fn compact(&mut self) {
-        let long = self.consensus.log_entries() > self.log_entries;
-        if !long && self.consensus.log_bytes() <= limits::LOG_BYTES {
+        // What stayed at the last compaction does not count: it must not set off the next one.
+        let (entries, bytes) = self.compacted;
+        let long = self.consensus.log_entries() > entries + self.log_entries;
+        if !long && self.consensus.log_bytes() <= bytes + limits::LOG_BYTES {
             return;
         }
         if self.disk_failed.is_some() || self.ledger.index() == 0 {
@@ -170,8 +174,9 @@ impl Controller {
             self.ledger.index()
         };
         // Followers that are a little behind still find what they lack in the log.
-        let tail = u64::try_from(self.log_entries / 8).unwrap_or(u64::MAX);
+        let tail = u64::try_from(self.log_entries / 8).unwrap_or(u64::MAX).min(TAIL);
         self.consensus.compact(index, self.ledger.to_bytes().into(), tail);
+        self.compacted = (self.consensus.log_entries(), self.consensus.log_bytes());
         self.run_consensus();
     }
 }

@@ -41,6 +41,9 @@ pub(super) struct Trio {
     up: BTreeMap<String, bool>,
     /// Observers that cannot see plane east.
     pub(super) blind: BTreeSet<MemberId>,
+    /// What this member sends is held back.
+    pub(super) muffled: Option<MemberId>,
+    muffled_frames: Vec<(MemberId, Input)>,
     replies: BTreeMap<u64, Response>,
     next_request: u64,
     pub(super) turns: usize,
@@ -57,6 +60,8 @@ impl Trio {
             inputs: VecDeque::new(),
             up: BTreeMap::from([("10.0.0.1".to_owned(), true), ("10.0.0.2".to_owned(), true)]),
             blind: BTreeSet::new(),
+            muffled: None,
+            muffled_frames: Vec::new(),
             replies: BTreeMap::new(),
             next_request: 0,
             turns: 0,
@@ -101,6 +106,12 @@ impl Trio {
     pub(super) fn kill(&mut self, id: MemberId) {
         self.nodes.remove(&id);
         self.inputs.retain(|(to, _)| *to != id);
+    }
+
+    /// What was held back arrives, in order.
+    pub(super) fn unmuffle(&mut self) {
+        self.muffled = None;
+        self.inputs.extend(self.muffled_frames.drain(..));
     }
 
     pub(super) fn set_plane(&mut self, name: &str, up: bool) {
@@ -166,7 +177,12 @@ impl Trio {
                     let delivered = self.nodes.contains_key(&to);
                     self.inputs.push_back((id, Input::BulkSent { to, delivered }));
                 }
-                self.inputs.push_back((to, Input::Peer { from: id, frame }));
+                let frame = (to, Input::Peer { from: id, frame });
+                if self.muffled == Some(id) {
+                    self.muffled_frames.push(frame);
+                } else {
+                    self.inputs.push_back(frame);
+                }
             }
             Output::Probe(order) => {
                 let result = self.probe(id, &order);

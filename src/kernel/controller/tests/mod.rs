@@ -8,6 +8,7 @@ use std::time::Duration;
 use cluster::{Trio, group, plane};
 
 use super::*;
+use crate::kernel::domain::HealthState;
 use crate::kernel::policy::Mode;
 
 #[test]
@@ -175,6 +176,32 @@ fn without_a_quorum_a_request_is_refused_or_unknown_and_nothing_moves() {
     trio.run(Duration::from_secs(10));
     assert!(trio.all_on("east"));
     assert!(!trio.view(1).in_quorum);
+}
+
+#[test]
+fn a_report_that_arrives_after_it_has_become_untrue_is_corrected() {
+    let mut trio = Trio::steady(Mode::Observe);
+    let leader = trio.leader().expect("a leader");
+    let late = trio.nodes.keys().copied().find(|id| *id != leader).expect("a follower");
+    let says = |trio: &Trio, member: MemberId| {
+        let name = trio.nodes[&member].controller.file.members[&member].name.clone();
+        let status = trio.view(leader.0).status(trio.now);
+        status.groups[0].services[0].planes[&plane("east")].reports[&name]
+    };
+    let sees = |trio: &Trio| {
+        let reports = trio.nodes[&late].controller.prober.reports();
+        reports.values().next().expect("one service").0[0]
+    };
+    trio.run(Duration::from_secs(2));
+    trio.muffled = Some(late);
+    trio.set_plane("east", false);
+    trio.run_until("it sees the plane down", |t| sees(t) == HealthState::Down);
+    trio.set_plane("east", true);
+    trio.run_until("it sees the plane up", |t| sees(t) == HealthState::Up);
+    assert_eq!(says(&trio, late), HealthState::Up, "nobody has heard of it");
+    trio.unmuffle();
+    trio.run(Duration::from_secs(3));
+    assert_eq!(says(&trio, late), HealthState::Up);
 }
 
 #[test]

@@ -1,0 +1,104 @@
+//! What a node is made of: its settings, with every file read.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::limits::PROBES;
+use super::node::NodeError;
+use crate::config::NodeSettings;
+use crate::edge::api::{self, CheckToken};
+use crate::edge::identity::{MemberTls, TlsFiles, Tokens, api_server_tls, member_tls, peer_member};
+use crate::edge::telemetry::Metrics;
+use crate::edge::transport::Identify;
+use crate::kernel::ledger::{Cluster, Member};
+
+/// All that [`super::node::Node::start`] needs.
+#[derive(Clone)]
+pub struct NodeParts {
+    /// Which member it is.
+    pub member: Member,
+    /// The cluster file.
+    pub cluster: Arc<Cluster>,
+    /// Where its store is, or its birth token.
+    pub data_dir: PathBuf,
+    /// Where it listens for members.
+    pub member_listen: SocketAddr,
+    /// Where it listens for clients of the API.
+    pub api_listen: SocketAddr,
+    /// Where it answers DNS, by UDP and TCP.
+    pub dns_listen: SocketAddr,
+    /// Between members.
+    pub member_tls: MemberTls,
+    /// Which member a certificate belongs to.
+    pub identify: Identify,
+    /// For clients of the API.
+    pub api_tls: Arc<rustls::ServerConfig>,
+    /// Which clients may come in.
+    pub check_token: CheckToken,
+    /// Bounds of the API.
+    pub api_limits: api::Limits,
+    /// Threads that answer DNS by UDP.
+    pub dns_threads: usize,
+    /// Probes in flight at once.
+    pub probes: usize,
+    /// The process's metrics, if it has any.
+    pub metrics: Option<Metrics>,
+}
+
+impl fmt::Debug for NodeParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeParts")
+            .field("member", &self.member)
+            .field("data_dir", &self.data_dir)
+            .finish_non_exhaustive()
+    }
+}
+
+impl NodeParts {
+    /// Reads certificates, key and tokens. Where `node.toml` names no address to listen at, it is the one in the
+    /// cluster file.
+    ///
+    /// # Errors
+    /// The cluster file does not know the member, or a file cannot be used.
+    pub fn read(
+        settings: &NodeSettings,
+        cluster: Arc<Cluster>,
+        metrics: Option<Metrics>,
+    ) -> Result<Self, NodeError> {
+        let name = &settings.member;
+        let member = cluster.members.values().find(|member| member.name == *name).cloned();
+        let member = member.ok_or_else(|| NodeError::NoMember(name.clone()))?;
+        let files = TlsFiles {
+            ca: settings.ca.clone(),
+            certificate: settings.certificate.clone(),
+            key: settings.key.clone(),
+        };
+        let tokens = Tokens::load(&settings.tokens)?;
+        Ok(Self {
+            data_dir: settings.data_dir.clone(),
+            member_listen: settings.member_listen.unwrap_or(member.member_address),
+            api_listen: settings.api_listen.unwrap_or(member.api_address),
+            dns_listen: settings.dns_listen.unwrap_or(member.dns_address),
+            member_tls: member_tls(&files)?,
+            identify: identify(Arc::clone(&cluster)),
+            api_tls: api_server_tls(&files)?,
+            check_token: Arc::new(move |token| tokens.check(token)),
+            api_limits: api::Limits::default(),
+            dns_threads: settings.dns_threads,
+            probes: PROBES,
+            member,
+            cluster,
+            metrics,
+        })
+    }
+}
+
+/// By the name in its certificate; members and cluster are those of the cluster file.
+fn identify(cluster: Arc<Cluster>) -> Identify {
+    Arc::new(move |chain| {
+        let members = cluster.members.values().map(|member| (member.id, &member.name));
+        peer_member(chain, members, cluster.name.as_str())
+    })
+}
