@@ -14,6 +14,7 @@ use super::exit::{Exit, Failure};
 use super::{Context, print, print_json};
 use crate::sim::campaign::{self, Options, Outcome, StorageChoice, Summary};
 use crate::sim::scenario::{Report, Scenario};
+use crate::sim::trace;
 use crate::sim::world::Violation;
 
 /// Options of `biplane simulate`.
@@ -69,7 +70,7 @@ pub(super) fn run(args: &SimulateArgs, context: &Context) -> Result<Exit, Failur
     #[cfg(feature = "mutants")]
     plant(args.mutant.as_deref())?;
     // A panic of the kernel is a finding with a seed, not a message here.
-    std::panic::set_hook(Box::new(|_| {}));
+    std::panic::set_hook(Box::new(trace::remember_panic));
     let json = context.shared.json;
     match &args.seeds {
         Some(seeds) => run_seeds(args, seeds.clone(), json),

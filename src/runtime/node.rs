@@ -27,6 +27,7 @@ use crate::edge::storage::{Identity, RedbStore, Store, StoreError, open_dir};
 use crate::edge::telemetry::Metrics;
 use crate::edge::transport::{Peer, Transport, TransportSettings};
 use crate::kernel::consensus::Recovered;
+use crate::kernel::controller::limits::LOG_ENTRIES;
 use crate::kernel::controller::{Boot, View};
 use crate::kernel::domain::{MemberId, MemberName};
 use crate::kernel::ledger::{Cluster, Member};
@@ -99,7 +100,13 @@ impl Node {
         let runner = ProbeRunner::new(parts.probes, move || clock.now(), results);
         let incarnation = recovered.incarnation;
         let shell = Shell::start(Parts {
-            boot: Boot { me, cluster: Arc::clone(&parts.cluster), recovered, seed: clock.seed() },
+            boot: Boot {
+                me,
+                cluster: Arc::clone(&parts.cluster),
+                recovered,
+                seed: clock.seed(),
+                log_entries: LOG_ENTRIES,
+            },
             clock,
             write: writer(store),
             transport,

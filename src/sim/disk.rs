@@ -71,6 +71,8 @@ struct Real {
     open: Option<PersistBatch>,
 }
 
+/// The longest that a write waits.
+const QUEUE_MAX: Micros = 6 * SECOND;
 /// Operations of a disk in one transaction, about: crashes are drawn among them.
 const OPERATIONS: u64 = 24;
 
@@ -121,7 +123,8 @@ impl Disk {
         if rng.chance(self.pace.stalls) {
             takes += rng.below(self.pace.stall);
         }
-        let at = self.busy_until.max(now) + takes;
+        // A queue of writes is not longer than this: a disk that is worse has failed.
+        let at = (self.busy_until.max(now) + takes).min(self.busy_until.max(now + QUEUE_MAX));
         self.busy_until = at;
         self.under_way.push_back(batch);
         at

@@ -151,6 +151,7 @@ impl Plan {
             ask_every: rng.between(100 * MS, 800 * MS),
             operator: rng.chance(600),
             replay: rng.chance(300),
+            log_entries: usize::try_from(rng.between(8, 400)).unwrap_or(400),
             ..Params::fair(seed)
         };
         let mut plan = Self { params, faults, actions: Vec::new(), core: Vec::new(), dead: None };
@@ -195,12 +196,17 @@ impl Plan {
                 }
             }
             Fault::CrashAfterVote => {
-                let doom = Doom::AfterVote;
-                let down = down.min(20 * MS);
-                self.put(at, Action::Doom { who: Who::All, doom, down });
-                // Something must make them vote.
-                self.put(at + MS, Action::CutOff { who: Who::Leader, ways: Ways::Both });
-                self.put(end, Action::Heal);
+                // All start at once, so that more than one of them runs for the same term.
+                let down = rng.between(5 * MS, 30 * MS);
+                for node in 0..NODES {
+                    let who = Who::Node(node);
+                    let at = at + rng.below(5 * MS);
+                    self.put(at, Action::Crash { who, down: Some(down) });
+                }
+                let who = Who::Node(node);
+                let again = rng.between(MS, 20 * MS);
+                let at = at + down + 10 * MS;
+                self.put(at, Action::Doom { who, doom: Doom::AfterVote, down: again });
             }
             Fault::CrashBetweenOutputs => {
                 let doom = Doom::AfterOutputs(u32::try_from(rng.below(12)).unwrap_or(0));

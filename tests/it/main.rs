@@ -12,5 +12,6 @@ mod cluster;
 mod demo;
 mod exits;
 mod process;
+mod simulate;
 mod tidy;
 mod world;

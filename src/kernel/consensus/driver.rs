@@ -209,7 +209,13 @@ impl Consensus {
     }
 
     /// Counts time. The election timeout is set before every tick: raft's own draw is never read.
+    ///
+    /// While a leader's snapshot is on its way to the disk no time passes: raft looks through the entries that
+    /// are not applied when it runs for office, and the snapshot has taken their place already.
     pub fn tick(&mut self) {
+        if self.restoring() {
+            return;
+        }
         let range = (self.settings.election_min_ticks, self.settings.election_max_ticks);
         let ticks = election::timeout(
             self.settings.seed,
@@ -220,6 +226,10 @@ impl Consensus {
         );
         self.raw.raft.set_randomized_election_timeout(ticks);
         self.raw.tick();
+    }
+
+    fn restoring(&self) -> bool {
+        self.halves.iter().any(|half| half.snapshot.is_some())
     }
 
     /// Takes a message of a peer. `readable` looks at a leader's snapshot before anything is kept of it: once
@@ -233,6 +243,10 @@ impl Consensus {
         let message = codec::decode(message, from, self.settings.id)?;
         if let Some(snapshot) = message.snapshot.as_ref() {
             readable(&from_snapshot(snapshot)).map_err(WireError::Snapshot)?;
+        }
+        if message.get_msg_type() == pb::MessageType::MsgTimeoutNow && self.restoring() {
+            // See `tick`.
+            return Ok(());
         }
         // What raft refuses (a stale or foreign response) is nobody's fault and needs no answer.
         let _ = self.raw.step(message);
@@ -293,13 +307,13 @@ impl Consensus {
         self.release();
     }
 
-    /// The applied state at `index` takes the place of the log below it.
-    pub fn compact(&mut self, index: u64, data: Bytes) {
+    /// The applied state at `index` takes the place of the log below it, but for the last `tail` entries.
+    pub fn compact(&mut self, index: u64, data: Bytes, tail: u64) {
         let store = self.raw.store();
         let Some(term) = store.term_at(index) else { return };
         let membership = store.membership().clone();
         let snapshot = SnapshotRecord { index, term, membership, data };
-        let keep_from = store.keep_from(index);
+        let keep_from = store.keep_from(index, tail);
         self.raw.mut_store().compact(snapshot.clone(), keep_from);
         self.batches += 1;
         self.outputs.push_back(ConsensusOutput::Persist(PersistBatch {
@@ -465,9 +479,9 @@ impl Consensus {
         self.raw.store().bytes()
     }
 
-    /// Entries, and bytes of them, that compacting at `index` would let go of.
-    pub fn reclaimable(&self, index: u64) -> (usize, usize) {
-        self.raw.store().below(self.raw.store().keep_from(index))
+    /// Entries, and bytes of them, that compacting at `index` would let go of while `tail` entries stay.
+    pub fn reclaimable(&self, index: u64, tail: u64) -> (usize, usize) {
+        self.raw.store().below(self.raw.store().keep_from(index, tail))
     }
 
     /// Entries in memory.

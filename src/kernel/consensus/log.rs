@@ -134,12 +134,12 @@ impl MemoryLog {
     }
 
     /// The first entry that stays when the log is compacted at `index`: a tail for followers that are a little
-    /// behind, bounded in entries and in bytes.
-    pub(super) fn keep_from(&self, index: u64) -> u64 {
+    /// behind, at most `tail` entries, bounded in bytes.
+    pub(super) fn keep_from(&self, index: u64, tail: u64) -> u64 {
         let mut from = index + 1;
         let mut bytes = 0;
         let older = self.entries.iter().rev().skip_while(|entry| entry.index > index);
-        for entry in older.take(usize::try_from(limits::TAIL).unwrap_or(usize::MAX)) {
+        for entry in older.take(usize::try_from(tail).unwrap_or(usize::MAX)) {
             bytes += entry.data.len();
             if bytes > limits::TAIL_BYTES {
                 break;

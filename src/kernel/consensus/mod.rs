@@ -30,7 +30,7 @@ pub mod limits {
     pub const COMMITTED_BYTES: u64 = 8 << 20;
     /// Persists under way; above it nothing new is taken from raft until a receipt comes.
     pub const PERSISTS: usize = 16;
-    /// Entries that stay in the log below a snapshot, for followers that are a little behind.
+    /// Entries that stay in the log below a snapshot, at the most, for followers that are a little behind.
     pub const TAIL: u64 = 512;
     /// And the most bytes of them.
     pub const TAIL_BYTES: usize = 4 << 20;

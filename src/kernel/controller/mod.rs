@@ -117,6 +117,8 @@ pub struct Boot {
     pub recovered: Recovered,
     /// Spreads election timeouts and probe times. Equal seeds give equal runs.
     pub seed: u64,
+    /// Entries above which the log is compacted: [`limits::LOG_ENTRIES`], or fewer in a simulation.
+    pub log_entries: usize,
 }
 
 /// A gateway's last word, and when it was heard.
@@ -152,12 +154,13 @@ pub struct Controller {
     gateways: BTreeMap<GatewayName, GatewayHeard>,
     publishing: publish::Publishing,
     outputs: VecDeque<Output>,
+    log_entries: usize,
 }
 
 impl Controller {
     /// Starts from what the disk held. Fails only when that contradicts itself.
     pub fn start(now: Moment, boot: Boot) -> Result<Self, String> {
-        let Boot { me, cluster, recovered, seed } = boot;
+        let Boot { me, cluster, recovered, seed, log_entries } = boot;
         let timing = &cluster.timing;
         let ticks = |span: Duration| {
             let ticks = span.as_micros() / timing.tick.as_micros().max(1);
@@ -197,6 +200,7 @@ impl Controller {
             gateways: BTreeMap::new(),
             publishing: publish::Publishing::default(),
             outputs: VecDeque::new(),
+            log_entries,
         };
         controller.take_over_ledger();
         Ok(controller)

@@ -2,6 +2,7 @@
 
 use super::peer::PeerMessage;
 use super::{Controller, Level, Output, Traffic, limits};
+use crate::kernel::consensus::limits::TAIL;
 use crate::kernel::consensus::{ConsensusOutput, LogEntry, SnapshotRecord};
 use crate::kernel::ledger::{Applied, Ledger};
 use crate::kernel::mutants::{self, Mutant};
@@ -163,7 +164,7 @@ impl Controller {
 
     /// The log is bounded: the applied state takes its place.
     pub(super) fn compact(&mut self) {
-        let long = self.consensus.log_entries() > limits::LOG_ENTRIES;
+        let long = self.consensus.log_entries() > self.log_entries;
         if !long && self.consensus.log_bytes() <= limits::LOG_BYTES {
             return;
         }
@@ -171,8 +172,10 @@ impl Controller {
             return;
         }
         // What is not applied stays: a snapshot that frees little would be written again in every turn.
-        let (entries, bytes) = self.consensus.reclaimable(self.ledger.index());
-        if entries < limits::COMPACTED_ENTRIES && bytes < limits::COMPACTED_BYTES {
+        let tail = u64::try_from(self.log_entries / 8).unwrap_or(u64::MAX).min(TAIL);
+        let (entries, bytes) = self.consensus.reclaimable(self.ledger.index(), tail);
+        let enough = limits::COMPACTED_ENTRIES.min(self.log_entries / 4);
+        if entries < enough && bytes < limits::COMPACTED_BYTES {
             return;
         }
         let index = if mutants::active(Mutant::M17SnapshotAtCommit) {
@@ -180,7 +183,7 @@ impl Controller {
         } else {
             self.ledger.index()
         };
-        self.consensus.compact(index, self.ledger.to_bytes().into());
+        self.consensus.compact(index, self.ledger.to_bytes().into(), tail);
         self.run_consensus();
     }
 }

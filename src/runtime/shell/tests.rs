@@ -116,6 +116,7 @@ impl World {
                 cluster: Arc::clone(&self.cluster),
                 recovered: disk.recover(),
                 seed: id,
+                log_entries: crate::kernel::controller::limits::LOG_ENTRIES,
             },
             clock: Clock,
             write: Box::new(move |batch| {
@@ -283,6 +284,7 @@ fn a_fresh_node_that_nobody_answers_sleeps_between_its_timers() {
         cluster: Arc::new(cluster(&addresses)),
         recovered: Disk::default().recover(),
         seed: 7,
+        log_entries: crate::kernel::controller::limits::LOG_ENTRIES,
     };
     let mut controller = Controller::start(now, boot).unwrap();
     let mut in_vain = 0;

@@ -78,15 +78,20 @@ impl Oracle for Durable {
 
     fn published(&mut self, book: &Book, _at: Micros, node: usize, view: &View) -> Finding {
         let Some(entry) = book.committed(view.applied) else { return Ok(()) };
-        let here = &book.nodes[node].durable;
-        if entry.term == 0 || here.reaches(view.applied, entry.term) {
-            return Ok(());
+        let here = &book.nodes[node];
+        let (name, applied) = (node + 1, view.applied);
+        if entry.term != 0 && !here.durable.reaches(applied, entry.term) {
+            return Err(format!(
+                "node {name} shows index {applied} as applied, and its own disk does not hold it"
+            ));
         }
-        Err(format!(
-            "node {} shows index {} as applied, and its own disk does not hold it",
-            node + 1,
-            view.applied
-        ))
+        if here.commit < applied {
+            return Err(format!(
+                "node {name} shows index {applied} as applied, and after a restart would know of {} only",
+                here.commit
+            ));
+        }
+        Ok(())
     }
 
     fn ended(&mut self, _book: &Book, end: &End<'_>) -> Finding {

@@ -6,7 +6,7 @@ use super::*;
 fn compact(trio: &mut Trio, id: u64) -> u64 {
     let node = trio.node(id);
     let index = node.applied.last().expect("something applied").index;
-    node.consensus.compact(index, Bytes::from(format!("state at {index}")));
+    node.consensus.compact(index, Bytes::from(format!("state at {index}")), limits::TAIL);
     trio.pump(id);
     index
 }
@@ -169,10 +169,10 @@ fn a_tail_of_large_entries_is_cut_at_its_bytes() {
     trio.run(5);
     assert!(trio.nodes[&leader].consensus.log_bytes() > 2 * limits::TAIL_BYTES);
     let index = trio.nodes[&leader].applied.last().expect("something applied").index;
-    assert_eq!(trio.nodes[&leader].consensus.reclaimable(index).1, 12 * large.len());
+    assert_eq!(trio.nodes[&leader].consensus.reclaimable(index, limits::TAIL).1, 12 * large.len());
     compact(&mut trio, leader);
     assert_eq!(trio.nodes[&leader].consensus.log_bytes(), limits::TAIL_BYTES);
-    assert_eq!(trio.nodes[&leader].consensus.reclaimable(index), (0, 0));
+    assert_eq!(trio.nodes[&leader].consensus.reclaimable(index, limits::TAIL), (0, 0));
     let disk = trio.kill(leader);
     trio.start(leader, disk);
     trio.run(60);

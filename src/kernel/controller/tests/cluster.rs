@@ -95,8 +95,13 @@ impl Trio {
     pub(super) fn restart(&mut self, id: MemberId) {
         let disk = self.disks.get_mut(&id).expect("a disk for each member");
         disk.incarnation.0 += 1;
-        let boot =
-            Boot { me: id, cluster: Arc::clone(&self.cluster), recovered: disk.clone(), seed: 7 };
+        let boot = Boot {
+            me: id,
+            cluster: Arc::clone(&self.cluster),
+            recovered: disk.clone(),
+            seed: 7,
+            log_entries: limits::LOG_ENTRIES,
+        };
         let controller = Controller::start(self.now, boot).expect("a sound disk");
         self.nodes.insert(id, Node { controller, wake: self.now, view: None });
         self.inputs.push_back((id, Input::WallClock(WallTime(1_700_000_000_000))));

@@ -26,7 +26,13 @@ impl Alone {
         let cluster = Arc::new(cluster::cluster(Mode::Auto));
         let mut recovered = Recovered::default();
         recovered.incarnation.0 = 1;
-        let boot = Boot { me: MemberId(3), cluster: Arc::clone(&cluster), recovered, seed: 7 };
+        let boot = Boot {
+            me: MemberId(3),
+            cluster: Arc::clone(&cluster),
+            recovered,
+            seed: 7,
+            log_entries: limits::LOG_ENTRIES,
+        };
         let controller = Controller::start(now, boot).expect("an empty disk is sound");
         let mut alone = Self { controller, now, index: 0, orders: Vec::new() };
         alone.log(vec![Command::Configure(Box::new(cluster.as_ref().clone()))]);
