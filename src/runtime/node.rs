@@ -115,6 +115,7 @@ impl Node {
             Ok(started) => started,
             Err(error) => {
                 shell.stop().await;
+                stop_dns(dns).await;
                 return Err(error);
             }
         };
@@ -157,10 +158,7 @@ impl Node {
         // The API's task never fails; were it to panic, the rest is to end all the same.
         let _ = api.await;
         shell.stop().await;
-        if let Some(dns) = Arc::into_inner(dns) {
-            // It tells of its own threads' panics.
-            let _ = spawn_blocking(move || dns.stop()).await;
-        }
+        stop_dns(dns).await;
         tracing::info!("node stopped");
     }
 }
@@ -188,6 +186,14 @@ fn start_dns(
         address,
         error,
     })
+}
+
+/// Waits until its ports are free.
+async fn stop_dns(dns: Arc<DnsServer>) {
+    if let Some(dns) = Arc::into_inner(dns) {
+        // It tells of its own threads' panics.
+        let _ = spawn_blocking(move || dns.stop()).await;
+    }
 }
 
 async fn start_transport(

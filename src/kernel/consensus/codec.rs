@@ -197,8 +197,13 @@ fn slice(bytes: &Bytes, part: &[u8]) -> Bytes {
 }
 
 fn to_message(bytes: &Bytes, frame: MessageFrame<'_>) -> Result<pb::Message, WireError> {
+    let msg_type = kind(frame.kind).ok_or(WireError::Kind(frame.kind))?;
+    if msg_type == pb::MessageType::MsgReadIndex && frame.entries.len() != 1 {
+        // A leader takes the round's context from the first entry without looking whether there is one.
+        return Err(WireError::Garbled("a read round without its context".to_owned()));
+    }
     let mut message = pb::Message {
-        msg_type: kind(frame.kind).ok_or(WireError::Kind(frame.kind))?,
+        msg_type,
         to: frame.to,
         from: frame.from,
         term: frame.term,

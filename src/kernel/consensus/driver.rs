@@ -290,7 +290,7 @@ impl Consensus {
         let Some(term) = store.term_at(index) else { return };
         let membership = store.membership().clone();
         let snapshot = SnapshotRecord { index, term, membership, data };
-        let keep_from = index.saturating_sub(limits::TAIL) + 1;
+        let keep_from = store.tail_from(index, limits::TAIL, limits::TAIL_BYTES);
         self.raw.mut_store().compact(snapshot.clone(), keep_from);
         self.batches += 1;
         self.outputs.push_back(ConsensusOutput::Persist(PersistBatch {

@@ -61,6 +61,12 @@ impl MemoryLog {
                 log.last().0
             ));
         }
+        if recovered.hard_state.commit < floor.0 {
+            return Err(format!(
+                "the snapshot's index {} is beyond the commit index {}",
+                floor.0, recovered.hard_state.commit
+            ));
+        }
         Ok(log)
     }
 
@@ -124,6 +130,20 @@ impl MemoryLog {
             }
         }
         self.snapshot = Some(snapshot);
+    }
+
+    /// Where the tail begins that stays below a snapshot at `index`: bounded in entries and in bytes.
+    pub(super) fn tail_from(&self, index: u64, entries: u64, bytes: usize) -> u64 {
+        let mut held = 0;
+        let mut from = index + 1;
+        for entry in self.entries.iter().rev().filter(|entry| entry.index <= index) {
+            held += entry.data.len();
+            if held > bytes || index - entry.index >= entries {
+                break;
+            }
+            from = entry.index;
+        }
+        from
     }
 
     pub(super) fn term_at(&self, index: u64) -> Option<u64> {

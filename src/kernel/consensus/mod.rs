@@ -9,6 +9,9 @@ mod election;
 mod log;
 mod record;
 
+#[cfg(test)]
+mod tests;
+
 pub use codec::WireError;
 pub use driver::{
     Consensus, ConsensusError, ConsensusOutput, ConsensusSettings, NotProposed, ReadContext,
@@ -29,4 +32,6 @@ pub mod limits {
     pub const PERSISTS: usize = 16;
     /// Entries that stay in the log below a snapshot, for followers that are a little behind.
     pub const TAIL: u64 = 512;
+    /// Bytes of entries that stay there at the most.
+    pub const TAIL_BYTES: usize = 4 << 20;
 }

@@ -140,6 +140,8 @@ pub struct Controller {
     verifying: verify::Verifying,
     gateways: BTreeMap<GatewayName, GatewayHeard>,
     publishing: publish::Publishing,
+    /// Entries and bytes that the log held after it was last compacted.
+    compacted: (usize, usize),
     outputs: VecDeque<Output>,
 }
 
@@ -185,6 +187,7 @@ impl Controller {
             verifying: verify::Verifying::default(),
             gateways: BTreeMap::new(),
             publishing: publish::Publishing::default(),
+            compacted: (0, 0),
             outputs: VecDeque::new(),
         };
         controller.take_over_ledger();

@@ -77,10 +77,10 @@ impl Controller {
                     self.lead_asked(id);
                 }
             }
-            Applied::Closed(id) => {
+            Applied::Closed(id, groups) => {
                 self.on_closed(id);
                 if self.leads() {
-                    self.lead_closed(id);
+                    self.lead_closed(&groups);
                 }
             }
             Applied::Voted(id, services) => {
@@ -158,8 +158,10 @@ impl Controller {
 
     /// The log is bounded: the applied state takes its place.
     pub(super) fn compact(&mut self) {
-        let long = self.consensus.log_entries() > limits::LOG_ENTRIES;
-        if !long && self.consensus.log_bytes() <= limits::LOG_BYTES {
+        // What stayed at the last compaction does not count: it must not set off the next one.
+        let (entries, bytes) = self.compacted;
+        let long = self.consensus.log_entries() > entries + limits::LOG_ENTRIES;
+        if !long && self.consensus.log_bytes() <= bytes + limits::LOG_BYTES {
             return;
         }
         if self.disk_failed.is_some() || self.ledger.index() == 0 {
@@ -171,6 +173,7 @@ impl Controller {
             self.ledger.index()
         };
         self.consensus.compact(index, self.ledger.to_bytes().into());
+        self.compacted = (self.consensus.log_entries(), self.consensus.log_bytes());
         self.run_consensus();
     }
 }

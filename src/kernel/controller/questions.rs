@@ -124,10 +124,8 @@ impl Controller {
 
     /// A question was closed without a switch: ask again, ever more slowly, while something still speaks
     /// against the route.
-    pub(super) fn lead_closed(&mut self, id: QuestionId) {
-        let Some(question) = self.ledger.questions().get(&id) else { return };
-        let groups = std::sync::Arc::clone(&question.groups);
-        for group in groups.iter() {
+    pub(super) fn lead_closed(&mut self, groups: &BTreeSet<GroupName>) {
+        for group in groups {
             self.leading.held.remove(group);
             self.leading.dirty.remove(group);
             self.leading.asking.remove(group);
