@@ -108,7 +108,7 @@ impl Trio {
                 }
                 ConsensusOutput::Apply(entries) => {
                     for entry in entries {
-                        let durable = node.disk.entries.iter().any(|held| *held == entry);
+                        let durable = node.disk.entries.contains(&entry);
                         assert!(durable, "{} is applied before it is durable", entry.index);
                         assert!(node.disk.hard_state.commit >= entry.index, "so is its commit");
                         node.applied.push(entry);

@@ -252,11 +252,11 @@ fn advance(switchover: SwitchoverId, event: Event, question: Option<QuestionId>)
 }
 
 fn refused(applied: &[Applied]) -> Vec<&RefusalReason> {
-    let reason = |change| match change {
-        &Applied::Refused(_, ref reason) => Some(reason),
+    let reasons = applied.iter().filter_map(|change| match change {
+        Applied::Refused(_, reason) => Some(reason),
         _ => None,
-    };
-    applied.iter().filter_map(reason).collect()
+    });
+    reasons.collect()
 }
 
 fn cluster() -> Cluster {

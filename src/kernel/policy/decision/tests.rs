@@ -1,3 +1,5 @@
+//! Each decision, and each reason to hold.
+
 use std::time::Duration;
 
 use super::*;
