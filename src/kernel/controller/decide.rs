@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Controller, Level, limits};
 use crate::kernel::domain::{GroupName, QuestionId, ServiceName, SwitchoverId};
 use crate::kernel::ledger::{Command, Evidence, Move, RefusalReason};
-use crate::kernel::policy::Decision;
+use crate::kernel::policy::{Decision, Hold};
 
 impl Controller {
     /// Ballots changed for these services.
@@ -63,6 +63,10 @@ impl Controller {
                 let to = self.ledger.config()?.other_plane(&route.plane)?.clone();
                 Some((question, Move { group: group.clone(), to, base: route.epoch }))
             }
+            Decision::Hold(reasons) if self.still_voting(question, reasons) => {
+                self.leading.held.entry(group.clone()).or_default();
+                None
+            }
             Decision::Hold(_) | Decision::Ask => {
                 self.tell_once(group, &decision);
                 None
@@ -72,6 +76,16 @@ impl Controller {
                 None
             }
         }
+    }
+
+    /// Whether a hold only says that ballots are still on their way: no news yet.
+    fn still_voting(&self, question: QuestionId, reasons: &[Hold]) -> bool {
+        let unclear = matches!(
+            reasons.first(),
+            Some(Hold::NoData | Hold::Partial | Hold::TargetNotGood(_) | Hold::OneSiteVoted)
+        );
+        let Some(asked) = self.ledger.questions().get(&question) else { return false };
+        unclear && self.ledger.time().since(asked.asked_at) < limits::VOTING
     }
 
     fn tell_once(&mut self, group: &GroupName, decision: &Decision) {

@@ -16,6 +16,7 @@ mod lead;
 mod observe;
 mod on_applied;
 mod on_input;
+mod outgoing;
 mod output;
 mod peer;
 mod publish;
@@ -59,12 +60,16 @@ pub mod limits {
 
     /// What an observer or a request sends to the leader is sent again after this long without effect.
     pub const RESEND: Duration = Duration::from_millis(500);
+    /// Each repetition waits twice as long as the one before, this many times.
+    pub const RESEND_DOUBLINGS: u32 = 4;
     /// Large ballots and reports are gathered for this long before they are sent.
     pub const GATHER: Duration = Duration::from_millis(10);
     /// From this many services on they are gathered.
     pub const GATHER_FROM: usize = 64;
     /// Between two ticks of the ledger while one of its timers is open.
     pub const LEDGER_TICK: Duration = Duration::from_secs(1);
+    /// A decision that is held only because ballots are still missing is not told before this.
+    pub const VOTING: Duration = Duration::from_secs(2);
     /// Longest pause between two questions about a group.
     pub const ASK_BACKOFF_MAX: Duration = Duration::from_secs(60);
     /// Commands that a leader holds before it refuses more.

@@ -64,8 +64,7 @@ impl Scenario {
 
     /// Runs it.
     pub fn run(&self, trace: bool, redb: bool) -> Report {
-        let params =
-            Params { shape: self.shape.clone(), trace, redb, ..Params::fair(self.seed) };
+        let params = Params { shape: self.shape.clone(), trace, redb, ..Params::fair(self.seed) };
         let mut world = World::new(params);
         for (at, action) in &self.actions {
             world.act_at(*at, action.clone());

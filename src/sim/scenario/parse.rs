@@ -49,7 +49,8 @@ pub(super) fn parse(text: &str) -> Result<Scenario, Vec<ScenarioError>> {
         }
     }
     if scenario.expectations.is_empty() && errors.is_empty() {
-        let what = "a scenario without `must see`, `must hold` or `never` proves nothing".to_owned();
+        let what =
+            "a scenario without `must see`, `must hold` or `never` proves nothing".to_owned();
         errors.push(ScenarioError { line: text.lines().count(), what });
     }
     if errors.is_empty() { Ok(scenario) } else { Err(errors) }

@@ -63,7 +63,8 @@ fn one_scenario_is_one_run_on_both_stores() {
 
 #[test]
 fn what_is_not_understood_is_told_all_at_once_with_its_line() {
-    let text = "seed x\nat 3 plane east dead\nat 3s plane north dead\nat 1s dance\nmust hold crash\n";
+    let text =
+        "seed x\nat 3 plane east dead\nat 3s plane north dead\nat 1s dance\nmust hold crash\n";
     let errors = Scenario::parse(text).expect_err("five faults");
     let lines: Vec<usize> = errors.iter().map(|error| error.line).collect();
     assert_eq!(lines, [1, 2, 3, 4, 5]);

@@ -75,10 +75,12 @@ fn on_planes(words: &[&str]) -> Option<Result<Action, String>> {
                 |(service, (plane, state))| Action::Plane { plane, service: Some(service), state },
             )
         }
-        ["blind", node, "to", name] => both(who(node), plane(name))
-            .map(|(who, plane)| Action::Blind { who, plane, on: true }),
-        ["see", node, "to", name] => both(who(node), plane(name))
-            .map(|(who, plane)| Action::Blind { who, plane, on: false }),
+        ["blind", node, "to", name] => {
+            both(who(node), plane(name)).map(|(who, plane)| Action::Blind { who, plane, on: true })
+        }
+        ["see", node, "to", name] => {
+            both(who(node), plane(name)).map(|(who, plane)| Action::Blind { who, plane, on: false })
+        }
         _ => return None,
     })
 }
@@ -86,8 +88,9 @@ fn on_planes(words: &[&str]) -> Option<Result<Action, String>> {
 fn on_nodes(words: &[&str]) -> Option<Result<Action, String>> {
     Some(match words {
         ["crash", node] => who(node).map(|who| Action::Crash { who, down: None }),
-        ["crash", node, "for", span] => both(who(node), micros(span))
-            .map(|(who, down)| Action::Crash { who, down: Some(down) }),
+        ["crash", node, "for", span] => {
+            both(who(node), micros(span)).map(|(who, down)| Action::Crash { who, down: Some(down) })
+        }
         ["start", node] => who(node).map(Action::Start),
         ["pause", node, "for", span] => both(who(node), micros(span))
             .map(|(who, span)| Action::Pause { who, span, after_read: true }),
@@ -111,9 +114,8 @@ fn on_nodes(words: &[&str]) -> Option<Result<Action, String>> {
 
 fn by_operators(words: &[&str]) -> Option<Result<Action, String>> {
     let ask = |wish| Action::Ask { who: Who::Follower, wish };
-    let freeze = |name: &str, on| {
-        group(name).map(|group| ask(Wish::Freeze { groups: vec![group], on }))
-    };
+    let freeze =
+        |name: &str, on| group(name).map(|group| ask(Wish::Freeze { groups: vec![group], on }));
     let drain = |name: &str, on| plane_name(name).map(|plane| ask(Wish::Drain { plane, on }));
     Some(match words {
         ["switch", name, "to", to] | ["switch", name, "to", to, "forced"] => {
@@ -177,6 +179,8 @@ fn state_of(words: &[&str]) -> Result<ServiceState, String> {
         ["hang"] => ServiceState::Hang,
         ["error"] => ServiceState::Error,
         ["slow", late] => ServiceState::Slow(micros(late)?),
-        _ => return Err(format!("`{}`: write up, dead, hang, error or slow TIME", words.join(" "))),
+        _ => {
+            return Err(format!("`{}`: write up, dead, hang, error or slow TIME", words.join(" ")));
+        }
     })
 }
