@@ -11,6 +11,7 @@ use biplane::edge::api::client::{ApiClient, ClientTimes};
 use biplane::edge::api::{AcceptedBody, SwitchBody};
 use biplane::edge::dns::ask_addresses;
 use biplane::edge::identity::api_client_tls;
+use biplane::kernel::domain::PlaneName;
 use serde_json::Value;
 
 use super::planes::PLANES;
@@ -107,7 +108,7 @@ impl Api {
 
     /// Asks for a switch of the group and gives the id of the switchover.
     pub(crate) fn switch(&self, to: usize, key: &str) -> Result<String, String> {
-        let to = biplane::kernel::domain::PlaneName::new(PLANES[to]).unwrap();
+        let to = PlaneName::new(PLANES[to]).map_err(|error| error.to_string())?;
         let body = SwitchBody { to: Some(to), ..SwitchBody::default() };
         let posted =
             self.client.post_json::<_, AcceptedBody>("/v1/groups/shop/switch", &body, Some(key));

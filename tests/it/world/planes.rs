@@ -88,8 +88,9 @@ fn nginx(plane: usize, addresses: [SocketAddr; 3], dir: &Path) -> Command {
     );
     let file = home.join("nginx.conf");
     std::fs::File::create(&file).unwrap().write_all(text.as_bytes()).unwrap();
-    let mut command = Command::new("nginx");
-    command.arg("-c").arg(file).arg("-e").arg(path("error.log"));
+    // Ends with the thread that started it, also when the tests are killed.
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "nginx", "-c"]).arg(file).arg("-e").arg(path("error.log"));
     command
 }
 
