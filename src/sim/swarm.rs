@@ -195,19 +195,7 @@ impl Plan {
                     self.put(at, Action::Crash { who: Who::Node(node), down });
                 }
             }
-            Fault::CrashAfterVote => {
-                // All start at once, so that more than one of them runs for the same term.
-                let down = rng.between(5 * MS, 30 * MS);
-                for node in 0..NODES {
-                    let who = Who::Node(node);
-                    let at = at + rng.below(5 * MS);
-                    self.put(at, Action::Crash { who, down: Some(down) });
-                }
-                let who = Who::Node(node);
-                let again = rng.between(MS, 20 * MS);
-                let at = at + down + 10 * MS;
-                self.put(at, Action::Doom { who, doom: Doom::AfterVote, down: again });
-            }
+            Fault::CrashAfterVote => self.strike_voters(rng, at),
             Fault::CrashBetweenOutputs => {
                 let doom = Doom::AfterOutputs(u32::try_from(rng.below(12)).unwrap_or(0));
                 self.put(at, Action::Doom { who, doom, down });
@@ -219,14 +207,10 @@ impl Plan {
                 self.put(at, Action::Crash { who: Who::Leader, down: Some(down) });
             }
             Fault::CutOff | Fault::LeaderCutOff | Fault::Cut | Fault::OneWay => {
+                let ways = *rng.pick(&[Ways::Both, Ways::In, Ways::Out]);
                 let action = match kind {
-                    Fault::CutOff => {
-                        Action::CutOff { who, ways: *rng.pick(&[Ways::Both, Ways::In, Ways::Out]) }
-                    }
-                    Fault::LeaderCutOff => Action::CutOff {
-                        who: Who::Leader,
-                        ways: *rng.pick(&[Ways::Both, Ways::In]),
-                    },
+                    Fault::CutOff => Action::CutOff { who, ways },
+                    Fault::LeaderCutOff => Action::CutOff { who: Who::Leader, ways },
                     _ => Action::Cut { from: node, to: other, one_way: kind == Fault::OneWay },
                 };
                 self.put(at, action);
@@ -260,6 +244,30 @@ impl Plan {
             }
             // These are the weather, not events.
             Fault::Loss | Fault::Duplicates | Fault::Clog | Fault::ProbeLoss => {}
+        }
+    }
+
+    /// A few times all start at once, so that more than one of them runs for the same term, and one that votes
+    /// dies right after it said so.
+    fn strike_voters(&mut self, rng: &mut Rng, from: Micros) {
+        let rounds = rng.between(1, 4);
+        let each = 2 * SECOND + rng.below(SECOND);
+        for round in 0..rounds {
+            let at = from + round * each;
+            if at > HEALED_AT - SECOND {
+                return;
+            }
+            let down = rng.between(5 * MS, 30 * MS);
+            for node in 0..NODES {
+                let at = at + rng.below(5 * MS);
+                self.put(at, Action::Crash { who: Who::Node(node), down: Some(down) });
+            }
+            let doom = Action::Doom {
+                who: Who::Node(rng.place(NODES)),
+                doom: Doom::AfterVote,
+                down: rng.between(MS, 20 * MS),
+            };
+            self.put(at + down + 10 * MS, doom);
         }
     }
 
