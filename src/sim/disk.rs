@@ -7,6 +7,8 @@
 
 use std::collections::VecDeque;
 
+use redb::StorageBackend as _;
+
 use super::queue::{MS, Micros, SECOND};
 use super::rng::Rng;
 use crate::edge::storage::{
@@ -191,7 +193,7 @@ impl Disk {
             // of power here is beyond what a cluster can survive.
             if self.unsynced_lie {
                 real.disk.set_faults(DiskFaults::default());
-                let _ = real.persist(&PersistBatch::default());
+                real.disk.sync_data().expect("the machine goes on, and its disk is well again");
             }
             if self.failing || real.open.is_some() {
                 kept = 0;

@@ -195,7 +195,7 @@ impl Plan {
                     self.put(at, Action::Crash { who: Who::Node(node), down });
                 }
             }
-            Fault::CrashAfterVote => self.strike_votes(rng, node, at),
+            Fault::CrashAfterVote => self.strike_voters(rng, at),
             Fault::CrashBetweenOutputs => {
                 let doom = Doom::AfterOutputs(u32::try_from(rng.below(12)).unwrap_or(0));
                 self.put(at, Action::Doom { who, doom, down });
@@ -207,7 +207,12 @@ impl Plan {
                 self.put(at, Action::Crash { who: Who::Leader, down: Some(down) });
             }
             Fault::CutOff | Fault::LeaderCutOff | Fault::Cut | Fault::OneWay => {
-                let action = cut(rng, kind, who, (node, other));
+                let ways = *rng.pick(&[Ways::Both, Ways::In, Ways::Out]);
+                let action = match kind {
+                    Fault::CutOff => Action::CutOff { who, ways },
+                    Fault::LeaderCutOff => Action::CutOff { who: Who::Leader, ways },
+                    _ => Action::Cut { from: node, to: other, one_way: kind == Fault::OneWay },
+                };
                 self.put(at, action);
                 self.put(end, Action::Heal);
             }
@@ -242,18 +247,28 @@ impl Plan {
         }
     }
 
-    /// All start at once, so that more than one of them runs for the same term; then one dies at its vote.
-    fn strike_votes(&mut self, rng: &mut Rng, node: usize, at: Micros) {
-        let down = rng.between(5 * MS, 30 * MS);
-        for node in 0..NODES {
-            let who = Who::Node(node);
-            let at = at + rng.below(5 * MS);
-            self.put(at, Action::Crash { who, down: Some(down) });
+    /// A few times all start at once, so that more than one of them runs for the same term, and one that votes
+    /// dies right after it said so.
+    fn strike_voters(&mut self, rng: &mut Rng, from: Micros) {
+        let rounds = rng.between(1, 4);
+        let each = 2 * SECOND + rng.below(SECOND);
+        for round in 0..rounds {
+            let at = from + round * each;
+            if at > HEALED_AT - SECOND {
+                return;
+            }
+            let down = rng.between(5 * MS, 30 * MS);
+            for node in 0..NODES {
+                let at = at + rng.below(5 * MS);
+                self.put(at, Action::Crash { who: Who::Node(node), down: Some(down) });
+            }
+            let doom = Action::Doom {
+                who: Who::Node(rng.place(NODES)),
+                doom: Doom::AfterVote,
+                down: rng.between(MS, 20 * MS),
+            };
+            self.put(at + down + 10 * MS, doom);
         }
-        let who = Who::Node(node);
-        let again = rng.between(MS, 20 * MS);
-        let at = at + down + 10 * MS;
-        self.put(at, Action::Doom { who, doom: Doom::AfterVote, down: again });
     }
 
     fn strike_planes(&mut self, rng: &mut Rng, kind: Fault, at: Micros, end: Micros, who: Who) {
@@ -371,18 +386,5 @@ fn shape(rng: &mut Rng) -> Shape {
         election_max: ms(*rng.pick(&[600, 1_000, 2_000])),
         two_groups: rng.chance(400),
         ..Shape::default()
-    }
-}
-
-/// A cut of the network: one member from everybody, or one link.
-fn cut(rng: &mut Rng, kind: Fault, who: Who, link: (usize, usize)) -> Action {
-    match kind {
-        Fault::CutOff => {
-            Action::CutOff { who, ways: *rng.pick(&[Ways::Both, Ways::In, Ways::Out]) }
-        }
-        Fault::LeaderCutOff => {
-            Action::CutOff { who: Who::Leader, ways: *rng.pick(&[Ways::Both, Ways::In]) }
-        }
-        _ => Action::Cut { from: link.0, to: link.1, one_way: kind == Fault::OneWay },
     }
 }

@@ -92,7 +92,7 @@ thread_local! {
 pub fn remember_panic(info: &std::panic::PanicHookInfo<'_>) {
     let place = info.location().map_or_else(String::new, |place| {
         // Where crates lie differs from machine to machine.
-        let file = place.file().rsplit_once("src/").map_or_else(|| place.file(), |(_, file)| file);
+        let file = place.file().rsplit("src/").next().unwrap_or_default();
         format!("{file}:{}", place.line())
     });
     PANIC.with_borrow_mut(|panic| *panic = place);

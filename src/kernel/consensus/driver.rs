@@ -208,10 +208,8 @@ impl Consensus {
         })
     }
 
-    /// Counts time. The election timeout is set before every tick: raft's own draw is never read.
-    ///
-    /// While a leader's snapshot is on its way to the disk no time passes: raft looks through the entries that
-    /// are not applied when it runs for office, and the snapshot has taken their place already.
+    /// Counts time. The election timeout is set before every tick: raft's own draw is never read. While a snapshot
+    /// is on its way to the disk no time passes: a candidate reads unapplied entries, which are gone already.
     pub fn tick(&mut self) {
         if self.restoring() {
             return;
@@ -245,7 +243,6 @@ impl Consensus {
             readable(&from_snapshot(snapshot)).map_err(WireError::Snapshot)?;
         }
         if message.get_msg_type() == pb::MessageType::MsgTimeoutNow && self.restoring() {
-            // See `tick`.
             return Ok(());
         }
         // What raft refuses (a stale or foreign response) is nobody's fault and needs no answer.
