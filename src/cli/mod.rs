@@ -23,6 +23,7 @@ mod place;
 mod reach;
 mod render;
 mod show;
+pub mod simulate;
 mod status;
 pub mod switch;
 
@@ -82,6 +83,8 @@ pub enum Command {
     Switch(switch::SwitchArgs),
     /// Say why: a group's guards and verdicts, or one switchover with its ballots and steps
     Explain(explain::ExplainArgs),
+    /// Run scenarios, or thousands of seeds, through the same kernel in a world of faults
+    Simulate(simulate::SimulateArgs),
     /// One plane of the demo: services that can be made to fail
     #[command(hide = true)]
     DemoPlane(demo::plane::PlaneArgs),
@@ -134,6 +137,7 @@ fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Status(args) => status::run(&args, context),
         Command::Switch(args) => switch::run(args, context),
         Command::Explain(args) => explain::run(&args, context),
+        Command::Simulate(args) => simulate::run(&args, context),
         Command::DemoPlane(args) => demo::plane::run(args),
     }
 }

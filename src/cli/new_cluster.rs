@@ -1,11 +1,12 @@
 //! `biplane init`: from arguments to what [`init`] makes.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::exit::{Exit, Failure};
 use super::init::{InitError, InitOptions, InitReport, NewMember, entropy_needed, init};
 use super::{Context, print, reach};
+use crate::config::parse_cluster;
 use crate::kernel::domain::{MemberId, MemberName, SiteName};
 use crate::runtime::clock::Clock;
 
@@ -23,13 +24,42 @@ pub struct InitArgs {
     /// The cluster's name
     #[arg(long, value_name = "NAME", default_value = "biplane")]
     cluster: String,
-    /// The cluster file to use instead of a template; its members must be these
-    #[arg(long, value_name = "FILE")]
+    /// The cluster file to use instead of a template; it says who the members are
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["members", "sites", "cluster"])]
     cluster_file: Option<PathBuf>,
 }
 
 pub(super) fn run(args: InitArgs, context: &Context) -> Result<Exit, Failure> {
-    let InitArgs { dir, members, sites, cluster, cluster_file } = args;
+    let options = match &args.cluster_file {
+        Some(file) => of_file(args.dir.clone(), file)?,
+        None => of_arguments(args)?,
+    };
+    let report = init(&options).map_err(refused)?;
+    show(&report, context);
+    Ok(Exit::Done)
+}
+
+/// The members, and everything else, as a cluster file says.
+fn of_file(dir: PathBuf, file: &Path) -> Result<InitOptions, Failure> {
+    let text = reach::read(file)?;
+    let checked = parse_cluster(&file.display().to_string(), &text)
+        .map_err(|faults| Failure::usage(faults.to_string(), ""))?;
+    let members = checked.cluster.members.values().map(|member| NewMember {
+        name: member.name.clone(),
+        id: member.id,
+        site: member.site.clone(),
+        member: member.member_address,
+        api: member.api_address,
+        dns: member.dns_address,
+    });
+    let members: Vec<NewMember> = members.collect();
+    let entropy = entropy(entropy_needed(members.len()));
+    let cluster = checked.cluster.name.clone();
+    Ok(InitOptions { dir, cluster, members, cluster_toml: Some(text), entropy })
+}
+
+fn of_arguments(args: InitArgs) -> Result<InitOptions, Failure> {
+    let InitArgs { dir, members, sites, cluster, cluster_file: _ } = args;
     let bad = |what: String| Failure::usage(what, "see `biplane init --help`");
     let cluster = MemberName::new(&cluster).map_err(|error| bad(error.to_string()))?;
     if sites.len() < members.len() {
@@ -42,12 +72,8 @@ pub(super) fn run(args: InitArgs, context: &Context) -> Result<Exit, Failure> {
         .zip(1_u16..)
         .map(|((member, site), number)| new_member(member, site, number).map_err(bad))
         .collect::<Result<Vec<_>, _>>()?;
-    let cluster_toml = cluster_file.as_deref().map(reach::read).transpose()?;
     let entropy = entropy(entropy_needed(members.len()));
-    let options = InitOptions { dir, cluster, members, cluster_toml, entropy };
-    let report = init(&options).map_err(refused)?;
-    show(&report, context);
-    Ok(Exit::Done)
+    Ok(InitOptions { dir, cluster, members, cluster_toml: None, entropy })
 }
 
 /// So many random bytes.

@@ -267,12 +267,12 @@ impl<'a> Section<'a> {
     }
 
     /// A table under a key, if it is there.
-    pub(super) fn section(&self, key: &'static str) -> Option<Section<'a>> {
+    pub(super) fn section(&self, key: &'static str) -> Option<Self> {
         let value = self.find(key)?;
         self.as_section(key, value)
     }
 
-    fn as_section(&self, key: &str, value: &'a Spanned<DeValue<'a>>) -> Option<Section<'a>> {
+    fn as_section(&self, key: &str, value: &'a Spanned<DeValue<'a>>) -> Option<Self> {
         match value.get_ref().as_table() {
             Some(table) => Some(Section::new(self.reader, self.path_of(key), value.span(), table)),
             None => {
@@ -300,7 +300,7 @@ impl<'a> Section<'a> {
     }
 
     /// The table under a name that [`Self::keys`] gave.
-    pub(super) fn named(&self, key: &Placed<String>) -> Option<Section<'a>> {
+    pub(super) fn named(&self, key: &Placed<String>) -> Option<Self> {
         let value = self.table.get(key.value.as_str())?;
         let mut section = self.as_section(&key.value, value)?;
         section.place = key.place.clone();
@@ -352,7 +352,7 @@ impl<'a> Section<'a> {
     }
 
     /// A list of tables, if it is there.
-    pub(super) fn tables(&self, key: &'static str) -> Vec<Section<'a>> {
+    pub(super) fn tables(&self, key: &'static str) -> Vec<Self> {
         let Some(value) = self.find(key) else { return Vec::new() };
         let Some(array) = value.get_ref().as_array() else {
             self.wrong(key, value, "a list of tables, [[…]]");
@@ -366,7 +366,7 @@ impl<'a> Section<'a> {
     }
 
     /// The table under a key that may hold a word instead; none for a word.
-    pub(super) fn text_or_table(&self, key: &'static str) -> Option<Section<'a>> {
+    pub(super) fn text_or_table(&self, key: &'static str) -> Option<Self> {
         let value = self.find(key)?;
         value.get_ref().is_table().then(|| self.as_section(key, value)).flatten()
     }

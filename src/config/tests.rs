@@ -1,3 +1,5 @@
+//! Faults are told all at once with their place, and the committed examples are sound.
+
 use std::path::Path;
 use std::time::Duration;
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use super::clock::Clock;
 use super::inbox::{Inbox, Taken};
-use super::limits::LONGEST_SLEEP;
+use super::limits::{LONGEST_SLEEP, SHORTEST_SLEEP, VAIN_TURNS};
 use crate::edge::telemetry::names::{HANDLE_SECONDS, STALL_SECONDS};
 use crate::kernel::controller::{Controller, Input, Output};
-use crate::kernel::domain::Moment;
+use crate::kernel::domain::{Moment, Timer};
 
 /// What runs on the thread: the controller, or a stand-in of a test.
 pub trait Machine: Send + 'static {
@@ -95,45 +95,65 @@ struct Turns<M, H> {
     hands: H,
 }
 
+/// When the machine wants to be woken, and why.
+struct Wake {
+    moment: Moment,
+    why: Option<Timer>,
+    /// Turns in a row that time alone took and that did not move the moment into the future.
+    in_vain: u32,
+}
+
 impl<M: Machine, H: Hands> Turns<M, H> {
     fn run(mut self) {
-        let mut wake = self.clock.now();
-        let mut time_had_its_turn = false;
+        let mut wake = Wake { moment: self.clock.now(), why: None, in_vain: 0 };
         loop {
-            let patience = self.patience(wake);
+            let due = wake.moment <= self.clock.now();
             // Inputs and the timer take turns when both are there, so that neither starves.
-            let taken = if patience.is_zero() && !time_had_its_turn {
+            let taken = if due && wake.in_vain == 0 {
                 Taken::Nothing
             } else {
-                self.inbox.take(patience)
+                self.inbox.take(self.patience(&wake))
             };
             let input = match taken {
                 Taken::Input(input) => input,
                 Taken::Closed => return,
                 Taken::Nothing => {
                     let now = self.clock.now();
-                    if now < wake {
+                    if now < wake.moment {
                         continue;
                     }
-                    if !patience.is_zero() {
-                        metrics::histogram!(STALL_SECONDS).record(now.since(wake));
+                    if !due {
+                        metrics::histogram!(STALL_SECONDS).record(now.since(wake.moment));
                     }
                     Input::TimePassed
                 }
             };
-            time_had_its_turn = input == Input::TimePassed;
+            let time_alone = input == Input::TimePassed;
             self.turn(input, &mut wake);
+            self.note_vain(time_alone, &mut wake);
+        }
+    }
+
+    /// A machine that wants to be woken at once, again and again, gets its way, but not a whole processor.
+    fn note_vain(&self, time_alone: bool, wake: &mut Wake) {
+        if !time_alone || wake.moment > self.clock.now() {
+            wake.in_vain = 0;
+            return;
+        }
+        wake.in_vain = wake.in_vain.saturating_add(1);
+        if wake.in_vain == VAIN_TURNS {
+            tracing::warn!(timer = ?wake.why, "the kernel wants to be woken over and over: please report this");
         }
     }
 
     /// `now` is read after the input was taken, so it is never earlier than the input's arrival.
-    fn turn(&mut self, input: Input, wake: &mut Moment) {
+    fn turn(&mut self, input: Input, wake: &mut Wake) {
         let kind = kind_of(&input);
         let now = self.clock.now();
         self.machine.handle(now, input);
         while let Some(output) = self.machine.poll() {
             match output {
-                Output::WaitUntil(moment, _why) => *wake = moment,
+                Output::WaitUntil(moment, why) => (wake.moment, wake.why) = (moment, Some(why)),
                 output => self.hands.carry_out(output),
             }
         }
@@ -141,8 +161,9 @@ impl<M: Machine, H: Hands> Turns<M, H> {
         metrics::histogram!(HANDLE_SECONDS, "input" => kind).record(took);
     }
 
-    fn patience(&self, wake: Moment) -> Duration {
-        wake.since(self.clock.now()).min(LONGEST_SLEEP)
+    fn patience(&self, wake: &Wake) -> Duration {
+        let shortest = if wake.in_vain == 0 { Duration::ZERO } else { SHORTEST_SLEEP };
+        wake.moment.since(self.clock.now()).clamp(shortest, LONGEST_SLEEP)
     }
 }
 
@@ -172,7 +193,6 @@ mod tests {
 
     use super::*;
     use crate::kernel::controller::{Event, Level};
-    use crate::kernel::domain::Timer;
 
     const PATIENCE: Duration = Duration::from_secs(20);
     const OFTEN: Duration = Duration::from_millis(5);

@@ -56,6 +56,10 @@ pub const EVENTS: usize = 4096;
 /// Longest sleep of the kernel thread. Its timer does not count suspended time, the kernel's clock does: so it
 /// looks again at least this often.
 pub const LONGEST_SLEEP: Duration = Duration::from_millis(250);
+/// Sleep of the kernel thread after a turn that time alone took and that asks for another one at once.
+pub const SHORTEST_SLEEP: Duration = Duration::from_micros(500);
+/// After this many such turns in a row the log says so.
+pub const VAIN_TURNS: u32 = 1000;
 /// Between two readings of the wall clock.
 pub const WALL_CLOCK_EVERY: Duration = Duration::from_secs(1);
 /// A node that stops waits this long for another leader.

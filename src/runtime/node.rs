@@ -27,6 +27,7 @@ use crate::edge::storage::{Identity, RedbStore, Store, StoreError, open_dir};
 use crate::edge::telemetry::Metrics;
 use crate::edge::transport::{Peer, Transport, TransportSettings};
 use crate::kernel::consensus::Recovered;
+use crate::kernel::controller::limits::LOG_ENTRIES;
 use crate::kernel::controller::{Boot, View};
 use crate::kernel::domain::{MemberId, MemberName};
 use crate::kernel::ledger::{Cluster, Member};
@@ -99,7 +100,13 @@ impl Node {
         let runner = ProbeRunner::new(parts.probes, move || clock.now(), results);
         let incarnation = recovered.incarnation;
         let shell = Shell::start(Parts {
-            boot: Boot { me, cluster: Arc::clone(&parts.cluster), recovered, seed: clock.seed() },
+            boot: Boot {
+                me,
+                cluster: Arc::clone(&parts.cluster),
+                recovered,
+                seed: clock.seed(),
+                log_entries: LOG_ENTRIES,
+            },
             clock,
             write: writer(store),
             transport,
@@ -115,6 +122,7 @@ impl Node {
             Ok(started) => started,
             Err(error) => {
                 shell.stop().await;
+                stop_dns(dns).await;
                 return Err(error);
             }
         };
@@ -157,10 +165,7 @@ impl Node {
         // The API's task never fails; were it to panic, the rest is to end all the same.
         let _ = api.await;
         shell.stop().await;
-        if let Some(dns) = Arc::into_inner(dns) {
-            // It tells of its own threads' panics.
-            let _ = spawn_blocking(move || dns.stop()).await;
-        }
+        stop_dns(dns).await;
         tracing::info!("node stopped");
     }
 }
@@ -188,6 +193,14 @@ fn start_dns(
         address,
         error,
     })
+}
+
+/// Waits until its ports are free.
+async fn stop_dns(dns: Arc<DnsServer>) {
+    if let Some(dns) = Arc::into_inner(dns) {
+        // It tells of its own threads' panics.
+        let _ = spawn_blocking(move || dns.stop()).await;
+    }
 }
 
 async fn start_transport(

@@ -91,7 +91,7 @@ pub fn cluster(shape: &Shape) -> Cluster {
     let mut groups =
         BTreeMap::from([(group("shop"), group_settings(shape, all(&["log", "pay", "web"])))]);
     if shape.two_groups {
-        groups.insert(group("mail"), group_settings(shape, all(&["mail"])));
+        groups.insert(group("mail"), group_settings(shape, all(&["web-mail"])));
     }
     let routes = groups
         .keys()
@@ -147,7 +147,7 @@ fn member(place: usize, at: &str) -> Member {
 /// `web` answers HTTP and TCP, the others TCP; `log` is a supporting one.
 fn services(shape: &Shape) -> BTreeMap<ServiceName, Service> {
     let names: &[&str] =
-        if shape.two_groups { &["log", "mail", "pay", "web"] } else { &["log", "pay", "web"] };
+        if shape.two_groups { &["log", "pay", "web", "web-mail"] } else { &["log", "pay", "web"] };
     let service = |(place, name): (usize, &&str)| {
         let mut checks = BTreeMap::new();
         checks.insert(CheckName::new("tcp").expect(PROOF), check(shape, place, 80, ProbeKind::Tcp));

@@ -62,11 +62,13 @@ pub enum Class {
     WallStep,
     /// A gateway went to another node.
     GatewayMoved,
+    /// A node took over a leader's snapshot.
+    SnapshotInstalled,
 }
 
 impl Class {
     /// All of them, in order, with their names.
-    pub const ALL: [(Self, &'static str); 29] = [
+    pub const ALL: [(Self, &'static str); 30] = [
         (Self::AutomaticSwitchover, "automatic-switchover"),
         (Self::LeaderChange, "leader-change"),
         (Self::LeaderChangeInMidSwitch, "leader-change-in-mid-switch"),
@@ -96,6 +98,7 @@ impl Class {
         (Self::BlindObserver, "blind-observer"),
         (Self::WallStep, "wall-step"),
         (Self::GatewayMoved, "gateway-moved"),
+        (Self::SnapshotInstalled, "snapshot-installed"),
     ];
 }
 

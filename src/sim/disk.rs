@@ -7,6 +7,8 @@
 
 use std::collections::VecDeque;
 
+use redb::StorageBackend as _;
+
 use super::queue::{MS, Micros, SECOND};
 use super::rng::Rng;
 use crate::edge::storage::{
@@ -71,6 +73,8 @@ struct Real {
     open: Option<PersistBatch>,
 }
 
+/// The longest that a write waits.
+const QUEUE_MAX: Micros = 6 * SECOND;
 /// Operations of a disk in one transaction, about: crashes are drawn among them.
 const OPERATIONS: u64 = 24;
 
@@ -121,7 +125,8 @@ impl Disk {
         if rng.chance(self.pace.stalls) {
             takes += rng.below(self.pace.stall);
         }
-        let at = self.busy_until.max(now) + takes;
+        // A queue of writes is not longer than this: a disk that is worse has failed.
+        let at = (self.busy_until.max(now) + takes).min(self.busy_until.max(now + QUEUE_MAX));
         self.busy_until = at;
         self.under_way.push_back(batch);
         at
@@ -188,7 +193,7 @@ impl Disk {
             // of power here is beyond what a cluster can survive.
             if self.unsynced_lie {
                 real.disk.set_faults(DiskFaults::default());
-                let _ = real.persist(&PersistBatch::default());
+                real.disk.sync_data().expect("the machine goes on, and its disk is well again");
             }
             if self.failing || real.open.is_some() {
                 kept = 0;

@@ -17,6 +17,7 @@ pub mod oracle;
 pub mod plane;
 pub mod queue;
 pub mod rng;
+pub mod scenario;
 pub mod swarm;
 pub mod trace;
 pub mod world;

@@ -3,9 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::queue::{MS, Micros};
-use crate::kernel::domain::{Endpoint, GroupName, ProbeFault, ProbeKind, ProbeOrder, ServiceName};
+use crate::kernel::domain::{
+    Endpoint, GroupName, ProbeFault, ProbeKind, ProbeOrder, ProbeTarget, ServiceName,
+};
+use crate::kernel::health::Service;
 use crate::kernel::ledger::Cluster;
 
 /// How a service on a plane answers.
@@ -44,6 +48,8 @@ pub struct Planes {
     names: Vec<ServiceName>,
     groups: Vec<Option<GroupName>>,
     critical: Vec<bool>,
+    has_http: Vec<bool>,
+    longest_timeout: Micros,
     states: [Vec<ServiceState>; 2],
     /// By observer, then plane.
     cut: Vec<[bool; 2]>,
@@ -88,6 +94,8 @@ impl Planes {
             names: cluster.services.keys().cloned().collect(),
             groups: cluster.services.keys().map(group_of).collect(),
             critical: cluster.services.values().map(|service| service.critical).collect(),
+            has_http: cluster.services.values().map(has_http).collect(),
+            longest_timeout: cluster.services.values().map(longest_timeout).max().unwrap_or(0),
             states: [vec![ServiceState::Up; count], vec![ServiceState::Up; count]],
             cut: vec![[false; 2]; cluster.members.len()],
         }
@@ -124,10 +132,23 @@ impl Planes {
 
     /// Whether a plane truly serves a group: every critical service of it is up.
     pub fn serves(&self, group: &GroupName, plane: usize) -> bool {
-        (0..self.names.len()).all(|place| {
-            let concerned = self.critical[place] && self.groups[place].as_ref() == Some(group);
-            !concerned || self.states[plane][place] == ServiceState::Up
+        self.critical_of(group).all(|place| self.states[plane][place] == ServiceState::Up)
+    }
+
+    /// Whether a plane is so bad for a group that no observer can find it good.
+    pub fn is_bad(&self, group: &GroupName, plane: usize) -> bool {
+        self.critical_of(group).any(|place| match self.states[plane][place] {
+            ServiceState::Dead | ServiceState::Hang => true,
+            ServiceState::Error => self.has_http[place],
+            ServiceState::Slow(late) => late >= self.longest_timeout,
+            ServiceState::Up => false,
         })
+    }
+
+    fn critical_of(&self, group: &GroupName) -> impl Iterator<Item = usize> {
+        let concerned =
+            |place: &usize| self.critical[*place] && self.groups[*place].as_ref() == Some(group);
+        (0..self.names.len()).filter(concerned)
     }
 
     /// Whether anything is wrong anywhere.
@@ -163,6 +184,19 @@ impl Planes {
             ServiceState::Slow(late) => answer(round_trip + late, Ok(())),
         }
     }
+}
+
+fn targets(service: &Service) -> impl Iterator<Item = &Arc<ProbeTarget>> {
+    service.checks.values().flat_map(|check| check.targets.values())
+}
+
+fn has_http(service: &Service) -> bool {
+    targets(service).any(|target| matches!(target.kind, ProbeKind::Http(_)))
+}
+
+fn longest_timeout(service: &Service) -> Micros {
+    let micros = targets(service).map(|target| target.timeout.as_micros()).max();
+    Micros::try_from(micros.unwrap_or(0)).unwrap_or(Micros::MAX)
 }
 
 /// A socket address as an endpoint.

@@ -151,6 +151,7 @@ impl Plan {
             ask_every: rng.between(100 * MS, 800 * MS),
             operator: rng.chance(600),
             replay: rng.chance(300),
+            log_entries: usize::try_from(rng.between(8, 400)).unwrap_or(400),
             ..Params::fair(seed)
         };
         let mut plan = Self { params, faults, actions: Vec::new(), core: Vec::new(), dead: None };
@@ -194,14 +195,7 @@ impl Plan {
                     self.put(at, Action::Crash { who: Who::Node(node), down });
                 }
             }
-            Fault::CrashAfterVote => {
-                let doom = Doom::AfterVote;
-                let down = down.min(20 * MS);
-                self.put(at, Action::Doom { who: Who::All, doom, down });
-                // Something must make them vote.
-                self.put(at + MS, Action::CutOff { who: Who::Leader, ways: Ways::Both });
-                self.put(end, Action::Heal);
-            }
+            Fault::CrashAfterVote => self.strike_voters(rng, at),
             Fault::CrashBetweenOutputs => {
                 let doom = Doom::AfterOutputs(u32::try_from(rng.below(12)).unwrap_or(0));
                 self.put(at, Action::Doom { who, doom, down });
@@ -213,14 +207,10 @@ impl Plan {
                 self.put(at, Action::Crash { who: Who::Leader, down: Some(down) });
             }
             Fault::CutOff | Fault::LeaderCutOff | Fault::Cut | Fault::OneWay => {
+                let ways = *rng.pick(&[Ways::Both, Ways::In, Ways::Out]);
                 let action = match kind {
-                    Fault::CutOff => {
-                        Action::CutOff { who, ways: *rng.pick(&[Ways::Both, Ways::In, Ways::Out]) }
-                    }
-                    Fault::LeaderCutOff => Action::CutOff {
-                        who: Who::Leader,
-                        ways: *rng.pick(&[Ways::Both, Ways::In]),
-                    },
+                    Fault::CutOff => Action::CutOff { who, ways },
+                    Fault::LeaderCutOff => Action::CutOff { who: Who::Leader, ways },
                     _ => Action::Cut { from: node, to: other, one_way: kind == Fault::OneWay },
                 };
                 self.put(at, action);
@@ -254,6 +244,30 @@ impl Plan {
             }
             // These are the weather, not events.
             Fault::Loss | Fault::Duplicates | Fault::Clog | Fault::ProbeLoss => {}
+        }
+    }
+
+    /// A few times all start at once, so that more than one of them runs for the same term, and one that votes
+    /// dies right after it said so.
+    fn strike_voters(&mut self, rng: &mut Rng, from: Micros) {
+        let rounds = rng.between(1, 4);
+        let each = 2 * SECOND + rng.below(SECOND);
+        for round in 0..rounds {
+            let at = from + round * each;
+            if at > HEALED_AT - SECOND {
+                return;
+            }
+            let down = rng.between(5 * MS, 30 * MS);
+            for node in 0..NODES {
+                let at = at + rng.below(5 * MS);
+                self.put(at, Action::Crash { who: Who::Node(node), down: Some(down) });
+            }
+            let doom = Action::Doom {
+                who: Who::Node(rng.place(NODES)),
+                doom: Doom::AfterVote,
+                down: rng.between(MS, 20 * MS),
+            };
+            self.put(at + down + 10 * MS, doom);
         }
     }
 

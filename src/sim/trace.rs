@@ -84,6 +84,25 @@ impl fmt::Display for Note {
     }
 }
 
+thread_local! {
+    static PANIC: std::cell::RefCell<String> = const { std::cell::RefCell::new(String::new()) };
+}
+
+/// For a panic hook: keeps where this thread panicked, for the report, and prints nothing.
+pub fn remember_panic(info: &std::panic::PanicHookInfo<'_>) {
+    let place = info.location().map_or_else(String::new, |place| {
+        // Where crates lie differs from machine to machine.
+        let file = place.file().rsplit("src/").next().unwrap_or_default();
+        format!("{file}:{}", place.line())
+    });
+    PANIC.with_borrow_mut(|panic| *panic = place);
+}
+
+/// Where this thread panicked last; empty without the hook.
+pub fn panic_place() -> String {
+    PANIC.with_borrow(Clone::clone)
+}
+
 /// How many events a report shows.
 pub const LAST_EVENTS: usize = 60;
 

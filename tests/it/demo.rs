@@ -80,7 +80,7 @@ fn is_whole(summary: &Value) {
     for outage in [&summary["outage_ms"], &summary["plane_and_leader"]["outage_ms"]] {
         assert!(outage["gateway"].is_u64() && outage["dns"].is_u64(), "{summary}");
     }
-    assert!(summary["requests"]["sent"].as_u64() > Some(500), "{summary}");
+    assert!(summary["requests"]["sent"].as_u64() > Some(100), "{summary}");
 }
 
 #[test]
@@ -147,7 +147,8 @@ fn what_the_demo_prints_works_as_it_stands() {
     let after = shell(&lines, &ask);
     assert!(after.contains("127.0.0.12") && after.contains("x-plane: west"), "{after}");
     demo.signal(Signal::INT);
-    demo.ended(SOON);
+    let status = demo.ended(SOON);
+    assert!(status.success(), "{status}: Ctrl-C is how it is meant to end");
     assert_eq!(children_of(demo.pid()), Vec::<String>::new());
 }
 

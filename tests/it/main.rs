@@ -8,7 +8,10 @@
     reason = "tests watch real processes on a real clock, and a failed step is the end of a test"
 )]
 
+mod cluster;
 mod demo;
 mod exits;
 mod process;
+mod simulate;
 mod tidy;
+mod world;

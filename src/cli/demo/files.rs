@@ -96,7 +96,9 @@ fn cluster_file(block: &Block, profile: Profile) -> String {
     let [east, west] = [0, 1].map(Block::plane);
     let _ = write!(
         text,
-        "\n[groups.{GROUP}]\nservices = [{services}]\nmode = \"auto\"\ndwell = \"500ms\"\n\
+        "\n[groups.{GROUP}]\nservices = [{services}]\nmode = \"auto\"\n\
+         # The story moves the group again within a second, and the figures are to show the path itself.\n\
+         dwell = \"0s\"\n\
          budget = {{ switches = 20, window = \"10m\" }}\nflap_limit = {{ downs = 20, window = \"1m\" }}\n\
          \n[routes.{GROUP}]\ngroup = \"{GROUP}\"\nupstream = {upstream}\nfront_door = \"{front_door}\"\n\
          \n[zones.\"biplane.test\"]\nttl = 1\nname_servers = {{ \"ns1.biplane.test\" = [\"127.0.0.1\"] }}\n\

@@ -103,9 +103,18 @@ async fn demo(args: DemoArgs, json: bool) -> Result<Exit, Failure> {
         fault: args.fault,
     };
     let stays = args.stay || (!args.once && !json && std::io::stdout().is_terminal());
-    let ended = tokio::select! {
-        ended = play(&mut story, &room, stays) => ended,
+    let played = tokio::select! {
+        played = play(&mut story, &room) => played,
         () = stop.wanted() => Err(Failure::failed("the demo was interrupted", "")),
+    };
+    let ended = match played {
+        Ok(load) if stays && story.summary.ok() => tokio::select! {
+            ended = stay(&mut story, &room, load) => ended,
+            // After the story this is how it is meant to end.
+            () = stop.wanted() => Ok(()),
+        },
+        Ok(_) => Ok(()),
+        Err(failure) => Err(failure),
     };
     story.world.end().await;
     room.leave();
@@ -121,34 +130,29 @@ async fn demo(args: DemoArgs, json: bool) -> Result<Exit, Failure> {
     Err(Failure::failed("the story did not go as it should", next))
 }
 
-/// The story, then the summary; then, if it stays, what users see until somebody ends it.
-async fn play(story: &mut Story, room: &Room, stays: bool) -> Result<(), Failure> {
+/// The story, then the summary. The users go on asking.
+async fn play(story: &mut Story, room: &Room) -> Result<Load, Failure> {
     story.world.start().await.map_err(|why| {
         Failure::failed(why, format!("see {}", room.path().join(files::LOGS).display()))
     })?;
-    let _load = Load::start(&story.world.block, &story.log);
+    let load = Load::start(&story.world.block, &story.log);
     // How it went stands in the summary.
     let _ = story.run().await;
     story.summary.requests = story.log.requests().into();
     story.log.flush().map_err(|why| {
-        Failure::failed(
-            format!("the client's log is not whole: {why}"),
-            "see that the disk has room",
-        )
+        let next = "see that the disk has room";
+        Failure::failed(format!("the client's log is not whole: {why}"), next)
     })?;
     let text = story.summary.render();
     story.timeline.text(&text);
-    if !stays || !story.summary.ok() {
-        return Ok(());
-    }
+    Ok(load)
+}
+
+/// Says what to try, and tells whenever users are moved. Does not end by itself.
+async fn stay(story: &mut Story, room: &Room, _load: Load) -> Result<(), Failure> {
     let hints = hints::lines(&story.world.block, &room.path().join(files::CLIENT));
     story.timeline.text(&format!("\nTry it, in another terminal:\n\n{}\n", hints.join("\n")));
     story.timeline.text("\nCtrl-C ends everything.\n");
-    watch(story).await
-}
-
-/// Tells whenever users are moved. Does not end by itself.
-async fn watch(story: &mut Story) -> Result<(), Failure> {
     let mut shown = None;
     loop {
         story.world.alive().map_err(|why| Failure::failed(why, ""))?;
@@ -159,7 +163,7 @@ async fn watch(story: &mut Story) -> Result<(), Failure> {
             let name = plane.map_or("nobody", |plane| PLANES[plane]);
             story.timeline.event(&format!("users are served by {name}"));
         }
-        // A full disk is told at the end of the story; here nobody depends on the file.
+        // A full disk was told at the end of the story; here nobody depends on the file.
         let _ = story.log.flush();
         tokio::time::sleep(LOOK).await;
     }

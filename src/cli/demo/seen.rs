@@ -4,9 +4,8 @@ use super::super::reach::Reach;
 use super::ports::NODES;
 use crate::kernel::controller::{Explanation, GroupStatus, Status};
 
-/// Guards that say what is the case, or that pass by themselves before a decision: ledger time stands still in a
-/// quiet cluster, and the first ballot carries it on.
-const NO_HINDRANCE: [&str; 4] = ["source", "mode", "sites", "dwell"];
+/// Guards that say what is the case, not what holds a switchover back.
+const NO_HINDRANCE: [&str; 3] = ["source", "mode", "sites"];
 
 /// One look at the cluster.
 #[derive(Clone, Debug)]

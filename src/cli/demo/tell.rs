@@ -37,7 +37,9 @@ impl Timeline {
         } else {
             rustix::termios::tcgetwinsize(io::stdout())
         };
-        let width = size.map_or(WIDTH, |size| usize::from(size.ws_col).max(20));
+        // Some terminals say zero.
+        let told = size.ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0);
+        let width = told.unwrap_or(WIDTH).max(20);
         Self::with(out, live, width)
     }
 
@@ -107,8 +109,8 @@ mod tests {
 
     impl Write for Paper {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let mut paper = self.0.lock().expect("no writer panics");
-            paper.extend_from_slice(bytes);
+            let paper = self.0.lock().map_err(|_| io::ErrorKind::Other);
+            paper?.extend_from_slice(bytes);
             Ok(bytes.len())
         }
 

@@ -88,7 +88,7 @@ fn read_check(
     let timeout = section.time("timeout", &limits::TIMEOUT);
     let floor = limits::FAST_INTERVAL.min;
     let fast = section.time_or_none("fast_interval", &limits::FAST_INTERVAL);
-    let fast_interval = fast.unwrap_or((interval / 5).max(floor)).min(interval.max(floor));
+    let fast_interval = fast.unwrap_or_else(|| (interval / 5).max(floor)).min(interval.max(floor));
     if fast.is_some_and(|fast| fast > interval) {
         let what = format!("is longer than interval ({})", limits::words(interval));
         let place = section.place_of("fast_interval");

@@ -10,7 +10,8 @@ use crate::kernel::ledger::Timing;
 pub(super) fn read(top: &Section<'_>, services: &Services) -> Option<Timing> {
     let section = top.section("timing");
     let time = |key: &'static str, limit: &limits::TimeLimit| {
-        section.as_ref().map_or(limit.default.unwrap_or(limit.min), |s| s.time(key, limit))
+        let default = || limit.default.unwrap_or(limit.min);
+        section.as_ref().map_or_else(default, |s| s.time(key, limit))
     };
     let tick = time("tick", &limits::TICK);
     let heartbeat = time("heartbeat", &limits::HEARTBEAT);

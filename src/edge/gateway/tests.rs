@@ -1,3 +1,5 @@
+//! The gateway between real clients and real upstreams.
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;

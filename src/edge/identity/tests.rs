@@ -1,3 +1,5 @@
+//! Certificates and tokens are what the other side accepts.
+
 use std::fs;
 
 use rustls::pki_types::CertificateDer;

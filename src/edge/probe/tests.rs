@@ -1,3 +1,5 @@
+//! Probes against targets that answer, refuse, stall and lie.
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,3 +1,5 @@
+//! What the log and the metrics say.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

@@ -135,6 +135,7 @@ async fn receive(socket: TcpStream, stranger: Stranger, door: Door, shared: &Sha
     let greeted = timeout(HANDSHAKE_TIMEOUT, greet(socket, shared)).await;
     let (connection, member, lane) = match greeted {
         Ok(Ok(guest)) => guest,
+        Ok(Err(Turned { why, .. })) if why.is_empty() => return,
         Ok(Err(Turned { who, why })) => {
             let who = who.map_or_else(|| address.to_string(), |id| format!("member {id}"));
             return shared.refusals.refused(&who, &why);
@@ -164,10 +165,14 @@ async fn receive(socket: TcpStream, stranger: Stranger, door: Door, shared: &Sha
     }
 }
 
-/// Somebody who was turned away.
+/// Somebody who was turned away; silently if there is nothing to be said.
 struct Turned {
     who: Option<MemberId>,
     why: String,
+}
+
+impl Turned {
+    const QUIETLY: Self = Self { who: None, why: String::new() };
 }
 
 type Guest = (TlsStream<TcpStream>, MemberId, Lane);
@@ -176,7 +181,11 @@ async fn greet(socket: TcpStream, shared: &Shared) -> Result<Guest, Turned> {
     let settings = &shared.settings;
     // What a stranger made fail is told by its kind only: its bytes do not choose what the log says.
     let nobody = |why: &str| Turned { who: None, why: why.to_owned() };
-    tune(&socket).map_err(|_| nobody("its socket was gone at once"))?;
+    tune(&socket).map_err(|_| Turned::QUIETLY)?;
+    // Who knocks and goes says nothing wrong: observers look that way whether this member can be reached.
+    if !matches!(socket.peek(&mut [0]).await, Ok(1)) {
+        return Err(Turned::QUIETLY);
+    }
     let acceptor = TlsAcceptor::from(Arc::clone(&settings.server_tls));
     let mut connection = acceptor.accept(socket).await.map_err(|_| {
         nobody("TLS failed: it shows no certificate of this cluster's CA, or speaks something else")

@@ -290,6 +290,18 @@ async fn garbage_on_the_port_is_closed_and_members_still_get_in() {
     assert!(refusals.reasons().len() <= 4, "{:?}", refusals.reasons());
 }
 
+#[tokio::test]
+async fn a_knock_without_a_word_is_no_refusal() {
+    let (nodes, peers) = cluster(&Ca::new(), 2).await;
+    for _ in 0..5 {
+        let mut knock = TcpStream::connect(peers[&MemberId(1)]).await.unwrap();
+        knock.shutdown().await.unwrap();
+        let mut answer = Vec::new();
+        timeout(PATIENCE, knock.read_to_end(&mut answer)).await.expect("closed").unwrap();
+    }
+    assert_eq!(nodes[0].transport.shared.refusals.reasons(), Vec::<String>::new());
+}
+
 /// A member's certificate in the hands of somebody who does not speak the protocol.
 async fn rogue(
     ca: &Ca,

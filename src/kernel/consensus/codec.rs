@@ -29,6 +29,9 @@ pub enum WireError {
     /// A kind of message that no peer may send.
     #[error("a message of kind {0} is not taken from a peer")]
     Kind(u8),
+    /// A snapshot that the state machine cannot take.
+    #[error("the snapshot is not taken: {0}")]
+    Snapshot(String),
     /// From or to somebody else.
     #[error("says it is from {from} to {to}")]
     Misaddressed {

@@ -128,10 +128,20 @@ impl Consensus {
         self.raw.snap().is_some() || self.halves.iter().any(|half| half.snapshot.is_some())
     }
 
-    /// Takes a message of a peer. After [`WireError::Forgotten`] this member must leave consensus.
-    pub fn step(&mut self, from: MemberId, message: &Bytes) -> Result<(), WireError> {
+    /// Takes a message of a peer. `readable` looks at a leader's snapshot before anything is kept of it: once
+    /// it is durable there is no way back to a log that can be read. After [`WireError::Forgotten`] this member
+    /// must leave consensus.
+    pub fn step(
+        &mut self,
+        from: MemberId,
+        message: &Bytes,
+        readable: impl FnOnce(&SnapshotRecord) -> Result<(), String>,
+    ) -> Result<(), WireError> {
         let message = codec::decode(message, from, self.settings.id)?;
         admit::consistent(&message, &self.raw.raft)?;
+        if let Some(snapshot) = message.snapshot.as_ref() {
+            readable(&from_snapshot(snapshot)).map_err(WireError::Snapshot)?;
+        }
         self.heard.insert(from.0, self.ticks);
         if !self.has_room_for(&message) {
             return Ok(());
@@ -216,9 +226,9 @@ impl Consensus {
         self.release();
     }
 
-    /// The applied state at `index` takes the place of the log below it. Nothing happens where a snapshot is
-    /// already that far.
-    pub fn compact(&mut self, index: u64, data: Bytes) {
+    /// The applied state at `index` takes the place of the log below it, but for the last `tail` entries, or fewer
+    /// where they are large. Nothing happens where a snapshot is already that far.
+    pub fn compact(&mut self, index: u64, data: Bytes, tail: u64) {
         let store = self.raw.store();
         if index <= store.snapshot_index() {
             return;
@@ -226,7 +236,7 @@ impl Consensus {
         let Some(term) = store.term_at(index) else { return };
         let membership = store.membership().clone();
         let snapshot = SnapshotRecord { index, term, membership, data };
-        let keep_from = store.tail_from(index);
+        let keep_from = store.keep_from(index, tail);
         self.raw.mut_store().compact(snapshot.clone(), keep_from);
         self.batches += 1;
         self.outputs.push_back(ConsensusOutput::Persist(PersistBatch {

@@ -110,19 +110,26 @@ impl MemoryLog {
         self.snapshot.as_ref().map_or(0, |snapshot| snapshot.index)
     }
 
-    /// The first entry to keep for followers that are a little behind a snapshot at `index`: few, and small.
-    pub(super) fn tail_from(&self, index: u64) -> u64 {
-        let lowest = index.saturating_sub(limits::TAIL) + 1;
+    /// The first entry that stays when the log is compacted at `index`: a tail for followers that are a little
+    /// behind, at most `tail` entries, bounded in bytes.
+    pub(super) fn keep_from(&self, index: u64, tail: u64) -> u64 {
         let mut from = index + 1;
         let mut bytes = 0;
-        for entry in self.entries.iter().rev().skip_while(|entry| entry.index > index) {
+        let older = self.entries.iter().rev().skip_while(|entry| entry.index > index);
+        for entry in older.take(usize::try_from(tail).unwrap_or(usize::MAX)) {
             bytes += weight(entry);
-            if entry.index < lowest || bytes > limits::TAIL_BYTES {
+            if bytes > limits::TAIL_BYTES {
                 break;
             }
             from = entry.index;
         }
         from
+    }
+
+    /// Entries below an index, and their bytes.
+    pub(super) fn below(&self, index: u64) -> (usize, usize) {
+        let older = self.entries.iter().take_while(|entry| entry.index < index);
+        older.fold((0, 0), |(entries, bytes), entry| (entries + 1, bytes + weight(entry)))
     }
 
     /// An own snapshot; entries below `keep_from` are forgotten.

@@ -42,9 +42,9 @@ pub mod limits {
     pub const HELD_BYTES: usize = 64 << 20;
     /// Read rounds under way at a leader; above it new ones are dropped.
     pub const READS: usize = 4_096;
-    /// Entries that stay in the log below a snapshot, for followers that are a little behind.
+    /// Entries that stay in the log below a snapshot, at the most, for followers that are a little behind.
     pub const TAIL: u64 = 512;
-    /// Bytes of such entries.
+    /// And the most bytes of them.
     pub const TAIL_BYTES: usize = 4 << 20;
     /// Entries in one message from a peer. A leader of this version puts fewer into [`MESSAGE_BYTES`].
     pub const MESSAGE_ENTRIES: usize = 1 << 18;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Controller, Level, limits};
 use crate::kernel::domain::{GroupName, QuestionId, ServiceName, SwitchoverId};
 use crate::kernel::ledger::{Command, Evidence, Move, RefusalReason};
-use crate::kernel::policy::Decision;
+use crate::kernel::policy::{Decision, Hold};
 
 impl Controller {
     /// Ballots changed for these services.
@@ -37,7 +37,7 @@ impl Controller {
         }
         for (question, moves) in moves {
             for chunk in moves.chunks(limits::BATCH) {
-                self.leading.push(Command::Decide { question, moves: chunk.to_vec() });
+                self.leading.push_own(Command::Decide { question, moves: chunk.to_vec() });
             }
         }
     }
@@ -63,6 +63,10 @@ impl Controller {
                 let to = self.ledger.config()?.other_plane(&route.plane)?.clone();
                 Some((question, Move { group: group.clone(), to, base: route.epoch }))
             }
+            Decision::Hold(reasons) if self.still_voting(question, reasons) => {
+                self.leading.held.entry(group.clone()).or_default();
+                None
+            }
             Decision::Hold(_) | Decision::Ask => {
                 self.tell_once(group, &decision);
                 None
@@ -72,6 +76,16 @@ impl Controller {
                 None
             }
         }
+    }
+
+    /// Whether a hold only says that ballots are still on their way: no news yet.
+    fn still_voting(&self, question: QuestionId, reasons: &[Hold]) -> bool {
+        let unclear = matches!(
+            reasons.first(),
+            Some(Hold::NoData | Hold::Partial | Hold::TargetNotGood(_) | Hold::OneSiteVoted)
+        );
+        let Some(asked) = self.ledger.questions().get(&question) else { return false };
+        unclear && self.ledger.time().since(asked.asked_at) < limits::VOTING
     }
 
     fn tell_once(&mut self, group: &GroupName, decision: &Decision) {
@@ -86,11 +100,19 @@ impl Controller {
         self.tell(Level::Warn, "decision", Some(group.clone()), text);
     }
 
-    /// A move was not ratified: look at the group again.
+    /// A question, a move or a step was not taken: look at what is under way again.
     pub(super) fn lead_refused(&mut self, what: &str, reason: &RefusalReason) {
+        if matches!(reason, RefusalReason::OldNews(_)) {
+            // An observer's words came in another order than they were said: it will repeat what matters.
+            return;
+        }
         let waiting: BTreeSet<GroupName> = std::mem::take(&mut self.leading.deciding);
         self.leading.held.extend(waiting.into_iter().map(|group| (group, String::new())));
-        self.leading.stepping.clear();
+        let stepping = std::mem::take(&mut self.leading.stepping);
+        self.leading.drive.extend(stepping.into_iter().map(|(id, _)| id));
+        if matches!(reason, RefusalReason::OtherConfiguration(_)) {
+            self.leading.asking.clear();
+        }
         let text = format!("{what} refused: {reason}");
         self.tell(Level::Info, "refused", None, text);
     }

@@ -33,7 +33,7 @@ impl Controller {
             State::Planned => self.step(id, Event::Precheck, None, Vec::new(), String::new()),
             State::Prechecking => self.drive_precheck(switchover),
             State::Routing => self.step(id, Event::Verify, None, Vec::new(), String::new()),
-            State::Verifying => self.verifying.begin(id, self.now),
+            State::Verifying => self.begin_verification(switchover),
             State::Undoing => {
                 let note = format!("routed back to {}", switchover.from);
                 self.step(id, Event::UndoRouted, None, Vec::new(), note);
@@ -113,7 +113,7 @@ impl Controller {
         if event == Event::Route {
             self.publish_uncommitted(switchover);
         }
-        self.leading.push(Command::Advance { switchover, event, question, converging, note });
+        self.leading.push_own(Command::Advance { switchover, event, question, converging, note });
     }
 
     /// Tells people that a switchover took a step.

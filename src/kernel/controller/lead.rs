@@ -12,6 +12,8 @@ use crate::kernel::switchover::Event;
 /// Pauses between questions about one group.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Backoff {
+    /// When the last question closed.
+    pub(super) closed: Moment,
     pub(super) not_before: Moment,
     pub(super) step: Duration,
 }
@@ -57,10 +59,17 @@ impl Leading {
         self.applied.insert(member, applied);
     }
 
+    /// Takes a command of an observer or a client, who sends it again if it is dropped.
     pub(super) fn push(&mut self, command: Command) {
         if self.outbox.len() < limits::OUTBOX {
             self.outbox.push(command);
         }
+    }
+
+    /// Takes a command of the leader's own, which nobody would send again. There are at most a few for each
+    /// group: what was proposed is remembered until it is applied.
+    pub(super) fn push_own(&mut self, command: Command) {
+        self.outbox.push(command);
     }
 
     pub(super) fn next_due(&self) -> Moment {
@@ -68,7 +77,9 @@ impl Leading {
             return Moment::NEVER;
         }
         let ask = self.ask_at.values().min().copied().unwrap_or(Moment::NEVER);
-        let waiting = !self.held.is_empty() || !self.deciding.is_empty();
+        // What consensus does not take now is tried again with its next tick.
+        let waiting =
+            (!self.held.is_empty() || !self.deciding.is_empty()) && self.outbox.is_empty();
         if waiting { ask.min(self.last_proposal + limits::LEDGER_TICK) } else { ask }
     }
 }
@@ -110,7 +121,7 @@ impl Controller {
         }
         if self.ledger.config().is_none() {
             let cluster = self.file.as_ref().clone();
-            self.leading.push(Command::Configure(Box::new(cluster)));
+            self.leading.push_own(Command::Configure(Box::new(cluster)));
         }
         let live = self.ledger.switchovers().values().filter(|s| !s.state.ended()).map(|s| s.id);
         self.leading.drive = live.collect();
@@ -162,7 +173,7 @@ impl Controller {
             if let Command::ObserverLost { observer, .. } = &command {
                 self.leading.heard.insert(*observer, self.now);
             }
-            self.leading.push(command);
+            self.leading.push_own(command);
         }
     }
 
@@ -171,11 +182,9 @@ impl Controller {
         let open = self.ledger.questions().values().any(|question| question.open);
         let running = !self.leading.drive.is_empty();
         let due = self.now.since(self.leading.last_proposal) >= limits::LEDGER_TICK;
-        if (open || running || !self.leading.held.is_empty())
-            && due
-            && self.leading.outbox.is_empty()
-        {
-            self.leading.push(Command::Tick {});
+        let waiting = !self.leading.held.is_empty() || !self.leading.deciding.is_empty();
+        if (open || running || waiting) && due && self.leading.outbox.is_empty() {
+            self.leading.push_own(Command::Tick {});
         }
     }
 

@@ -16,6 +16,7 @@ mod lead;
 mod observe;
 mod on_applied;
 mod on_input;
+mod outgoing;
 mod output;
 mod peer;
 mod publish;
@@ -59,15 +60,21 @@ pub mod limits {
 
     /// What an observer or a request sends to the leader is sent again after this long without effect.
     pub const RESEND: Duration = Duration::from_millis(500);
+    /// Each repetition waits twice as long as the one before, this many times.
+    pub const RESEND_DOUBLINGS: u32 = 4;
     /// Large ballots and reports are gathered for this long before they are sent.
     pub const GATHER: Duration = Duration::from_millis(10);
     /// From this many services on they are gathered.
     pub const GATHER_FROM: usize = 64;
     /// Between two ticks of the ledger while one of its timers is open.
     pub const LEDGER_TICK: Duration = Duration::from_secs(1);
-    /// Longest pause between two questions about a group.
+    /// A decision that is held only because ballots are still missing is not told before this.
+    pub const VOTING: Duration = Duration::from_secs(2);
+    /// Shortest pause between two questions about a group.
+    pub const ASK_BACKOFF_MIN: Duration = Duration::from_secs(1);
+    /// Longest pause between two questions about a group, while nothing new speaks against its route.
     pub const ASK_BACKOFF_MAX: Duration = Duration::from_secs(60);
-    /// Commands that a leader holds before it refuses more.
+    /// Commands of observers and clients that a leader holds before it drops more; its own are bounded by groups.
     pub const OUTBOX: usize = 10_000;
     /// Groups or moves in one command.
     pub const BATCH: usize = 500;
@@ -91,6 +98,10 @@ pub mod limits {
     pub const LOG_BYTES: usize = 16 << 20;
     /// See [`LOG_BYTES`].
     pub const LOG_ENTRIES: usize = 4_096;
+    /// A compaction frees this many entries or [`COMPACTED_BYTES`], or it waits.
+    pub const COMPACTED_ENTRIES: usize = 1_024;
+    /// See [`COMPACTED_ENTRIES`].
+    pub const COMPACTED_BYTES: usize = 4 << 20;
     /// Between an observer's signs of life.
     pub const HEARTBEAT: Duration = Duration::from_millis(500);
 }
@@ -106,6 +117,8 @@ pub struct Boot {
     pub recovered: Recovered,
     /// Spreads election timeouts and probe times. Equal seeds give equal runs.
     pub seed: u64,
+    /// Entries above which the log is compacted: [`limits::LOG_ENTRIES`], or fewer in a simulation.
+    pub log_entries: usize,
 }
 
 /// A gateway's last word, and when it was heard.
@@ -141,12 +154,13 @@ pub struct Controller {
     gateways: BTreeMap<GatewayName, GatewayHeard>,
     publishing: publish::Publishing,
     outputs: VecDeque<Output>,
+    log_entries: usize,
 }
 
 impl Controller {
     /// Starts from what the disk held. Fails only when that contradicts itself.
     pub fn start(now: Moment, boot: Boot) -> Result<Self, String> {
-        let Boot { me, cluster, recovered, seed } = boot;
+        let Boot { me, cluster, recovered, seed, log_entries } = boot;
         let timing = &cluster.timing;
         let ticks = |span: Duration| {
             let ticks = span.as_micros() / timing.tick.as_micros().max(1);
@@ -186,6 +200,7 @@ impl Controller {
             gateways: BTreeMap::new(),
             publishing: publish::Publishing::default(),
             outputs: VecDeque::new(),
+            log_entries,
         };
         controller.take_over_ledger();
         Ok(controller)

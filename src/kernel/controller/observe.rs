@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::outgoing::Outgoing;
 use super::peer::PeerMessage;
 use super::{Controller, Output, Traffic, limits};
 use crate::kernel::domain::{
@@ -15,12 +16,8 @@ use crate::kernel::ledger::Command;
 struct Asked {
     /// When this process learned of it: probes begun later answer it.
     seen: Moment,
-    /// Services whose ballots may differ from what the ledger holds.
-    pending: BTreeSet<ServiceName>,
-    /// When the last ballot was sent.
-    sent: Option<Moment>,
-    /// Whether something new came since.
-    fresh: bool,
+    /// Its ballot, as far as the ledger lacks it.
+    ballot: Outgoing,
 }
 
 /// What an observer remembers.
@@ -28,12 +25,10 @@ struct Asked {
 pub(super) struct Observing {
     seq: u64,
     asked: BTreeMap<QuestionId, Asked>,
-    /// Services whose reports may differ from what the ledger holds.
-    pending: BTreeSet<ServiceName>,
+    /// Its reports, as far as the ledger lacks them.
+    reports: Outgoing,
     /// Whether the ledger must hear of this process even if nothing differs.
     announce: bool,
-    sent: Option<Moment>,
-    fresh: bool,
     due: Option<Moment>,
 }
 
@@ -85,19 +80,20 @@ impl Controller {
     /// Makes sure that the ledger hears of everything this observer sees.
     pub(super) fn announce(&mut self) {
         self.observing.announce = true;
-        self.observing.fresh = true;
-        self.observing.pending.extend(self.prober.reports().keys().cloned());
+        self.observing.reports.fresh = true;
+        self.observing.reports.pending.extend(self.prober.reports().keys().cloned());
     }
 
     pub(super) fn on_probed(&mut self, result: ProbeResult) {
         let changes = self.prober.on_result(self.now, result);
         if !changes.reports.is_empty() {
-            self.observing.fresh = true;
-            self.observing.pending.extend(changes.reports);
+            for service in changes.reports {
+                self.observing.reports.add(service);
+            }
         }
         for asked in self.observing.asked.values_mut() {
             if changes.reference {
-                asked.fresh = true;
+                asked.ballot.fresh = true;
             }
         }
         if !changes.results.is_empty() && !self.observing.asked.is_empty() {
@@ -114,8 +110,7 @@ impl Controller {
             for service in services {
                 let group = self.ledger.group_of(service);
                 if group.is_some_and(|group| question.groups.contains(group)) {
-                    asked.pending.insert(service.clone());
-                    asked.fresh = true;
+                    asked.ballot.add(service.clone());
                 }
             }
         }
@@ -149,7 +144,7 @@ impl Controller {
             .collect();
         self.prober.hasten(self.now, &services);
         self.prober.hasten_references(self.now);
-        let asked = Asked { seen: self.now, pending: BTreeSet::new(), sent: None, fresh: false };
+        let asked = Asked { seen: self.now, ballot: Outgoing::default() };
         self.observing.asked.insert(id, asked);
     }
 
@@ -157,7 +152,15 @@ impl Controller {
         self.observing.asked.remove(&id);
     }
 
-    /// The ledger now holds this of `observer`: what was mine and still differs is sent again.
+    /// The ledger was replaced as a whole: questions may have closed in what was skipped.
+    pub(super) fn forget_closed(&mut self) {
+        let questions = self.ledger.questions();
+        let open = |id: &QuestionId| questions.get(id).is_some_and(|question| question.open);
+        self.observing.asked.retain(|id, _| open(id));
+    }
+
+    /// The ledger now holds this of `observer`. What was mine and differs is sent again: it became untrue on
+    /// its way, and while it was on its way nothing seemed to differ.
     pub(super) fn on_reported(&mut self, observer: MemberId, services: &[ServiceName]) {
         if observer != self.me {
             return;
@@ -167,9 +170,28 @@ impl Controller {
         if !mine {
             return self.announce();
         }
+        self.observing.reports.heard(services);
         for service in services {
             if self.report_differs(service).is_none() {
-                self.observing.pending.remove(service);
+                self.observing.reports.pending.remove(service);
+            } else {
+                self.observing.reports.add(service.clone());
+            }
+        }
+    }
+
+    /// The ledger now holds a ballot with these services: the same, for the ballots of this observer.
+    pub(super) fn on_voted(&mut self, id: QuestionId, services: &[ServiceName]) {
+        let Some(asked) = self.observing.asked.get_mut(&id) else { return };
+        let Some(question) = self.ledger.questions().get(&id) else { return };
+        let held = question.ballots.get(&self.me);
+        let Some(held) = held.filter(|ballot| ballot.incarnation == self.incarnation) else {
+            return;
+        };
+        asked.ballot.heard(services);
+        for (service, pair) in self.prober.ballot(services.iter(), asked.seen) {
+            if held.states.get(&service).is_some_and(|held| *held != pair) {
+                asked.ballot.add(service);
             }
         }
     }
@@ -218,38 +240,35 @@ impl Controller {
         }
     }
 
-    fn next_report(&mut self) -> Option<Command> {
+    pub(super) fn next_report(&mut self) -> Option<Command> {
         let held = self.ledger.observers().get(&self.me);
         let isolated = self.prober.isolated(None).unwrap_or(false);
         let isolation_differs = held.is_some_and(|state| state.isolated != isolated);
-        if !self.observing.announce && !isolation_differs && self.observing.pending.is_empty() {
+        if !self.observing.announce
+            && !isolation_differs
+            && self.observing.reports.pending.is_empty()
+        {
             return None;
         }
-        let resend_at = self.observing.sent.map(|sent| sent + limits::RESEND);
-        let wait_until = if self.observing.fresh {
-            let gather = self.observing.pending.len() >= limits::GATHER_FROM;
-            self.observing.sent.filter(|_| gather).map(|sent| sent + limits::GATHER)
-        } else {
-            resend_at
-        };
-        if let Some(until) = wait_until.filter(|until| *until > self.now) {
+        if let Some(until) = self.observing.reports.wait().filter(|until| *until > self.now) {
             self.observing.wake(until);
             return None;
         }
-        let states: BTreeMap<ServiceName, StatePair> = self
-            .observing
-            .pending
-            .iter()
-            .filter_map(|service| Some((service.clone(), self.report_differs(service)?)))
-            .collect();
-        self.observing.pending.retain(|service| states.contains_key(service));
-        if states.is_empty() && !self.observing.announce && !isolation_differs {
+        let mut reports = std::mem::take(&mut self.observing.reports);
+        let states = reports.take(self.now, |service| self.report_differs(service));
+        let patience = reports.patience();
+        let nothing_new = states.is_empty() && !self.observing.announce && !isolation_differs;
+        if !nothing_new {
+            reports.left(self.now);
+        }
+        self.observing.reports = reports;
+        if !self.observing.reports.pending.is_empty() || !nothing_new {
+            self.observing.wake(self.now + patience);
+        }
+        if nothing_new {
             return None;
         }
         self.observing.seq += 1;
-        self.observing.sent = Some(self.now);
-        self.observing.fresh = false;
-        self.observing.wake(self.now + limits::RESEND);
         Some(Command::Report {
             observer: self.me,
             incarnation: self.incarnation,
@@ -261,40 +280,38 @@ impl Controller {
 
     /// What the ledger lacks of this observer's ballot. Nothing is said before isolation is known, by probes
     /// begun after the question.
-    fn next_ballot(&mut self, id: QuestionId) -> Option<Command> {
+    pub(super) fn next_ballot(&mut self, id: QuestionId) -> Option<Command> {
         let asked = self.observing.asked.get(&id)?;
-        if asked.pending.is_empty() && !asked.fresh {
+        if asked.ballot.pending.is_empty() && !asked.ballot.fresh {
             return None;
         }
         let isolated = self.prober.isolated(Some(asked.seen))?;
-        let wait_until = if asked.fresh {
-            let gather = asked.pending.len() >= limits::GATHER_FROM;
-            asked.sent.filter(|_| gather).map(|sent| sent + limits::GATHER)
-        } else {
-            asked.sent.map(|sent| sent + limits::RESEND)
-        };
-        if let Some(until) = wait_until.filter(|until| *until > self.now) {
+        if let Some(until) = asked.ballot.wait().filter(|until| *until > self.now) {
             self.observing.wake(until);
             return None;
         }
         let held = self.ledger.questions().get(&id)?.ballots.get(&self.me);
         let held = held.filter(|ballot| ballot.incarnation == self.incarnation);
         let isolation_differs = held.is_some_and(|ballot| ballot.isolated != isolated);
-        let mut states = self.prober.ballot(asked.pending.iter(), asked.seen);
-        states.retain(|service, pair| {
-            let held = held.and_then(|ballot| ballot.states.get(service).copied());
-            held.unwrap_or_default() != *pair
-        });
+        let seen = self.prober.ballot(asked.ballot.pending.iter(), asked.seen);
         let now = self.now;
         let asked = self.observing.asked.get_mut(&id)?;
-        asked.fresh = false;
-        asked.pending.retain(|service| states.contains_key(service));
-        if states.is_empty() && !isolation_differs {
+        let states = asked.ballot.take(now, |service| {
+            let held = held.and_then(|ballot| ballot.states.get(service).copied());
+            seen.get(service).copied().filter(|pair| *pair != held.unwrap_or_default())
+        });
+        let patience = asked.ballot.patience();
+        let nothing_new = states.is_empty() && !isolation_differs;
+        if !nothing_new {
+            asked.ballot.left(now);
+        }
+        if !asked.ballot.pending.is_empty() || !nothing_new {
+            self.observing.wake(now + patience);
+        }
+        if nothing_new {
             return None;
         }
-        asked.sent = Some(now);
         self.observing.seq += 1;
-        self.observing.wake(now + limits::RESEND);
         Some(Command::Ballot {
             question: id,
             observer: self.me,

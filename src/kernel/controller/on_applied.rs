@@ -2,6 +2,7 @@
 
 use super::peer::PeerMessage;
 use super::{Controller, Level, Output, Traffic, limits};
+use crate::kernel::consensus::limits::TAIL;
 use crate::kernel::consensus::{ConsensusOutput, LogEntry, SnapshotRecord};
 use crate::kernel::ledger::{Applied, Ledger};
 use crate::kernel::mutants::{self, Mutant};
@@ -52,8 +53,12 @@ impl Controller {
     }
 
     fn apply(&mut self, entry: &LogEntry) {
+        self.apply_one(entry.index, entry.term, &entry.data);
+    }
+
+    pub(super) fn apply_one(&mut self, index: u64, term: u64, data: &[u8]) {
         let before = self.ledger.time();
-        let applied = self.ledger.apply(entry.index, entry.term, &entry.data);
+        let applied = self.ledger.apply(index, term, data);
         self.publishing.dirty = true;
         self.check_office();
         for change in applied {
@@ -77,13 +82,14 @@ impl Controller {
                     self.lead_asked(id);
                 }
             }
-            Applied::Closed(id) => {
+            Applied::Closed(id, groups) => {
                 self.on_closed(id);
                 if self.leads() {
-                    self.lead_closed(id);
+                    self.lead_closed(&groups);
                 }
             }
             Applied::Voted(id, services) => {
+                self.on_voted(id, &services);
                 if self.leads() {
                     self.lead_voted(id, &services);
                 }
@@ -91,7 +97,7 @@ impl Controller {
             Applied::Reported(observer, services) => {
                 self.on_reported(observer, &services);
                 self.on_announced();
-                self.suspect_reported(&services);
+                self.suspect_reported(observer, &services);
             }
             Applied::Lost(observer) => {
                 let text = format!("member {observer} fell silent: its votes do not count");
@@ -133,7 +139,7 @@ impl Controller {
         }
     }
 
-    fn restore(&mut self, snapshot: &SnapshotRecord) {
+    pub(super) fn restore(&mut self, snapshot: &SnapshotRecord) {
         let ledger = Ledger::from_bytes(&snapshot.data)
             .unwrap_or_else(|error| panic!("a leader's snapshot must be readable here: {error}"));
         assert_eq!(ledger.index(), snapshot.index, "a snapshot holds the state at its index");
@@ -149,6 +155,7 @@ impl Controller {
         self.configure_observer();
         let open: Vec<_> =
             self.ledger.questions().iter().filter(|(_, q)| q.open).map(|(id, _)| *id).collect();
+        self.forget_closed();
         for id in open {
             self.on_asked(id);
         }
@@ -157,11 +164,18 @@ impl Controller {
 
     /// The log is bounded: the applied state takes its place.
     pub(super) fn compact(&mut self) {
-        let long = self.consensus.log_entries() > limits::LOG_ENTRIES;
+        let long = self.consensus.log_entries() > self.log_entries;
         if !long && self.consensus.log_bytes() <= limits::LOG_BYTES {
             return;
         }
         if self.disk_failed.is_some() || self.ledger.index() == 0 {
+            return;
+        }
+        // What is not applied stays: a snapshot that frees little would be written again in every turn.
+        let tail = u64::try_from(self.log_entries / 8).unwrap_or(u64::MAX).min(TAIL);
+        let (entries, bytes) = self.consensus.reclaimable(self.ledger.index(), tail);
+        let enough = limits::COMPACTED_ENTRIES.min(self.log_entries / 4);
+        if entries < enough && bytes < limits::COMPACTED_BYTES {
             return;
         }
         let index = if mutants::active(Mutant::M17SnapshotAtCommit) {
@@ -169,7 +183,7 @@ impl Controller {
         } else {
             self.ledger.index()
         };
-        self.consensus.compact(index, self.ledger.to_bytes().into());
+        self.consensus.compact(index, self.ledger.to_bytes().into(), tail);
         self.run_consensus();
     }
 }

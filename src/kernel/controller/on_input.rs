@@ -6,9 +6,18 @@ use super::peer::PeerMessage;
 use super::{
     Controller, DataPlaneHint, GatewayHeard, GatewayReport, Input, Level, Output, Traffic, limits,
 };
-use crate::kernel::consensus::WireError;
+use crate::kernel::consensus::{SnapshotRecord, WireError};
 use crate::kernel::domain::MemberId;
-use crate::kernel::ledger::Command;
+use crate::kernel::ledger::{Command, Ledger};
+
+/// Whether a leader's snapshot can take the place of this node's ledger.
+fn readable(snapshot: &SnapshotRecord) -> Result<(), String> {
+    let ledger = Ledger::from_bytes(&snapshot.data).map_err(|error| error.to_string())?;
+    if ledger.index() == snapshot.index {
+        return Ok(());
+    }
+    Err(format!("it holds the state at {}, not at {}", ledger.index(), snapshot.index))
+}
 
 impl Controller {
     pub(super) fn on_input(&mut self, input: Input) {
@@ -52,7 +61,7 @@ impl Controller {
         match message {
             PeerMessage::Raft(bytes) => {
                 if self.disk_failed.is_none()
-                    && let Err(error) = self.consensus.step(from, &Bytes::from(bytes))
+                    && let Err(error) = self.consensus.step(from, &Bytes::from(bytes), readable)
                 {
                     if matches!(error, WireError::Forgotten { .. }) {
                         return self.on_disk_failed(error.to_string());
@@ -126,8 +135,10 @@ impl Controller {
                 return;
             }
         }
-        self.verifying.hurry(self.now);
-        self.gateways.insert(report.gateway.clone(), GatewayHeard { report, at: self.now });
+        let name = report.gateway.clone();
+        let heard = GatewayHeard { report, at: self.now };
+        let before = self.gateways.insert(name.clone(), heard);
+        self.verify_gateway(&name, before.as_ref());
     }
 
     /// A hint asks; it never votes: every observer probes the group's services at once.

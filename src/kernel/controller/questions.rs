@@ -1,11 +1,10 @@
 //! When the leader asks: while anything speaks against a route and no question is open for its group.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use super::lead::Backoff;
 use super::{Controller, Level, limits};
-use crate::kernel::domain::{GroupName, HealthState, QuestionId, ServiceName};
+use crate::kernel::domain::{GroupName, HealthState, MemberId, QuestionId, ServiceName};
 use crate::kernel::ledger::{Command, Evidence};
 
 impl Controller {
@@ -17,6 +16,7 @@ impl Controller {
         let Some(group) = self.ledger.group_of(service).cloned() else { return };
         if self.matters(&group, service, plane) {
             self.leading.suspected.insert(group.clone(), (self.now, why));
+            self.cut_backoff(&group);
             self.ask_soon(&group);
         }
     }
@@ -28,16 +28,29 @@ impl Controller {
     }
 
     /// Reports of an observer changed: see whether they speak against a route.
-    pub(super) fn suspect_reported(&mut self, services: &[ServiceName]) {
+    pub(super) fn suspect_reported(&mut self, observer: MemberId, services: &[ServiceName]) {
         if !self.leads() {
             return;
         }
         let mut seen = BTreeSet::new();
         for service in services {
             let Some(group) = self.ledger.group_of(service).cloned() else { continue };
+            let says = |plane| self.ledger.voice(observer, service, plane, Evidence::Reports);
+            let against = |plane| matches!(says(plane), HealthState::Down | HealthState::Degraded);
+            if (0..2).any(|plane| against(plane) && self.matters(&group, service, plane)) {
+                self.cut_backoff(&group);
+            }
             if seen.insert(group.clone()) && self.speaks_against(&group).is_some() {
                 self.ask_soon(&group);
             }
+        }
+    }
+
+    /// Something new speaks against a group's route: the pause that old, inconclusive words have earned is not
+    /// for it.
+    fn cut_backoff(&mut self, group: &GroupName) {
+        if let Some(backoff) = self.leading.backoff.get_mut(group) {
+            backoff.not_before = backoff.not_before.min(backoff.closed + limits::ASK_BACKOFF_MIN);
         }
     }
 
@@ -107,7 +120,7 @@ impl Controller {
         for chunk in groups.chunks(limits::ENTRY_WEIGHT) {
             let groups: BTreeSet<GroupName> = chunk.iter().cloned().collect();
             self.leading.asking.extend(groups.iter().cloned());
-            self.leading.push(Command::Question { groups, config, why: why.to_owned() });
+            self.leading.push_own(Command::Question { groups, config, why: why.to_owned() });
         }
     }
 
@@ -124,10 +137,8 @@ impl Controller {
 
     /// A question was closed without a switch: ask again, ever more slowly, while something still speaks
     /// against the route.
-    pub(super) fn lead_closed(&mut self, id: QuestionId) {
-        let Some(question) = self.ledger.questions().get(&id) else { return };
-        let groups = std::sync::Arc::clone(&question.groups);
-        for group in groups.iter() {
+    pub(super) fn lead_closed(&mut self, groups: &BTreeSet<GroupName>) {
+        for group in groups {
             self.leading.held.remove(group);
             self.leading.dirty.remove(group);
             self.leading.asking.remove(group);
@@ -138,11 +149,11 @@ impl Controller {
             if self.speaks_against(group).is_none() {
                 continue;
             }
-            let first = Duration::from_secs(1);
+            let first = limits::ASK_BACKOFF_MIN;
             let step = self.leading.backoff.get(group).map_or(first, |b| b.step * 2);
             let step = step.min(limits::ASK_BACKOFF_MAX);
-            let not_before = self.now + step;
-            self.leading.backoff.insert(group.clone(), Backoff { not_before, step });
+            let (closed, not_before) = (self.now, self.now + step);
+            self.leading.backoff.insert(group.clone(), Backoff { closed, not_before, step });
             self.ask_soon(group);
         }
     }

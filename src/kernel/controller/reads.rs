@@ -13,18 +13,18 @@ use crate::kernel::mutants::{self, Mutant};
 pub(super) struct Reads {
     counter: u64,
     /// For the next round.
-    waiting: Vec<RequestId>,
+    pub(super) waiting: Vec<RequestId>,
     /// In the round under way.
-    round: Option<Round>,
+    pub(super) round: Option<Round>,
     /// Confirmed, waiting for the state to reach an index.
-    confirmed: Vec<(u64, Vec<RequestId>)>,
+    pub(super) confirmed: Vec<(u64, Vec<RequestId>)>,
 }
 
 #[derive(Debug)]
-struct Round {
+pub(super) struct Round {
     context: ReadContext,
     began: Moment,
-    requests: Vec<RequestId>,
+    pub(super) requests: Vec<RequestId>,
 }
 
 /// A round without an answer may have been dropped: it is tried anew, under a new context.
@@ -36,7 +36,12 @@ impl Reads {
     }
 
     pub(super) fn forget(&mut self, id: RequestId) {
-        self.waiting.retain(|waiting| *waiting != id);
+        let round = self.round.as_mut().map(|round| &mut round.requests);
+        let confirmed = self.confirmed.iter_mut().map(|(_, requests)| requests);
+        for requests in confirmed.chain(round).chain([&mut self.waiting]) {
+            requests.retain(|request| *request != id);
+        }
+        self.confirmed.retain(|(_, requests)| !requests.is_empty());
     }
 }
 

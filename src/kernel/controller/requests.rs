@@ -319,6 +319,7 @@ fn refusal(reason: &RefusalReason) -> Refusal {
         | RefusalReason::NotNow(_)
         | RefusalReason::QuestionClosed(QuestionId { .. })
         | RefusalReason::AlreadyConfigured
+        | RefusalReason::OtherConfiguration(_)
         | RefusalReason::OldNews(_)
         | RefusalReason::Unknown(_) => {
             (RefusalKind::Conflict, "see `biplane explain GROUP` for what would have to be true")

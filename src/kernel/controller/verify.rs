@@ -4,8 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Controller, Effect, EffectId, EffectOrder, Output, Receipt, ReceiptOutcome, limits};
-use crate::kernel::domain::{Endpoint, GroupName, MemberId, Moment, Quorum, SwitchoverId};
+use super::{
+    Controller, Effect, EffectId, EffectOrder, GatewayHeard, Output, Receipt, ReceiptOutcome,
+    limits,
+};
+use crate::kernel::domain::{
+    Endpoint, GatewayName, GroupName, MemberId, Moment, Quorum, SwitchoverId,
+};
 use crate::kernel::ledger::Cluster;
 use crate::kernel::switchover::{Event, Switchover};
 
@@ -17,9 +22,11 @@ enum Witness {
 }
 
 /// One switchover that is being verified.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Verification {
     started: Moment,
+    /// Everybody who is asked.
+    witnesses: Arc<[Witness]>,
     /// Answered as hoped.
     good: BTreeSet<Witness>,
     /// Being asked, or not to be asked again before.
@@ -30,37 +37,37 @@ struct Verification {
 #[derive(Debug, Default)]
 pub(super) struct Verifying {
     running: BTreeMap<SwitchoverId, Verification>,
+    /// Of them, those that something came for.
+    touched: BTreeSet<SwitchoverId>,
+    /// When all of them are looked at.
+    round: Option<Moment>,
+    /// By group, of this configuration.
+    witnesses: (u64, BTreeMap<GroupName, Arc<[Witness]>>),
     effects: BTreeMap<EffectId, (SwitchoverId, Witness)>,
     next_effect: u64,
-    due: Option<Moment>,
 }
 
 impl Verifying {
-    pub(super) fn begin(&mut self, id: SwitchoverId, now: Moment) {
-        self.running
-            .entry(id)
-            .or_insert_with(|| Verification { started: now, ..Verification::default() });
-        self.due = Some(now);
-    }
-
     pub(super) fn forget(&mut self, id: SwitchoverId) {
         self.running.remove(&id);
+        self.touched.remove(&id);
     }
 
     pub(super) fn clear(&mut self) {
         self.running.clear();
-        self.due = None;
+        self.touched.clear();
+        self.round = None;
     }
 
-    /// Something came that may complete one of them.
-    pub(super) fn hurry(&mut self, now: Moment) {
-        if !self.running.is_empty() {
-            self.due = Some(now);
+    /// Something came that may complete this one.
+    fn touch(&mut self, id: SwitchoverId) {
+        if self.running.contains_key(&id) {
+            self.touched.insert(id);
         }
     }
 
     pub(super) fn next_due(&self) -> Moment {
-        self.due.unwrap_or(Moment::NEVER)
+        if self.touched.is_empty() { self.round.unwrap_or(Moment::NEVER) } else { Moment::ZERO }
     }
 }
 
@@ -72,9 +79,50 @@ struct Standing {
 }
 
 impl Controller {
+    pub(super) fn begin_verification(&mut self, switchover: &Switchover) {
+        let id = switchover.id;
+        if self.verifying.running.contains_key(&id) {
+            return;
+        }
+        let verification = Verification {
+            started: self.now,
+            witnesses: self.witnesses(&switchover.group),
+            good: BTreeSet::new(),
+            not_before: BTreeMap::new(),
+        };
+        self.verifying.running.insert(id, verification);
+        self.verifying.touch(id);
+    }
+
+    /// A gateway spoke: what it shows now and did not show before may complete a verification.
+    pub(super) fn verify_gateway(&mut self, gateway: &GatewayName, before: Option<&GatewayHeard>) {
+        let Some(heard) = self.gateways.get(gateway) else { return };
+        if self.verifying.running.is_empty() {
+            return;
+        }
+        for (group, epoch) in &heard.report.groups {
+            let known = before.and_then(|before| before.report.groups.get(group));
+            let last = self.ledger.groups().get(group).and_then(|state| state.switchover);
+            if let Some(last) = last.filter(|_| known != Some(epoch)) {
+                self.verifying.touch(last);
+            }
+        }
+    }
+
+    /// Everybody who is asked about a group. Found once for all groups of a configuration.
+    fn witnesses(&mut self, group: &GroupName) -> Arc<[Witness]> {
+        let version = self.ledger.config_version();
+        if self.verifying.witnesses.0 != version
+            && let Some(config) = self.ledger.config()
+        {
+            self.verifying.witnesses = (version, all_witnesses(config));
+        }
+        self.verifying.witnesses.1.get(group).cloned().unwrap_or_else(|| Arc::new([]))
+    }
+
     pub(super) fn on_receipt(&mut self, receipt: Receipt) {
         let Some((id, witness)) = self.verifying.effects.remove(&receipt.id) else { return };
-        self.verifying.hurry(self.now);
+        self.verifying.touch(id);
         let Some(switchover) = self.ledger.switchovers().get(&id).cloned() else { return };
         let Some(running) = self.verifying.running.get_mut(&id) else { return };
         running.not_before.insert(witness.clone(), self.now + limits::VERIFY_PAUSE);
@@ -92,12 +140,18 @@ impl Controller {
     }
 
     pub(super) fn verify_routes(&mut self) {
-        if self.verifying.due.is_none_or(|due| due > self.now) {
+        let all = self.verifying.round.is_none_or(|round| round <= self.now);
+        let ids = if all {
+            self.verifying.touched.clear();
+            self.verifying.running.keys().copied().collect()
+        } else {
+            std::mem::take(&mut self.verifying.touched)
+        };
+        if ids.is_empty() {
+            self.verifying.round = self.verifying.round.filter(|_| !all);
             return;
         }
-        self.verifying.due = None;
         let Some(config) = self.ledger.config().cloned() else { return };
-        let ids: Vec<SwitchoverId> = self.verifying.running.keys().copied().collect();
         for id in ids {
             let Some(switchover) = self.ledger.switchovers().get(&id).cloned() else {
                 self.verifying.forget(id);
@@ -105,18 +159,16 @@ impl Controller {
             };
             self.verify_one(&config, &switchover);
         }
-        if !self.verifying.running.is_empty() {
-            let due = self.now + limits::VERIFY_PAUSE;
-            self.verifying.due = Some(self.verifying.due.map_or(due, |d| d.min(due)));
+        if all {
+            self.verifying.round = Some(self.now + limits::VERIFY_PAUSE);
         }
     }
 
     fn verify_one(&mut self, config: &Arc<Cluster>, switchover: &Switchover) {
         let id = switchover.id;
-        let Some(started) = self.verifying.running.get(&id).map(|running| running.started) else {
-            return;
-        };
-        let standing = self.standing(config, switchover);
+        let Some(running) = self.verifying.running.get(&id) else { return };
+        let started = running.started;
+        let standing = self.standing(config, switchover, running);
         if standing.verified {
             let note = format!("verified: users are sent to {}", switchover.to);
             self.step(id, Event::Verified, None, standing.missing, note);
@@ -152,18 +204,22 @@ impl Controller {
     }
 
     /// Counts who shows the new epoch.
-    fn standing(&self, config: &Cluster, switchover: &Switchover) -> Standing {
+    fn standing(
+        &self,
+        config: &Cluster,
+        switchover: &Switchover,
+        running: &Verification,
+    ) -> Standing {
         let mut missing = Vec::new();
-        let witnesses = witnesses(config, &switchover.group);
-        let nothing = Verification::default();
-        let running = self.verifying.running.get(&switchover.id).unwrap_or(&nothing);
+        let witnesses = &running.witnesses;
+        let named = witnesses.iter().any(|witness| matches!(witness, Witness::Dns(..)));
         let mut showing = 0;
         for (member, settings) in &config.members {
             let shows = witnesses
                 .iter()
                 .filter(|witness| matches!(witness, Witness::Dns(of, _) if of == member))
                 .all(|witness| running.good.contains(witness));
-            if shows && self.has_applied(*member, switchover) {
+            if shows && (named || self.has_applied(*member, switchover)) {
                 showing += 1;
             } else {
                 missing.push(format!("member {}", settings.name));
@@ -178,7 +234,7 @@ impl Controller {
                 verified = verified && silent;
             }
         }
-        for witness in &witnesses {
+        for witness in witnesses.iter() {
             if let Witness::FrontDoor(endpoint) = witness
                 && !running.good.contains(witness)
             {
@@ -191,21 +247,17 @@ impl Controller {
 
     /// A member whose names are asked shows it in its answers; for a group without names its word counts.
     fn has_applied(&self, member: MemberId, switchover: &Switchover) -> bool {
-        let named = self.ledger.config().is_some_and(|config| {
-            config.zones.values().any(|z| z.names.iter().any(|n| n.group == switchover.group))
-        });
-        named
-            || member == self.me
+        member == self.me
             || self.leading.applied.get(&member).is_some_and(|at| *at > switchover.id.index)
     }
 
     fn ask_witnesses(&mut self, config: &Cluster, switchover: &Switchover) {
-        for witness in witnesses(config, &switchover.group) {
+        let now = self.now;
+        let Some(running) = self.verifying.running.get_mut(&switchover.id) else { return };
+        for witness in running.witnesses.iter().cloned() {
             if self.verifying.effects.len() >= limits::EFFECTS {
                 return;
             }
-            let now = self.now;
-            let Some(running) = self.verifying.running.get_mut(&switchover.id) else { return };
             let waiting = running.not_before.get(&witness).is_some_and(|at| *at > now);
             if waiting || running.good.contains(&witness) {
                 continue;
@@ -230,20 +282,26 @@ impl Controller {
     }
 }
 
-/// Everybody who is asked about a group: each member for its names, and the front doors of its routes.
-fn witnesses(config: &Cluster, group: &GroupName) -> Vec<Witness> {
-    let names = config
-        .zones
-        .values()
-        .flat_map(|zone| &zone.names)
-        .filter(|name| name.group == *group)
-        .take(limits::VERIFY_NAMES);
-    let mut witnesses: Vec<Witness> = names
-        .flat_map(|name| {
-            config.members.keys().map(|member| Witness::Dns(*member, name.name.clone()))
-        })
-        .collect();
-    let doors = config.routes.values().filter(|route| route.group == *group);
-    witnesses.extend(doors.filter_map(|route| route.front_door.clone()).map(Witness::FrontDoor));
-    witnesses
+/// Everybody who is asked about each group: each member for its names, and the front doors of its routes.
+fn all_witnesses(config: &Cluster) -> BTreeMap<GroupName, Arc<[Witness]>> {
+    let mut names: BTreeMap<&GroupName, Vec<&String>> = BTreeMap::new();
+    for name in config.zones.values().flat_map(|zone| &zone.names) {
+        let names = names.entry(&name.group).or_default();
+        if names.len() < limits::VERIFY_NAMES {
+            names.push(&name.name);
+        }
+    }
+    let mut witnesses: BTreeMap<GroupName, Vec<Witness>> = BTreeMap::new();
+    for (group, names) in names {
+        let of = |name: &String| {
+            config.members.keys().map(|member| Witness::Dns(*member, name.clone())).collect()
+        };
+        let of_group = names.into_iter().flat_map(|name| -> Vec<Witness> { of(name) });
+        witnesses.entry(group.clone()).or_default().extend(of_group);
+    }
+    for route in config.routes.values() {
+        let door = route.front_door.clone().map(Witness::FrontDoor);
+        witnesses.entry(route.group.clone()).or_default().extend(door);
+    }
+    witnesses.into_iter().map(|(group, witnesses)| (group, witnesses.into())).collect()
 }

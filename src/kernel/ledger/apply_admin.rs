@@ -113,6 +113,9 @@ impl Ledger {
         if let Some((_, outcome)) = self.settled.requests.get(&request).cloned() {
             return entry.applied.push(Applied::Settled(request, outcome));
         }
+        if self.config.is_none() {
+            return self.settle(entry, request, Outcome::Refused(RefusalReason::NotConfigured));
+        }
         if let Some(unknown) = named.iter().find(|group| !self.groups.contains_key(*group)) {
             let refused = Outcome::Refused(RefusalReason::NoSuchGroup(unknown.clone()));
             return self.settle(entry, request, refused);

@@ -21,20 +21,26 @@ impl Ledger {
             match self.ratify(question, &moved) {
                 Ok(switchover) => {
                     let id = self.begin(entry, switchover);
-                    let now = self.time;
-                    let groups = Arc::make_mut(&mut self.groups);
-                    if let Some(state) = groups.get_mut(&group) {
-                        state.automatic.push(now);
-                        let excess =
-                            state.automatic.len().saturating_sub(limits::AUTOMATIC_TIMES_KEPT);
-                        state.automatic.drain(..excess);
-                    }
+                    self.note_automatic(&group);
                     entry.applied.push(Applied::Switchover(id));
                 }
                 Err(reason) => {
                     entry.applied.push(Applied::Refused(format!("move of {group}"), reason));
                 }
             }
+        }
+    }
+
+    /// Counts an automatic switchover. As many times are kept as the budget can count.
+    fn note_automatic(&mut self, group: &GroupName) {
+        let budget = self.config.as_ref().and_then(|c| c.groups.get(group)?.policy.budget);
+        let keep =
+            budget.map_or(0, |budget| usize::try_from(budget.switches).unwrap_or(usize::MAX));
+        if let Some(state) = Arc::make_mut(&mut self.groups).get_mut(group) {
+            state.automatic.push(self.time);
+            let keep = keep.clamp(1, limits::AUTOMATIC_TIMES_KEPT);
+            let excess = state.automatic.len().saturating_sub(keep);
+            state.automatic.drain(..excess);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Reports and the loss of observers, at apply.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::facts::Evidence;
@@ -30,10 +30,14 @@ impl Ledger {
         let known = |service: &ServiceName| config.services.contains_key(service);
         let new_process =
             self.observers.get(&observer).is_none_or(|state| state.incarnation < word.0);
-        let mut touched: Vec<ServiceName> = states.keys().filter(|s| known(s)).cloned().collect();
-        if new_process && let Some(before) = self.observers.get(&observer) {
-            touched.extend(before.states.keys().filter(|s| !states.contains_key(*s)).cloned());
+        let mut touched: BTreeSet<ServiceName> =
+            states.keys().filter(|s| known(s)).cloned().collect();
+        let was = self.observers.get(&observer);
+        // All that it reported is forgotten, counts again, or no longer does.
+        if let Some(was) = was.filter(|was| new_process || was.lost || was.isolated != isolated) {
+            touched.extend(was.states.keys().cloned());
         }
+        let touched: Vec<ServiceName> = touched.into_iter().collect();
         let before = self.verdicts(&touched);
         let state = self.observers.entry(observer).or_default();
         state.incarnation = word.0;
@@ -74,13 +78,14 @@ impl Ledger {
         services.iter().map(|service| (service.clone(), both(service))).collect()
     }
 
-    /// Notes each service that went down just now: planes that do so too often are unstable.
+    /// Notes each service that went down just now: planes that do so too often are unstable. Where nothing was
+    /// known before, nothing went down: it is the observers that came back.
     fn note_flaps(&mut self, before: Verdicts) {
         let now = self.time;
         for (service, was) in before {
             for (plane, was) in was.into_iter().enumerate() {
                 let is = self.verdict(&service, plane, Evidence::Reports);
-                if was == Verdict::Down || is != Verdict::Down {
+                if matches!(was, Verdict::Down | Verdict::NoData) || is != Verdict::Down {
                     continue;
                 }
                 let keep = self.flap_times_kept(&service);

@@ -17,7 +17,8 @@ impl Ledger {
     ) {
         let Some(cluster) = self.config.clone() else { return };
         if config != self.config_version {
-            return;
+            let reason = RefusalReason::OtherConfiguration(config);
+            return entry.applied.push(Applied::Refused("question".to_owned(), reason));
         }
         let groups: BTreeSet<GroupName> = groups
             .into_iter()
@@ -83,12 +84,21 @@ impl Ledger {
         if ballot.incarnation < word.0 {
             ballot.states.clear();
         }
+        let group_of = &self.group_of;
+        let asked = |service: &ServiceName| {
+            group_of.get(service).is_some_and(|group| question.groups.contains(group))
+        };
+        let states: BTreeMap<_, _> = states.into_iter().filter(|(s, _)| asked(s)).collect();
+        let mut services: BTreeSet<ServiceName> = states.keys().cloned().collect();
+        if ballot.isolated != isolated {
+            // All that it said counts from now on, or no longer does.
+            services.extend(ballot.states.keys().cloned());
+        }
         ballot.incarnation = word.0;
         ballot.seq = word.1;
         ballot.isolated = isolated;
-        let services: Vec<ServiceName> = states.keys().cloned().collect();
         ballot.states.extend(states);
-        entry.applied.push(Applied::Voted(id, services));
+        entry.applied.push(Applied::Voted(id, services.into_iter().collect()));
     }
 
     /// Closes the open questions that `which` picks.
@@ -110,7 +120,7 @@ impl Ledger {
                     state.question = None;
                 }
             }
-            entry.applied.push(Applied::Closed(id));
+            entry.applied.push(Applied::Closed(id, Arc::clone(&question.groups)));
         }
     }
 }

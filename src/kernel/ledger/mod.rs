@@ -16,6 +16,9 @@ mod outcome;
 mod snapshot;
 mod state;
 
+#[cfg(test)]
+mod tests;
+
 pub use crate::kernel::policy::{Budget, FlapLimit, Mode, OutWhen, Policy, WhenBothDown};
 pub use audit::{Audit, AuditLink};
 pub use cluster::{Cluster, GatewayRoute, Group, Member, OnSwitch, Plane, Role, Timing};
@@ -38,8 +41,8 @@ pub mod limits {
     pub const OUTCOMES_KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
     /// Links of the audit chain that the state holds; older ones lie in the log.
     pub const AUDIT_LINKS: usize = 16;
-    /// Times of automatic switchovers that are kept per group.
-    pub const AUTOMATIC_TIMES_KEPT: usize = 32;
+    /// Times of automatic switchovers that are kept per group, as far as its budget counts them.
+    pub const AUTOMATIC_TIMES_KEPT: usize = 1_000;
     /// Open and recently closed questions that are kept.
     pub const QUESTIONS_KEPT: usize = 64;
     /// Characters of a reason that a person gives.

@@ -1,6 +1,8 @@
 //! What came of a command: apply is total, a committed command never fails; it is refused with a reason.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +35,8 @@ pub enum RefusalReason {
     NotConfigured,
     /// There is one already.
     AlreadyConfigured,
+    /// It is about another configuration than the one in force.
+    OtherConfiguration(u64),
     /// No such group.
     NoSuchGroup(GroupName),
     /// No such plane.
@@ -68,6 +72,7 @@ impl fmt::Display for RefusalReason {
             Self::Unknown(why) => write!(f, "this version does not know the command: {why}"),
             Self::NotConfigured => f.write_str("the cluster has no configuration yet"),
             Self::AlreadyConfigured => f.write_str("the cluster has a configuration already"),
+            Self::OtherConfiguration(number) => write!(f, "configuration {number} is not in force"),
             Self::NoSuchGroup(group) => write!(f, "there is no group `{group}`"),
             Self::NoSuchPlane(plane) => write!(f, "there is no plane `{plane}`"),
             Self::QuestionClosed(question) => write!(f, "the question {question} is closed"),
@@ -97,8 +102,8 @@ pub enum Applied {
     Configured,
     /// A question was asked.
     Asked(QuestionId),
-    /// A question was closed.
-    Closed(QuestionId),
+    /// A question about these groups was closed. It may be forgotten already.
+    Closed(QuestionId, Arc<BTreeSet<GroupName>>),
     /// Ballots for a question changed for these services.
     Voted(QuestionId, Vec<ServiceName>),
     /// Reports changed for these services.

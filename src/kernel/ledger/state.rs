@@ -285,7 +285,9 @@ fn forget_settled(settled: &mut Settled, oldest: LedgerTime) {
     settled.requests.retain(|_, (at, _)| *at >= oldest);
     settled.keys.retain(|_, (at, _, _)| *at >= oldest);
     while settled.requests.len() > limits::OUTCOMES_KEPT {
-        settled.requests.pop_first();
+        let oldest = settled.requests.iter().min_by_key(|(key, (at, _))| (*at, **key));
+        let Some(oldest) = oldest.map(|(key, _)| *key) else { break };
+        settled.requests.remove(&oldest);
     }
     while settled.keys.len() > limits::OUTCOMES_KEPT {
         let Some(oldest) =

@@ -1,3 +1,5 @@
+//! What the queue keeps, joins and drops.
+
 use std::time::Instant;
 
 use bytes::Bytes;

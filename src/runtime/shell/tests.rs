@@ -14,9 +14,9 @@ use crate::edge::api::Backend;
 use crate::edge::transport::fixture::{Ca, identify, name_of};
 use crate::edge::transport::{Peer, TransportSettings};
 use crate::kernel::consensus::Recovered;
-use crate::kernel::controller::{Action, Response, SwitchKind, SwitchRequest};
+use crate::kernel::controller::{Action, Output, Response, SwitchKind, SwitchRequest};
 use crate::kernel::domain::{
-    GroupName, Incarnation, MemberId, ProbeFault, ProbeOrder, ProbeResult, ProbeTimings,
+    GroupName, Incarnation, MemberId, Moment, ProbeFault, ProbeOrder, ProbeResult, ProbeTimings,
 };
 use crate::kernel::ledger::Cluster;
 use crate::kernel::zone::EpochRecord;
@@ -116,6 +116,7 @@ impl World {
                 cluster: Arc::clone(&self.cluster),
                 recovered: disk.recover(),
                 seed: id,
+                log_entries: crate::kernel::controller::limits::LOG_ENTRIES,
             },
             clock: Clock,
             write: Box::new(move |batch| {
@@ -270,5 +271,29 @@ async fn a_failed_disk_takes_a_node_out_of_consensus_and_leaves_its_view() {
     assert!(one.view().borrow().is_some(), "it still shows what it knew");
     for shell in [one, two, three] {
         shell.stop().await;
+    }
+}
+
+/// Every wake-up is to bring the machine on: one that asks for the present again and again would burn a processor.
+#[test]
+fn a_fresh_node_that_nobody_answers_sleeps_between_its_timers() {
+    let addresses = [(Ipv4Addr::LOCALHOST, 9).into(); 3];
+    let mut now = Moment::from_micros(1);
+    let boot = Boot {
+        me: MemberId(1),
+        cluster: Arc::new(cluster(&addresses)),
+        recovered: Disk::default().recover(),
+        seed: 7,
+        log_entries: crate::kernel::controller::limits::LOG_ENTRIES,
+    };
+    let mut controller = Controller::start(now, boot).unwrap();
+    let mut in_vain = 0;
+    for _ in 0..500 {
+        controller.handle(now, Input::TimePassed);
+        let outputs: Vec<Output> = std::iter::from_fn(|| controller.poll()).collect();
+        let Some(Output::WaitUntil(wake, why)) = outputs.last() else { panic!("{outputs:?}") };
+        in_vain = if *wake > now { 0 } else { in_vain + 1 };
+        assert!(in_vain < 3, "{why:?} is due at {wake:?} for ever");
+        now = now.max(*wake);
     }
 }

@@ -118,6 +118,8 @@ pub struct NodeBook {
     pub ordered: Terms,
     /// What is durable.
     pub durable: Terms,
+    /// The highest index that its disk knows to be committed: what a start would show at once.
+    pub commit: u64,
     /// The last applied index that it published in this life.
     pub applied: u64,
 }
@@ -160,13 +162,19 @@ impl Book {
 
     /// A write became durable.
     pub fn stored(&mut self, node: usize, batch: &PersistBatch) {
-        self.nodes[node].durable.write(batch);
+        let node = &mut self.nodes[node];
+        node.durable.write(batch);
+        let commit = batch.hard_state.map_or(0, |state| state.commit);
+        let snapshot = batch.snapshot.as_ref().map_or(0, |snapshot| snapshot.index);
+        node.commit = node.commit.max(commit).max(snapshot);
     }
 
     /// A node started from this.
     pub fn started(&mut self, node: usize, recovered: &Recovered) {
         let terms = Terms::recover(recovered);
-        self.nodes[node] = NodeBook { ordered: terms.clone(), durable: terms, applied: 0 };
+        let snapshot = recovered.snapshot.as_ref().map_or(0, |snapshot| snapshot.index);
+        let commit = recovered.hard_state.commit.max(snapshot);
+        self.nodes[node] = NodeBook { ordered: terms.clone(), durable: terms, commit, applied: 0 };
     }
 
     /// A node showed that it has applied up to an index: the places of what is new in the chain.

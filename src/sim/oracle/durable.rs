@@ -14,8 +14,9 @@ use crate::sim::queue::Micros;
 #[derive(Debug)]
 pub(super) struct Durable {
     members: usize,
-    /// By the reason that the client gave, which names its request.
-    logged: BTreeMap<String, u64>,
+    /// By the reason that the client gave, which names its request: every place, since one that was refused may
+    /// be asked again.
+    logged: BTreeMap<String, Vec<u64>>,
 }
 
 impl Durable {
@@ -25,21 +26,21 @@ impl Durable {
 
     /// The place of a request in the log's order; nothing for one whose effect no client was told.
     fn place(&self, op: &Op) -> Result<Option<u64>, String> {
-        let logged = self.logged.get(&op.reason()).copied();
+        let logged = self.logged.get(&op.reason()).map_or(&[][..], Vec::as_slice);
         match &op.heard {
             Some(Heard::Read { applied }) => Ok(Some(*applied)),
             Some(Heard::Accepted { switchover }) => {
-                let index = logged.ok_or_else(|| lost(op))?;
                 let named = switchover.strip_prefix('s').and_then(|s| s.split('-').next());
-                if named != Some(index.to_string().as_str()) {
-                    return Err(format!(
-                        "request {} was answered with {switchover}, but the log holds it at {index}",
+                let index = named.and_then(|index| index.parse().ok());
+                let index = index.filter(|index| logged.contains(index)).ok_or_else(|| {
+                    format!(
+                        "request {} was answered with {switchover}, but the log holds it at {logged:?}",
                         op.serial
-                    ));
-                }
+                    )
+                })?;
                 Ok(Some(index))
             }
-            Some(Heard::Done) => Ok(Some(logged.ok_or_else(|| lost(op))?)),
+            Some(Heard::Done) => Ok(Some(*logged.first().ok_or_else(|| lost(op))?)),
             Some(Heard::Refused | Heard::Unknown) | None => Ok(None),
         }
     }
@@ -70,22 +71,27 @@ impl Oracle for Durable {
                 Command::Freeze { reason, .. } | Command::Drain { reason, .. } => reason,
                 _ => continue,
             };
-            self.logged.entry(reason.clone()).or_insert(entry.index);
+            self.logged.entry(reason.clone()).or_default().push(entry.index);
         }
         Ok(())
     }
 
     fn published(&mut self, book: &Book, _at: Micros, node: usize, view: &View) -> Finding {
         let Some(entry) = book.committed(view.applied) else { return Ok(()) };
-        let here = &book.nodes[node].durable;
-        if entry.term == 0 || here.reaches(view.applied, entry.term) {
-            return Ok(());
+        let here = &book.nodes[node];
+        let (name, applied) = (node + 1, view.applied);
+        if entry.term != 0 && !here.durable.reaches(applied, entry.term) {
+            return Err(format!(
+                "node {name} shows index {applied} as applied, and its own disk does not hold it"
+            ));
         }
-        Err(format!(
-            "node {} shows index {} as applied, and its own disk does not hold it",
-            node + 1,
-            view.applied
-        ))
+        if here.commit < applied {
+            return Err(format!(
+                "node {name} shows index {applied} as applied, and after a restart would know of {} only",
+                here.commit
+            ));
+        }
+        Ok(())
     }
 
     fn ended(&mut self, _book: &Book, end: &End<'_>) -> Finding {

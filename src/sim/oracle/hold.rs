@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Book, Committed, Finding, Oracle};
 use crate::kernel::controller::View;
 use crate::kernel::domain::{GroupName, PlaneName, SwitchoverId};
-use crate::kernel::ledger::{Cluster, Command};
+use crate::kernel::ledger::{Cluster, Command, RequestKey};
 use crate::kernel::switchover::{Kind, Switchover};
 use crate::sim::queue::{Micros, SECOND};
 
@@ -19,6 +19,8 @@ pub(super) struct Hold {
     oldest: Micros,
     frozen: BTreeSet<GroupName>,
     drained: BTreeSet<PlaneName>,
+    /// Requests that were carried out: the same one may be logged again, and then does nothing.
+    done: BTreeSet<RequestKey>,
     /// As of each entry with a decision.
     at_decision: BTreeMap<u64, (BTreeSet<GroupName>, BTreeSet<PlaneName>)>,
     judged: BTreeSet<SwitchoverId>,
@@ -32,6 +34,7 @@ impl Hold {
             oldest: Micros::try_from(window).unwrap_or(Micros::MAX) + SECOND,
             frozen: BTreeSet::new(),
             drained: BTreeSet::new(),
+            done: BTreeSet::new(),
             at_decision: BTreeMap::new(),
             judged: BTreeSet::new(),
         }
@@ -71,7 +74,7 @@ impl Oracle for Hold {
         let Some(envelope) = &entry.envelope else { return Ok(()) };
         for command in &envelope.commands {
             match command {
-                Command::Freeze { groups, on, .. } => {
+                Command::Freeze { request, groups, on, .. } if self.done.insert(*request) => {
                     let named: Vec<GroupName> = if groups.is_empty() {
                         self.cluster.groups.keys().cloned().collect()
                     } else {
@@ -85,7 +88,7 @@ impl Oracle for Hold {
                         };
                     }
                 }
-                Command::Drain { plane, on, .. } => {
+                Command::Drain { request, plane, on, .. } if self.done.insert(*request) => {
                     if *on {
                         self.drained.insert(plane.clone());
                     } else {

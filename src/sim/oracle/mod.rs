@@ -17,7 +17,7 @@ mod state_machine_safety;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-pub use book::{Book, Committed, ProbeSeen, Terms, Watched};
+pub use book::{Book, Committed, NodeBook, ProbeSeen, Terms, Watched};
 pub use replay::{Recorder, digest_output};
 
 use super::client::Op;

@@ -34,6 +34,9 @@ impl World {
                     self.see(Class::HeldDecision);
                     self.watch.held(self.now, event.group.as_ref());
                 }
+                if event.kind == "snapshot" {
+                    self.see(Class::SnapshotInstalled);
+                }
                 if event.kind == "question" {
                     self.watch.asked(self.now);
                 }

@@ -8,6 +8,9 @@ mod outside;
 mod running;
 mod watching;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -57,6 +60,8 @@ pub struct Params {
     pub trace: bool,
     /// Whether disks carry the store of production; the model log otherwise.
     pub redb: bool,
+    /// Entries above which a log is compacted.
+    pub log_entries: usize,
 }
 
 impl Params {
@@ -74,6 +79,7 @@ impl Params {
             replay: true,
             trace: false,
             redb: false,
+            log_entries: 256,
         }
     }
 

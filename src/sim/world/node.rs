@@ -14,7 +14,7 @@ use crate::sim::disk::Disk;
 use crate::sim::oracle::{self, Recorder};
 use crate::sim::queue::{MS, Micros, SECOND};
 use crate::sim::rng::Rng;
-use crate::sim::trace::Note;
+use crate::sim::trace::{Note, panic_place};
 use crate::sim::world::Params;
 
 /// A process that does not run for a while.
@@ -106,6 +106,7 @@ impl World {
             cluster: Arc::clone(&self.cluster),
             recovered,
             seed: self.params.seed,
+            log_entries: self.params.log_entries,
         };
         let moment = node.clock.read(now);
         if self.params.replay && place == usize::try_from(self.params.seed % 3).unwrap_or(0) {
@@ -317,7 +318,8 @@ impl World {
             .map(String::as_str)
             .or_else(|| panic.downcast_ref::<&str>().copied());
         self.nodes[place].recorder = None;
-        let what = format!("node {}: {}", place + 1, text.unwrap_or("no message"));
+        let text = text.unwrap_or("no message");
+        let what = format!("node {}: {text} ({})", place + 1, panic_place());
         self.report("panic", what);
     }
 

@@ -98,7 +98,7 @@ impl World {
         }
         let gateway = self.gateway.clone();
         self.ask_oracles(|oracle, _| oracle.gateway(&gateway));
-        for (group, _) in gateway.epochs() {
+        for group in gateway.epochs().keys() {
             if let Some(plane) = gateway.plane(group) {
                 self.watch.gateway(self.now, group, plane);
             }

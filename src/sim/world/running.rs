@@ -85,7 +85,7 @@ impl World {
         for group in self.cluster.groups.keys() {
             let since = self.book.bad_since.entry(group.clone()).or_default();
             for (plane, since) in since.iter_mut().enumerate() {
-                if self.planes.serves(group, plane) {
+                if !self.planes.is_bad(group, plane) {
                     *since = None;
                 } else if since.is_none() {
                     *since = Some(now);

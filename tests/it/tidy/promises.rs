@@ -5,7 +5,7 @@
 
 /// Kinds of proof, and where those that are files lie.
 const FILES: &[(&str, &str, &str)] =
-    &[("scenario", "simulations/", ".toml"), ("oracle", "src/sim/oracle/", ".rs"), ("run", "", "")];
+    &[("scenario", "simulations/", ".txt"), ("oracle", "src/sim/oracle/", ".rs"), ("run", "", "")];
 
 /// Proofs that do not exist, and promises without a row.
 pub(crate) fn faults(text: &str, tests: &[String], exists: impl Fn(&str) -> bool) -> Vec<String> {
@@ -56,7 +56,7 @@ mod tests {
     }
 
     fn faults_of(row: &str) -> Vec<String> {
-        let exists = |path: &str| path == "simulations/plane-dies.toml" || path == "tests/run";
+        let exists = |path: &str| path == "simulations/plane-dies.txt" || path == "tests/run";
         faults(&text_with(row), &["a_is_b".to_owned()], exists)
     }
 

@@ -1,3 +1,5 @@
+//! Commands over real sockets.
+
 use std::time::Duration;
 
 use super::fixture::*;

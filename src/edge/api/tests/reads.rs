@@ -1,3 +1,5 @@
+//! Reads over real sockets.
+
 use super::fixture::*;
 use crate::edge::api::Limits;
 use crate::kernel::controller::{Action, Refusal, RefusalKind, Response};

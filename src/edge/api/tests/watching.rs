@@ -1,3 +1,5 @@
+//! Watches over real sockets.
+
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -1,3 +1,5 @@
+//! Answers, octet by octet.
+
 use std::time::Duration;
 
 use domain::base::iana::Class;

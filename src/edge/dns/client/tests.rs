@@ -1,3 +1,5 @@
+//! The client against servers that answer, refuse, garble and stay silent.
+
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Instant;

@@ -1,3 +1,5 @@
+//! The server on real sockets.
+
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 

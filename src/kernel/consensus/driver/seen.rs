@@ -36,6 +36,11 @@ impl Consensus {
         self.raw.store().bytes()
     }
 
+    /// Entries, and bytes of them, that compacting at `index` would let go of while `tail` entries stay.
+    pub fn reclaimable(&self, index: u64, tail: u64) -> (usize, usize) {
+        self.raw.store().below(self.raw.store().keep_from(index, tail))
+    }
+
     /// Entries in memory.
     pub fn log_entries(&self) -> usize {
         self.raw.store().len()
@@ -47,7 +52,7 @@ impl Consensus {
     }
 
     /// Whether this member was in touch with a quorum of late. A leader: it heard from a majority, itself
-    /// included, within the longest election timeout. Others: they know a leader.
+    /// included, within the shortest election timeout. Others: they know a leader.
     pub fn quorum_recently_active(&self) -> bool {
         if !self.is_leader() {
             return self.leader().is_some();
@@ -66,9 +71,9 @@ impl Consensus {
         self.raw.raft.read_only.pending_read_count()
     }
 
-    /// Whether a message of this member came within the longest election timeout.
+    /// Whether a message of this member came within the shortest election timeout.
     pub(super) fn heard_lately(&self, id: u64) -> bool {
-        let span = u64::try_from(self.settings.election_max_ticks).unwrap_or(u64::MAX);
+        let span = u64::try_from(self.settings.election_min_ticks).unwrap_or(u64::MAX);
         self.heard.get(&id).is_some_and(|at| self.ticks - at <= span)
     }
 }

@@ -1,9 +1,6 @@
 //! What a member refuses to start from.
 
-use bytes::Bytes;
-
-use super::super::*;
-use super::cluster::settings;
+use super::*;
 
 fn entry(index: u64, term: u64) -> LogEntry {
     LogEntry { index, term, kind: 0, data: Bytes::from_static(b"x"), context: Bytes::new() }

@@ -1,13 +1,11 @@
 //! Messages as bytes: what goes in comes out, and everything else is refused without a panic.
 
-use bytes::Bytes;
 use proptest::prelude::*;
 use raft::eraftpb as pb;
 use raft::eraftpb::MessageType as Kind;
 
-use super::super::codec::{decode, encode};
-use super::super::*;
-use crate::kernel::domain::MemberId;
+use super::super::codec::encode;
+use super::*;
 
 const FROM: MemberId = MemberId(2);
 const ME: MemberId = MemberId(1);
@@ -213,11 +211,8 @@ fn lists_are_bounded_whatever_length_they_claim() {
 
 #[test]
 fn read_contexts_survive_their_bytes_and_others_are_none() {
-    let context = ReadContext {
-        member: MemberId(3),
-        incarnation: crate::kernel::domain::Incarnation(u64::MAX),
-        counter: 5,
-    };
+    let context =
+        ReadContext { member: MemberId(3), incarnation: Incarnation(u64::MAX), counter: 5 };
     assert_eq!(ReadContext::from_bytes(&context.to_bytes()), Some(context));
     assert_eq!(ReadContext::from_bytes(&[0; 23]), None);
     assert_eq!(ReadContext::from_bytes(&[0; 25]), None);

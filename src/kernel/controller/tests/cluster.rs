@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use super::super::peer::PeerMessage;
 use super::super::*;
 use crate::kernel::consensus::PersistBatch;
 use crate::kernel::domain::{
@@ -41,6 +42,11 @@ pub(super) struct Trio {
     up: BTreeMap<String, bool>,
     /// Observers that cannot see plane east.
     pub(super) blind: BTreeSet<MemberId>,
+    /// What this member sends is held back.
+    pub(super) muffled: Option<MemberId>,
+    muffled_frames: Vec<(MemberId, Input)>,
+    /// Members whose commands for the leader are lost.
+    pub(super) mute: BTreeSet<MemberId>,
     replies: BTreeMap<u64, Response>,
     next_request: u64,
     pub(super) turns: usize,
@@ -57,6 +63,9 @@ impl Trio {
             inputs: VecDeque::new(),
             up: BTreeMap::from([("10.0.0.1".to_owned(), true), ("10.0.0.2".to_owned(), true)]),
             blind: BTreeSet::new(),
+            muffled: None,
+            muffled_frames: Vec::new(),
+            mute: BTreeSet::new(),
             replies: BTreeMap::new(),
             next_request: 0,
             turns: 0,
@@ -86,8 +95,13 @@ impl Trio {
     pub(super) fn restart(&mut self, id: MemberId) {
         let disk = self.disks.get_mut(&id).expect("a disk for each member");
         disk.incarnation.0 += 1;
-        let boot =
-            Boot { me: id, cluster: Arc::clone(&self.cluster), recovered: disk.clone(), seed: 7 };
+        let boot = Boot {
+            me: id,
+            cluster: Arc::clone(&self.cluster),
+            recovered: disk.clone(),
+            seed: 7,
+            log_entries: limits::LOG_ENTRIES,
+        };
         let controller = Controller::start(self.now, boot).expect("a sound disk");
         self.nodes.insert(id, Node { controller, wake: self.now, view: None });
         self.inputs.push_back((id, Input::WallClock(WallTime(1_700_000_000_000))));
@@ -96,6 +110,12 @@ impl Trio {
     pub(super) fn kill(&mut self, id: MemberId) {
         self.nodes.remove(&id);
         self.inputs.retain(|(to, _)| *to != id);
+    }
+
+    /// What was held back arrives, in order.
+    pub(super) fn unmuffle(&mut self) {
+        self.muffled = None;
+        self.inputs.extend(self.muffled_frames.drain(..));
     }
 
     pub(super) fn set_plane(&mut self, name: &str, up: bool) {
@@ -157,11 +177,20 @@ impl Trio {
                 self.inputs.push_back((id, Input::Persisted { number }));
             }
             Output::Send { to, frame, traffic } => {
+                let lost = matches!(PeerMessage::decode(&frame), Some(PeerMessage::Forward(_)));
+                if lost && self.mute.contains(&id) {
+                    return;
+                }
                 if traffic == Traffic::Bulk {
                     let delivered = self.nodes.contains_key(&to);
                     self.inputs.push_back((id, Input::BulkSent { to, delivered }));
                 }
-                self.inputs.push_back((to, Input::Peer { from: id, frame }));
+                let frame = (to, Input::Peer { from: id, frame });
+                if self.muffled == Some(id) {
+                    self.muffled_frames.push(frame);
+                } else {
+                    self.inputs.push_back(frame);
+                }
             }
             Output::Probe(order) => {
                 let result = self.probe(id, &order);
@@ -284,7 +313,7 @@ fn write(disk: &mut Recovered, batch: PersistBatch) {
     }
 }
 
-fn cluster(mode: Mode) -> Cluster {
+pub(super) fn cluster(mode: Mode) -> Cluster {
     let site = |name: &str| SiteName::new(name).expect("a good name");
     let address = |id: u64, port: u16| {
         std::net::SocketAddr::from(([10, 1, 0, u8::try_from(id).expect("small")], port))

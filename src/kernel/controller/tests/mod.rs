@@ -2,12 +2,14 @@
 //! Faults are the simulator's business.
 
 mod cluster;
+mod repaired;
 
 use std::time::Duration;
 
 use cluster::{Trio, group, plane};
 
 use super::*;
+use crate::kernel::domain::HealthState;
 use crate::kernel::policy::Mode;
 
 #[test]
@@ -178,6 +180,32 @@ fn without_a_quorum_a_request_is_refused_or_unknown_and_nothing_moves() {
 }
 
 #[test]
+fn a_report_that_arrives_after_it_has_become_untrue_is_corrected() {
+    let mut trio = Trio::steady(Mode::Observe);
+    let leader = trio.leader().expect("a leader");
+    let late = trio.nodes.keys().copied().find(|id| *id != leader).expect("a follower");
+    let says = |trio: &Trio, member: MemberId| {
+        let name = trio.nodes[&member].controller.file.members[&member].name.clone();
+        let status = trio.view(leader.0).status(trio.now);
+        status.groups[0].services[0].planes[&plane("east")].reports[&name]
+    };
+    let sees = |trio: &Trio| {
+        let reports = trio.nodes[&late].controller.prober.reports();
+        reports.values().next().expect("one service").0[0]
+    };
+    trio.run(Duration::from_secs(2));
+    trio.muffled = Some(late);
+    trio.set_plane("east", false);
+    trio.run_until("it sees the plane down", |t| sees(t) == HealthState::Down);
+    trio.set_plane("east", true);
+    trio.run_until("it sees the plane up", |t| sees(t) == HealthState::Up);
+    assert_eq!(says(&trio, late), HealthState::Up, "nobody has heard of it");
+    trio.unmuffle();
+    trio.run(Duration::from_secs(3));
+    assert_eq!(says(&trio, late), HealthState::Up);
+}
+
+#[test]
 fn equal_seeds_give_equal_runs() {
     let run = || {
         let mut trio = Trio::steady(Mode::Auto);
@@ -198,6 +226,16 @@ fn switch(name: &str, to: Option<&str>, kind: SwitchKind) -> SwitchRequest {
         reason: "test".to_owned(),
         idempotency_key: None,
     }
+}
+
+#[test]
+fn a_node_that_has_no_configuration_yet_sleeps_between_its_ticks() {
+    let mut trio = Trio::new(Mode::Auto);
+    trio.kill(MemberId(2));
+    trio.kill(MemberId(3));
+    trio.run(Duration::from_millis(400));
+    assert!(!trio.configured());
+    assert!(trio.turns < 50, "{} turns in 400 ms", trio.turns);
 }
 
 #[test]

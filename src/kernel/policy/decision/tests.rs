@@ -1,3 +1,5 @@
+//! Decisions from facts: what the policy makes of each.
+
 use std::time::Duration;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What a zone holds for which routes, and what is shared between renderings.
+
 use std::time::Duration;
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Bytes that are no questions.
+
 use proptest::prelude::*;
 
 use super::super::super::sample::{

@@ -1,3 +1,5 @@
+//! The server asked by a resolver of another make.
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 

@@ -1,3 +1,5 @@
+//! The route changes while questions pour in.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicU64;
 

@@ -1,0 +1,136 @@
+//! Nothing in the state grows without bound: each limit at the limit, and one beyond.
+
+use super::*;
+
+#[test]
+fn ended_switchovers_are_kept_to_their_limit_and_the_last_of_a_group_for_ever() {
+    let mut book = Book::new();
+    let Outcome::Switchover(mail, _) = book.switch(Kind::Forced, "mail", "west") else {
+        panic!("accepted")
+    };
+    book.advance(mail, Event::Abandon);
+    let mut made = vec![mail];
+    while made.len() <= limits::SWITCHOVERS_KEPT {
+        let Outcome::Switchover(id, _) = book.switch(Kind::Forced, "shop", "west") else {
+            panic!("accepted")
+        };
+        book.advance(id, Event::Abandon);
+        made.push(id);
+        if made.len() == limits::SWITCHOVERS_KEPT {
+            assert!(book.ledger.switchovers().contains_key(&made[1]), "at the limit all are kept");
+        }
+    }
+    let kept = book.ledger.switchovers();
+    assert_eq!(kept.len(), limits::SWITCHOVERS_KEPT);
+    assert!(kept.contains_key(&mail), "the last of its group");
+    assert!(!kept.contains_key(&made[1]), "the oldest goes");
+    assert!(kept.contains_key(&made[2]));
+}
+
+#[test]
+fn questions_are_kept_to_their_limit_and_every_closing_is_told() {
+    let mut book = Book::new();
+    let mut asked = Vec::new();
+    for _ in 0..limits::QUESTIONS_KEPT {
+        asked.push(book.ask("shop"));
+        book.pass(secs(5));
+    }
+    assert!(book.ledger.questions().contains_key(&asked[0]));
+    asked.push(book.ask("shop"));
+    assert_eq!(book.ledger.questions().len(), limits::QUESTIONS_KEPT);
+    assert!(!book.ledger.questions().contains_key(&asked[0]));
+    assert!(book.ledger.questions().contains_key(&asked[1]));
+}
+
+#[test]
+fn questions_that_close_together_are_all_told_with_their_groups() {
+    let many = limits::QUESTIONS_KEPT + 10;
+    let mut cluster = cluster();
+    for number in 0..many {
+        let name = format!("svc-{number}");
+        cluster.services.insert(service(&name), cluster.services[&service("web")].clone());
+        cluster.groups.insert(group(&name), settings(&[&name]));
+    }
+    let mut book = Book::with(cluster);
+    let asked: Vec<_> = (0..many).map(|number| book.ask(&format!("svc-{number}"))).collect();
+    assert_eq!(book.ledger.questions().len(), many, "an open question is never forgotten");
+    let applied = book.pass(secs(5));
+    let told = |change: &Applied| match change {
+        Applied::Closed(id, groups) => Some((*id, groups.len())),
+        _ => None,
+    };
+    let closed: Vec<_> = applied.iter().filter_map(told).collect();
+    assert_eq!(closed, asked.iter().map(|id| (*id, 1)).collect::<Vec<_>>());
+    assert_eq!(book.ledger.questions().len(), limits::QUESTIONS_KEPT);
+}
+
+fn drain_of(member: u64, counter: u64) -> Command {
+    let (by, reason) = ("operator".to_owned(), String::new());
+    Command::Drain { request: key(member, counter), by, plane: plane("west"), on: true, reason }
+}
+
+#[test]
+fn outcomes_are_kept_to_their_limit_and_the_oldest_go_first() {
+    let mut book = Book::new();
+    let full = u64::try_from(limits::OUTCOMES_KEPT).expect("a small limit");
+    book.log((1..=full).map(|counter| drain_of(2, counter)).collect());
+    assert!(book.ledger.outcome(&key(2, 1)).is_some(), "at the limit all are kept");
+    book.pass(secs(1));
+    // The newest outcome has the smallest key: it must not be the one that goes.
+    book.log(vec![drain_of(1, 1)]);
+    assert!(book.ledger.outcome(&key(1, 1)).is_some(), "the newest is kept");
+    assert!(book.ledger.outcome(&key(2, 1)).is_none(), "the oldest is forgotten");
+    assert!(book.ledger.outcome(&key(2, 2)).is_some());
+    assert_eq!(book.ledger.settled.requests.len(), limits::OUTCOMES_KEPT);
+}
+
+#[test]
+fn outcomes_are_kept_for_a_day() {
+    let mut book = Book::new();
+    book.log(vec![drain_of(1, 1)]);
+    book.pass(limits::OUTCOMES_KEPT_FOR);
+    assert!(book.ledger.outcome(&key(1, 1)).is_some());
+    book.pass(Duration::from_millis(1));
+    assert!(book.ledger.outcome(&key(1, 1)).is_none());
+}
+
+#[test]
+fn times_of_flaps_are_kept_as_far_as_they_are_counted() {
+    let mut book = Book::new();
+    let downs = 2;
+    for _ in 0..5 {
+        book.pass(secs(1));
+        book.all_report("web=uu");
+        book.pass(secs(1));
+        book.all_report("web=du");
+    }
+    let times = &book.ledger.flaps[&service("web")][0];
+    assert_eq!(times.len(), downs);
+    assert_eq!(times.last(), Some(&book.ledger.time()));
+}
+
+#[test]
+fn a_reason_is_cut_at_a_character() {
+    let mut book = Book::new();
+    for (given, kept) in
+        [(limits::REASON_MAX, limits::REASON_MAX), (limits::REASON_MAX + 1, limits::REASON_MAX)]
+    {
+        let mut command = book.drain("west", true);
+        if let Command::Drain { reason, .. } = &mut command {
+            *reason = "ä".repeat(given);
+        }
+        book.log(vec![command]);
+        assert_eq!(book.ledger.drained()[&plane("west")].chars().count(), kept);
+    }
+}
+
+#[test]
+fn the_audit_chain_holds_its_last_links_and_a_snapshot_keeps_them() {
+    let mut book = Book::new();
+    for _ in 0..40 {
+        book.pass(secs(1));
+    }
+    let again = Ledger::from_bytes(&book.ledger.to_bytes()).expect("a snapshot");
+    assert_eq!(again.audit(), book.ledger.audit());
+    assert_eq!((again.audit().count, again.audit().recent.len()), (41, limits::AUDIT_LINKS));
+}

@@ -1,0 +1,189 @@
+//! Golden bytes: what a released version has written, every later one reads, and in the same way.
+
+use std::path::PathBuf;
+
+use super::*;
+
+/// The committed file; written anew when the environment says REWRITE.
+fn golden(name: &str, now: &[u8]) -> Vec<u8> {
+    let path =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/golden/ledger").join(name);
+    if std::env::var_os("REWRITE").is_some() {
+        std::fs::write(&path, now).expect("tests/data/golden can be written");
+    }
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// A log in which every command is taken: each entry's name and command.
+fn story() -> Vec<(&'static str, Command)> {
+    let asked = QuestionId { term: 1, index: 6 };
+    let decided = SwitchoverId { index: 8, nth: 0 };
+    let mut book = Book::new();
+    vec![
+        ("configure", Command::Configure(Box::new(cluster()))),
+        ("tick", Command::Tick {}),
+        ("report", report(1, (1, 1), false, "web=uu stats=gu imap=u?")),
+        (
+            "observer-lost",
+            Command::ObserverLost { observer: MemberId(1), incarnation: Incarnation(1) },
+        ),
+        ("freeze", book.freeze(false)),
+        ("question", question(&["shop"])),
+        ("ballot", ballot(asked, 1, (1, 2), false, "web=du")),
+        (
+            "decide",
+            Command::Decide {
+                question: asked,
+                moves: vec![Move {
+                    group: group("shop"),
+                    to: plane("west"),
+                    base: Epoch { generation: 1, counter: 1 },
+                }],
+            },
+        ),
+        (
+            "advance",
+            Command::Advance {
+                switchover: decided,
+                event: Event::Route,
+                question: Some(asked),
+                converging: vec!["gateway edge-1".to_owned()],
+                note: "a note".to_owned(),
+            },
+        ),
+        (
+            "switch",
+            Command::Switch(SwitchCommand {
+                idempotency: Some(("key".to_owned(), "00ff".to_owned())),
+                ..book.switch_command(Kind::Planned, "mail", "west")
+            }),
+        ),
+        ("drain", book.drain("west", true)),
+    ]
+}
+
+/// Applies the committed story; the other two observers vote as the first did.
+fn applied_story() -> Book {
+    let mut book = Book::new();
+    book.ledger = Ledger::default();
+    for (name, command) in story() {
+        let bytes = golden(&format!("{name}.json"), &book.entry(vec![command.clone()]));
+        let (envelope, unknown) = Envelope::decode(&bytes).expect("a golden envelope");
+        assert_eq!((envelope.commands.as_slice(), unknown.len()), (&[command][..], 0), "{name}");
+        assert_eq!(envelope.encode(), bytes, "{name} is written as it was");
+        if name == "decide" {
+            // Not in a file of its own: two more of what `ballot.json` holds.
+            let asked = QuestionId { term: 1, index: 6 };
+            let more = [2, 3].map(|observer| ballot(asked, observer, (1, 2), false, "web=du"));
+            let mut both = envelope.clone();
+            both.commands = [&more[..], &envelope.commands].concat();
+            let applied = book.log_bytes(&both.encode());
+            assert_eq!(refused(&applied), Vec::<&RefusalReason>::new(), "{name}");
+            continue;
+        }
+        let applied = book.log_bytes(&bytes);
+        assert_eq!(refused(&applied), Vec::<&RefusalReason>::new(), "{name}");
+    }
+    book
+}
+
+#[test]
+fn every_command_that_was_ever_written_reads_writes_and_applies_as_it_did() {
+    let book = applied_story();
+    assert_eq!(
+        (book.on("shop").as_str(), book.epoch("shop").to_string().as_str()),
+        ("west", "1.2")
+    );
+    assert!(matches!(
+        book.ledger.outcome(&key(1, 2)),
+        Some(Outcome::Switchover(SwitchoverId { index: 10, nth: 0 }, false))
+    ));
+    assert_eq!(book.ledger.drained().len(), 1);
+}
+
+#[test]
+fn there_is_a_golden_file_for_each_command() {
+    // A command that is added must be added to the story: this match makes the compiler say so.
+    let name = |command: &Command| match command {
+        Command::Configure(_) => "configure",
+        Command::Tick {} => "tick",
+        Command::Report { .. } => "report",
+        Command::ObserverLost { .. } => "observer-lost",
+        Command::Question { .. } => "question",
+        Command::Ballot { .. } => "ballot",
+        Command::Decide { .. } => "decide",
+        Command::Switch(_) => "switch",
+        Command::Advance { .. } => "advance",
+        Command::Freeze { .. } => "freeze",
+        Command::Drain { .. } => "drain",
+    };
+    let told: BTreeSet<&str> = story().iter().map(|(_, command)| name(command)).collect();
+    assert_eq!(told.len(), 11);
+    for (file, command) in story() {
+        assert_eq!(file, name(&command));
+    }
+}
+
+#[test]
+fn a_snapshot_that_was_ever_written_reads_and_goes_on() {
+    let book = applied_story();
+    let bytes = golden("snapshot.json", &book.ledger.to_bytes());
+    let ledger = Ledger::from_bytes(&bytes).expect("a golden snapshot");
+    assert_eq!(ledger, book.ledger);
+    assert_eq!(ledger.to_bytes(), bytes);
+    let (mut old, mut new) = (Book { ledger, ..book.clone() }, book);
+    for book in [&mut old, &mut new] {
+        book.report(2, "web=uu imap=dd");
+    }
+    assert_eq!(old.ledger.digest(), new.ledger.digest());
+}
+
+#[test]
+fn fields_that_this_version_does_not_know_are_passed_over() {
+    let book = Book::new();
+    let text = String::from_utf8(book.entry(vec![question(&["shop"])])).expect("JSON is text");
+    let text = text.replacen('{', r#"{"tenant":{"a":[1]},"#, 1);
+    let text = text.replace(r#""why":"#, r#""severity":3,"why":"#);
+    let (envelope, unknown) = Envelope::decode(text.as_bytes()).expect("an envelope");
+    assert_eq!(envelope.commands, [question(&["shop"])]);
+    assert!(unknown.is_empty());
+}
+
+#[test]
+fn an_unknown_command_is_refused_and_the_others_of_its_entry_are_applied() {
+    let mut book = Book::new();
+    book.ledger = Ledger::default();
+    let known = [
+        Command::Configure(Box::new(cluster())),
+        report(1, (1, u64::MAX), false, "web=uu"),
+        question(&["shop"]),
+    ];
+    let text = String::from_utf8(book.entry(known.to_vec())).expect("JSON is text");
+    let text = text.replace(r#""commands":["#, r#""commands":[{"teleport":{"to":"moon"}},"#);
+    let applied = book.log_bytes(text.as_bytes());
+    assert!(matches!(refused(&applied)[..], [RefusalReason::Unknown(_)]), "{applied:?}");
+    assert!(book.ledger.config().is_some_and(|config| **config == cluster()));
+    assert_eq!(book.ledger.observers()[&MemberId(1)].seq, u64::MAX);
+    assert_eq!(book.ledger.questions().len(), 1);
+}
+
+#[test]
+fn an_entry_that_is_no_envelope_is_refused_and_chained() {
+    let mut book = Book::new();
+    let before = book.ledger.audit().count;
+    for bytes in [&b"\xff\xfe"[..], b"{}", b"[]", br#"{"format":1,"commands":7}"#] {
+        let applied = book.log_bytes(bytes);
+        assert!(matches!(refused(&applied)[..], [RefusalReason::Unknown(_)]), "{applied:?}");
+    }
+    assert_eq!(book.ledger.audit().count, before + 4);
+}
+
+#[test]
+fn a_snapshot_of_a_newer_version_or_none_at_all_is_refused_in_words() {
+    let text = String::from_utf8(Book::new().ledger.to_bytes()).expect("JSON is text");
+    let newer = text.replacen(r#""format":1"#, r#""format":2"#, 1);
+    assert_eq!(Ledger::from_bytes(newer.as_bytes()), Err(SnapshotError::Newer(2)));
+    for bytes in [&b""[..], b"{}", br#"{"format":1}"#, br#"{"format":1,"ledger":[]}"#] {
+        assert!(matches!(Ledger::from_bytes(bytes), Err(SnapshotError::Unreadable(_))));
+    }
+}

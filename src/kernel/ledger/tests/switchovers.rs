@@ -1,0 +1,125 @@
+//! Switchovers step by step, epochs and serials.
+
+use super::*;
+
+/// A forced switchover of `shop` that was routed and is being verified.
+fn verifying() -> (Book, SwitchoverId) {
+    let mut book = Book::new();
+    let Outcome::Switchover(id, _) = book.switch(Kind::Forced, "shop", "west") else {
+        panic!("accepted")
+    };
+    for event in [Event::Route, Event::Verify] {
+        assert!(refused(&book.advance(id, event)).is_empty(), "{event}");
+    }
+    (book, id)
+}
+
+#[test]
+fn verifying_and_stuck_give_way_to_a_newer_decision() {
+    for strand in [false, true] {
+        let (mut book, old) = verifying();
+        if strand {
+            book.advance(old, Event::Strand);
+        }
+        let Outcome::Switchover(new, false) = book.switch(Kind::Forced, "shop", "east") else {
+            panic!("accepted")
+        };
+        assert_eq!((book.state(old), book.state(new)), (State::Overtaken, State::Prechecking));
+        assert!(book.ledger.switchovers()[&old].outcome.contains(&new.to_string()));
+        let applied = book.advance(old, Event::Verified);
+        assert_eq!(refused(&applied), [&RefusalReason::NotNow(State::Overtaken)]);
+    }
+}
+
+#[test]
+fn the_way_back_is_open_only_to_an_up_plane_and_makes_a_new_epoch() {
+    let (mut book, id) = verifying();
+    let applied = book.advance(id, Event::Undo);
+    assert!(matches!(refused(&applied)[..], [RefusalReason::TargetNotUp(_)]), "{applied:?}");
+    book.all_report("web=gu");
+    assert!(matches!(refused(&book.advance(id, Event::Undo))[..], [RefusalReason::TargetNotUp(_)]));
+    book.all_report("web=uu");
+    assert!(refused(&book.advance(id, Event::Undo)).is_empty());
+    assert_eq!((book.on("shop").as_str(), book.epoch("shop").counter), ("east", 3));
+    assert!(book.ledger.in_flight(&group("shop")));
+    book.advance(id, Event::UndoRouted);
+    assert_eq!(book.state(id), State::Undone);
+}
+
+#[test]
+fn a_planned_route_needs_ballots_for_an_open_question_that_say_the_target_is_up() {
+    let mut book = Book::new();
+    let Outcome::Switchover(id, _) = book.switch(Kind::Planned, "shop", "west") else {
+        panic!("accepted")
+    };
+    let applied = book.log(vec![advance(id, Event::Route, None)]);
+    assert!(matches!(refused(&applied)[..], [RefusalReason::QuestionClosed(_)]));
+    let q = book.ask("shop");
+    let applied = book.log(vec![advance(id, Event::Route, Some(q))]);
+    assert!(matches!(refused(&applied)[..], [RefusalReason::TargetNotUp(_)]));
+    book.all_vote(q, "web=uu");
+    assert!(refused(&book.log(vec![advance(id, Event::Route, Some(q))])).is_empty());
+    assert_eq!(book.on("shop"), "west");
+    assert!(!book.ledger.groups()[&group("shop")].cut, "planned connections drain");
+}
+
+#[test]
+fn an_automatic_route_is_refused_when_the_source_came_back_meanwhile() {
+    let (mut book, question) = Book::ready();
+    book.decide(question, "shop", "west");
+    let id = book.last("shop").expect("a switchover");
+    book.all_vote(question, "web=uu");
+    let applied = book.advance(id, Event::Route);
+    assert!(matches!(refused(&applied)[..], [RefusalReason::Held(_)]), "{applied:?}");
+    assert_eq!(book.on("shop"), "east");
+}
+
+#[test]
+fn a_successor_cannot_route_on_the_ballots_of_an_earlier_term() {
+    let (mut book, question) = Book::ready();
+    book.decide(question, "shop", "west");
+    let id = book.last("shop").expect("a switchover");
+    book.term = 2;
+    let applied = book.log(vec![advance(id, Event::Route, Some(question))]);
+    assert_eq!(refused(&applied), [&RefusalReason::QuestionClosed(question)]);
+    let q = book.ask("shop");
+    book.all_vote(q, "web=du");
+    book.log(vec![advance(id, Event::Route, Some(q))]);
+    let made = &book.ledger.switchovers()[&id];
+    assert_eq!((made.routed_in(), made.question), (Some(2), Some(q)));
+}
+
+#[test]
+fn steps_of_an_unknown_switchover_are_refused() {
+    let mut book = Book::new();
+    let id = SwitchoverId { index: 77, nth: 0 };
+    let applied = book.log(vec![advance(id, Event::Route, None)]);
+    assert_eq!(refused(&applied), [&RefusalReason::NoSuchSwitchover(id)]);
+}
+
+#[test]
+fn a_serial_grows_by_one_with_each_entry_that_changes_its_zone() {
+    let (mut book, question) = Book::ready();
+    let serials =
+        |book: &Book| (book.ledger.serials()["shop.test"], book.ledger.serials()["mail.test"]);
+    assert_eq!(serials(&book), (1, 1));
+    book.decide(question, "shop", "west");
+    let shop = book.last("shop").expect("a switchover");
+    assert_eq!(serials(&book), (1, 1), "a decision alone changes no record");
+    book.all_report("web=uu imap=uu");
+    // There and back in one entry: one change.
+    let (there, back) = (Event::Route, Event::Undo);
+    let steps = [there, Event::Verify, back].map(|event| advance(shop, event, Some(question)));
+    let applied = book.log(steps.to_vec());
+    assert!(refused(&applied).is_empty(), "{applied:?}");
+    assert_eq!(serials(&book), (2, 1));
+    let revision = book.ledger.revision();
+    book.advance(shop, Event::UndoRouted);
+    assert_eq!((serials(&book), book.ledger.revision()), ((2, 1), revision));
+    let Outcome::Switchover(mail, _) = book.switch(Kind::Forced, "mail", "west") else {
+        panic!("accepted")
+    };
+    book.advance(mail, Event::Route);
+    assert_eq!(serials(&book), (2, 2));
+    assert_eq!(book.ledger.revision(), book.ledger.index());
+}

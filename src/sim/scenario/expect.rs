@@ -1,0 +1,218 @@
+//! What a scenario demands: seen at some time, true in the end, or never.
+
+use std::fmt;
+
+use super::parse::micros;
+use super::verbs::{group, plane_name};
+use crate::kernel::domain::{GroupName, PlaneName};
+use crate::kernel::switchover::{Kind, State};
+use crate::sim::cluster::NODES;
+use crate::sim::queue::Micros;
+use crate::sim::world::{Mark, World};
+
+/// How a fact is demanded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// `must see`: at some time.
+    See,
+    /// `never`: at no time.
+    Never,
+    /// `must hold`: in the end.
+    Hold,
+    /// `must hold not`: not in the end.
+    HoldNot,
+}
+
+/// Something that can be seen, or be so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// A route was changed by a switchover of this kind (any, when absent), of this group, to this plane.
+    Switchover(Option<Kind>, Option<GroupName>, Option<PlaneName>),
+    /// A switchover ended so.
+    Ended(State),
+    /// A leader held a decision.
+    Held,
+    /// A leader asked.
+    Question,
+    /// A node that did not lead before leads (the first one does not count).
+    LeaderChange,
+    /// A switchover went on under another leader.
+    Resumed,
+    /// A process died.
+    Crash,
+    /// A node shows the group on the plane; in the end: every living one does.
+    Shown(GroupName, PlaneName),
+    /// The gateway sends the group to the plane.
+    Gateway(GroupName, PlaneName),
+    /// Somebody leads. In the end only.
+    Leader,
+}
+
+/// One demand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expectation {
+    /// How.
+    pub claim: Claim,
+    /// What.
+    pub fact: Fact,
+    /// Seen after this time only.
+    pub after: Micros,
+    /// Seen before this time only.
+    pub before: Micros,
+    text: String,
+}
+
+impl fmt::Display for Expectation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let claim = match self.claim {
+            Claim::See => "must see",
+            Claim::Never => "never",
+            Claim::Hold => "must hold",
+            Claim::HoldNot => "must hold not",
+        };
+        write!(f, "{claim} {}", self.text)
+    }
+}
+
+impl Expectation {
+    pub(super) fn parse(words: &[&str]) -> Result<Self, String> {
+        let (claim, words) = match words {
+            ["must", "see", rest @ ..] => (Claim::See, rest),
+            ["must", "hold", "not", rest @ ..] => (Claim::HoldNot, rest),
+            ["must", "hold", rest @ ..] => (Claim::Hold, rest),
+            ["never", rest @ ..] => (Claim::Never, rest),
+            _ => return Err("write `must see`, `must hold` or `never`".to_owned()),
+        };
+        let text = words.join(" ");
+        let (mut after, mut before, mut words) = (0, Micros::MAX, words);
+        while let [rest @ .., when @ ("after" | "before"), time] = words {
+            if *when == "after" {
+                after = micros(time)?;
+            } else {
+                before = micros(time)?;
+            }
+            words = rest;
+        }
+        let fact = fact(words)?;
+        let in_the_end = matches!(claim, Claim::Hold | Claim::HoldNot);
+        let state = matches!(fact, Fact::Shown(..) | Fact::Gateway(..) | Fact::Leader);
+        if in_the_end && !state {
+            return Err(format!("`{text}` happens, it does not hold: write `must see {text}`"));
+        }
+        if !in_the_end && fact == Fact::Leader {
+            return Err("write `must hold a leader`, or `must see leader change`".to_owned());
+        }
+        Ok(Self { claim, fact, after, before, text })
+    }
+
+    /// The opposite demand.
+    pub fn negated(&self) -> Self {
+        let claim = match self.claim {
+            Claim::See => Claim::Never,
+            Claim::Never => Claim::See,
+            Claim::Hold => Claim::HoldNot,
+            Claim::HoldNot => Claim::Hold,
+        };
+        Self { claim, ..self.clone() }
+    }
+
+    /// Whether a finished run is as demanded.
+    pub fn met(&self, world: &World) -> bool {
+        match self.claim {
+            Claim::See => self.seen(world),
+            Claim::Never => !self.seen(world),
+            Claim::Hold => self.holds(world),
+            Claim::HoldNot => !self.holds(world),
+        }
+    }
+
+    fn seen(&self, world: &World) -> bool {
+        let marks = &world.watch().marks;
+        let first_leader = marks.iter().position(|(_, mark)| matches!(mark, Mark::Leader(_)));
+        marks.iter().enumerate().any(|(number, (at, mark))| {
+            (self.after..self.before).contains(at)
+                && self.fact.is(mark)
+                && (self.fact != Fact::LeaderChange || Some(number) != first_leader)
+        })
+    }
+
+    fn holds(&self, world: &World) -> bool {
+        match &self.fact {
+            Fact::Leader => world.leader().is_some(),
+            Fact::Gateway(group, plane) => world.gateway().plane(group) == Some(plane),
+            Fact::Shown(group, plane) => {
+                let shows = |node: usize| {
+                    let route = world.view(node).and_then(|view| view.routes.get(group));
+                    route.is_some_and(|route| route.plane == *plane)
+                };
+                let mut living = (0..NODES).filter(|node| world.lives(*node)).peekable();
+                living.peek().is_some() && living.all(shows)
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Fact {
+    fn is(&self, mark: &Mark) -> bool {
+        let any = |wanted: &Option<GroupName>, group: &GroupName| {
+            wanted.as_ref().is_none_or(|wanted| wanted == group)
+        };
+        match (self, mark) {
+            (Self::Switchover(kind, group, plane), Mark::Routed(of, by, to)) => {
+                kind.is_none_or(|kind| kind == *by)
+                    && any(group, of)
+                    && plane.as_ref().is_none_or(|plane| plane == to)
+            }
+            (Self::Ended(wanted), Mark::Ended(_, state)) => wanted == state,
+            (Self::Held, Mark::Held(_))
+            | (Self::Question, Mark::Question)
+            | (Self::LeaderChange, Mark::Leader(_))
+            | (Self::Resumed, Mark::Resumed(_))
+            | (Self::Crash, Mark::Crashed(_)) => true,
+            (Self::Shown(group, plane), Mark::Shown(_, of, on))
+            | (Self::Gateway(group, plane), Mark::Gateway(of, on)) => group == of && plane == on,
+            _ => false,
+        }
+    }
+}
+
+fn fact(words: &[&str]) -> Result<Fact, String> {
+    Ok(match words {
+        ["held", "decision"] => Fact::Held,
+        ["question"] => Fact::Question,
+        ["leader", "change"] => Fact::LeaderChange,
+        ["resumed", "switchover"] => Fact::Resumed,
+        ["crash"] => Fact::Crash,
+        ["a", "leader"] => Fact::Leader,
+        ["switchover", "done"] => Fact::Ended(State::Done),
+        ["switchover", "undone"] => Fact::Ended(State::Undone),
+        ["switchover", "stuck"] => Fact::Ended(State::Stuck),
+        ["switchover", "overtaken"] => Fact::Ended(State::Overtaken),
+        ["automatic", "switchover", rest @ ..] => switchover(Some(Kind::Automatic), rest)?,
+        ["planned", "switchover", rest @ ..] => switchover(Some(Kind::Planned), rest)?,
+        ["forced", "switchover", rest @ ..] => switchover(Some(Kind::Forced), rest)?,
+        ["switchover", rest @ ..] => switchover(None, rest)?,
+        ["gateway", name, "on", plane] => Fact::Gateway(group(name)?, plane_name(plane)?),
+        [name, "on", plane] => Fact::Shown(group(name)?, plane_name(plane)?),
+        _ => {
+            return Err(format!(
+                "`{}` cannot be seen: write [automatic|planned|forced] switchover [of GROUP] [to PLANE], \
+                 switchover done|undone|stuck|overtaken, held decision, question, leader change, resumed \
+                 switchover, crash, GROUP on PLANE, gateway GROUP on PLANE or a leader",
+                words.join(" ")
+            ));
+        }
+    })
+}
+
+fn switchover(kind: Option<Kind>, words: &[&str]) -> Result<Fact, String> {
+    let (of, to) = match words {
+        [] => (None, None),
+        ["of", name] => (Some(group(name)?), None),
+        ["to", plane] => (None, Some(plane_name(plane)?)),
+        ["of", name, "to", plane] => (Some(group(name)?), Some(plane_name(plane)?)),
+        _ => return Err(format!("`{}`: write [of GROUP] [to PLANE]", words.join(" "))),
+    };
+    Ok(Fact::Switchover(kind, of, to))
+}

@@ -1,0 +1,336 @@
+//! Each oracle is shown a world in which its promise is broken, and must say so.
+
+use std::time::Duration;
+
+use super::*;
+use crate::kernel::consensus::{LogEntry, PersistBatch};
+use crate::kernel::controller::{Boot, Controller, View};
+use crate::kernel::domain::MemberId;
+use crate::kernel::ledger::{Budget, Command, RequestKey};
+use crate::sim::action::{Doom, Who};
+use crate::sim::cluster::{PLANES, cluster, group, plane};
+use crate::sim::oracle::{Committed, Recorder};
+use crate::sim::plane::ServiceState;
+use crate::sim::queue::SECOND;
+
+fn sick(plane: usize, state: ServiceState) -> Action {
+    Action::Plane { plane, service: None, state }
+}
+
+/// A world in which the quorum moved `shop` to west, and later back east.
+fn moved() -> World {
+    let shape = Shape { dwell: Duration::from_millis(100), ..Shape::default() };
+    let mut world = World::new(Params { shape, ..Params::fair(3) });
+    world.act_at(8 * SECOND, sick(0, ServiceState::Dead));
+    world.act_at(14 * SECOND, sick(0, ServiceState::Up));
+    world.act_at(18 * SECOND, sick(1, ServiceState::Dead));
+    world.run_until(25 * SECOND, |_| {});
+    assert_eq!(world.violation(), None);
+    assert_eq!(world.counts().of(Class::AutomaticSwitchover), 2);
+    world
+}
+
+fn view_of(world: &World, node: usize) -> View {
+    world.view(node).expect("it lives").as_ref().clone()
+}
+
+/// A fresh oracle of this name.
+fn oracle(name: &str, cluster: Cluster) -> Box<dyn Oracle> {
+    let all = oracle::all(&Arc::new(cluster));
+    all.into_iter().find(|oracle| oracle.name() == name).expect("an oracle of this name")
+}
+
+fn plain(name: &str) -> Box<dyn Oracle> {
+    oracle(name, cluster(&Shape::default()))
+}
+
+/// Shows an oracle the whole chain, then a view.
+fn show(oracle: &mut dyn Oracle, world: &World, view: &View) -> Finding {
+    for entry in &world.book.chain {
+        // A disk that forgot would be another finding.
+        let _ = oracle.committed(&world.book, entry);
+    }
+    oracle.published(&world.book, world.now, 0, view)
+}
+
+fn finds(finding: Finding, words: &str) {
+    let what = finding.expect_err("a broken promise is found");
+    assert!(what.contains(words), "{what}");
+}
+
+fn end_of(history: &[Op], views: Vec<View>, rested: bool) -> End<'_> {
+    End { history, healthy: views.into_iter().map(Arc::new).collect(), rested, at: 0 }
+}
+
+#[test]
+fn an_honest_world_is_found_honest_by_each_oracle_alone() {
+    let world = moved();
+    for mut oracle in oracle::all(&world.cluster) {
+        let view = view_of(&world, 0);
+        show(oracle.as_mut(), &world, &view).expect("nothing is wrong");
+        oracle.ended(&world.book, &end_of(&[], vec![view], true)).expect("nothing is wrong");
+    }
+}
+
+#[test]
+fn two_leaders_of_one_term_are_found() {
+    let mut oracle = plain("election_safety");
+    let book = Book::new(NODES);
+    assert_eq!(oracle.led(&book, 0, 4), Ok(()));
+    assert_eq!(oracle.led(&book, 1, 5), Ok(()));
+    finds(oracle.led(&book, 2, 5), "two leaders");
+}
+
+#[test]
+fn other_bytes_under_one_name_are_found() {
+    let mut book = Book::new(NODES);
+    let mut oracle = plain("log_matching");
+    let batch = |data: &'static str| PersistBatch {
+        entries: vec![LogEntry {
+            index: 1,
+            term: 1,
+            kind: 0,
+            data: Bytes::from(data),
+            context: Bytes::new(),
+        }],
+        ..PersistBatch::default()
+    };
+    book.ordered(0, 0, &batch("one"));
+    assert_eq!(oracle.ordered(&book, 0, &batch("one")), Ok(()));
+    book.ordered(0, 1, &batch("other"));
+    finds(oracle.ordered(&book, 1, &batch("other")), "other bytes");
+}
+
+#[test]
+fn a_leader_without_committed_entries_is_found() {
+    let mut world = moved();
+    let mut oracle = plain("leader_completeness");
+    assert_eq!(oracle.led(&world.book, 0, 50), Ok(()));
+    world.book.nodes[1] = oracle::NodeBook::default();
+    finds(oracle.led(&world.book, 1, 51), "without the committed entry");
+}
+
+#[test]
+fn two_states_at_one_index_are_found() {
+    let world = moved();
+    let view = view_of(&world, 0);
+    let mut oracle = plain("state_machine_safety");
+    assert_eq!(oracle.published(&world.book, 0, 0, &view), Ok(()));
+    let mut other = view.clone();
+    let routes = Arc::make_mut(&mut other.routes);
+    routes.get_mut(&group("shop")).expect("it is there").plane = plane("west");
+    finds(oracle.published(&world.book, 0, 1, &other), "shows the routes");
+    let mut older = view;
+    older.applied -= 1;
+    finds(oracle.published(&world.book, 0, 0, &older), "went back");
+}
+
+#[test]
+fn an_older_epoch_an_empty_record_set_and_a_serial_with_two_contents_are_found() {
+    let world = moved();
+    let view = view_of(&world, 0);
+    let mut oracle = plain("never_older");
+    assert_eq!(oracle.published(&world.book, 0, 0, &view), Ok(()));
+    let mut older = view.clone();
+    let routes = Arc::make_mut(&mut older.routes);
+    routes.get_mut(&group("shop")).expect("it is there").epoch.counter -= 1;
+    finds(oracle.published(&world.book, 0, 0, &older), "went back from epoch");
+
+    let mut emptied = view.clone();
+    for zone in Arc::make_mut(&mut emptied.zones).values_mut() {
+        let zone = Arc::make_mut(zone);
+        zone.serial += 1;
+        let set = zone.names.get_mut("shop.biplane.test").expect("it is there");
+        Arc::make_mut(set).a.clear();
+    }
+    finds(oracle.published(&world.book, 0, 0, &emptied), "with nothing");
+
+    let mut twisted = view;
+    for zone in Arc::make_mut(&mut twisted.zones).values_mut() {
+        Arc::make_mut(zone).ttl += 1;
+    }
+    finds(oracle.published(&world.book, 0, 1, &twisted), "two contents");
+}
+
+#[test]
+fn ballots_without_probes_and_too_few_ballots_are_found() {
+    let mut world = moved();
+    let view = view_of(&world, 0);
+    // Of seven configured observers four must say so; three cannot, whatever they say.
+    let mut seven = cluster(&Shape::default());
+    for id in 4..=7 {
+        let mut member = seven.members[&MemberId(3)].clone();
+        member.id = MemberId(id);
+        seven.members.insert(member.id, member);
+    }
+    assert_eq!(show(plain("quorum_decision").as_mut(), &world, &view), Ok(()));
+    finds(show(oracle("quorum_decision", seven).as_mut(), &world, &view), "of 4 ballots");
+    world.book.probes.clear();
+    finds(show(plain("quorum_decision").as_mut(), &world, &view), "without a probe");
+}
+
+#[test]
+fn a_route_that_no_switchover_made_is_found() {
+    let world = moved();
+    let mut view = view_of(&world, 0);
+    let routes = Arc::make_mut(&mut view.routes);
+    routes.get_mut(&group("shop")).expect("it is there").epoch.counter += 1;
+    finds(show(plain("quorum_decision").as_mut(), &world, &view), "2 moves");
+}
+
+#[test]
+fn a_move_of_a_frozen_group_or_to_a_bad_plane_or_without_any_cause_is_found() {
+    let mut world = moved();
+    let view = view_of(&world, 0);
+    assert_eq!(show(plain("hold").as_mut(), &world, &view), Ok(()));
+    let request = RequestKey {
+        member: MemberId(1),
+        incarnation: crate::kernel::domain::Incarnation(1),
+        counter: 1,
+    };
+    let envelope = world.book.chain.iter().find_map(|entry| entry.envelope.clone());
+    let mut envelope = envelope.expect("an entry with commands");
+    envelope.commands = vec![Command::Freeze {
+        request,
+        by: "operator".to_owned(),
+        groups: std::collections::BTreeSet::new(),
+        on: true,
+        reason: "test".to_owned(),
+    }];
+    let frozen = Committed { index: 0, term: 1, born: 0, envelope: Some(envelope) };
+    let mut oracle = plain("hold");
+    assert_eq!(oracle.committed(&world.book, &frozen), Ok(()));
+    finds(show(oracle.as_mut(), &world, &view), "frozen");
+
+    world.book.bad_since.insert(group("shop"), [Some(0), Some(0)]);
+    finds(show(plain("hold").as_mut(), &world, &view), "long been bad");
+    world.book.bad_since.clear();
+    world.book.well_since = Some(0);
+    finds(show(plain("hold").as_mut(), &world, &view), "long been well");
+}
+
+#[test]
+fn what_few_disks_hold_and_what_a_restart_would_forget_is_found() {
+    let mut world = moved();
+    let view = view_of(&world, 0);
+    world.book.nodes[0].commit = view.applied - 1;
+    finds(plain("durable").published(&world.book, 0, 0, &view), "after a restart");
+    world.book.nodes[0].durable = oracle::Terms::default();
+    finds(plain("durable").published(&world.book, 0, 0, &view), "its own disk");
+    world.book.nodes[1].durable = oracle::Terms::default();
+    let entry = world.book.chain.last().expect("a chain").clone();
+    finds(plain("durable").committed(&world.book, &entry), "1 of 3 disks");
+}
+
+#[test]
+fn a_lost_acknowledgement_and_a_stale_read_are_found() {
+    let op = |serial, asked, answered, heard| Op {
+        serial,
+        wish: Wish::Read,
+        asked,
+        tries: 1,
+        answered: Some(answered),
+        heard: Some(heard),
+    };
+    let book = Book::new(NODES);
+    let lost = [op(0, 10, 20, Heard::Done)];
+    finds(plain("durable").ended(&book, &end_of(&lost, Vec::new(), true)), "not in the log");
+    let side_by_side =
+        [op(0, 10, 30, Heard::Read { applied: 9 }), op(1, 20, 40, Heard::Read { applied: 8 })];
+    assert_eq!(plain("durable").ended(&book, &end_of(&side_by_side, Vec::new(), true)), Ok(()));
+    let stale =
+        [op(0, 10, 30, Heard::Read { applied: 9 }), op(1, 31, 40, Heard::Read { applied: 8 })];
+    finds(plain("durable").ended(&book, &end_of(&stale, Vec::new(), true)), "before it was asked");
+}
+
+#[test]
+fn a_switchover_that_lies_there_or_goes_back_is_found() {
+    let mut world = World::new(Params::fair(3));
+    world.act_at(8 * SECOND, sick(0, ServiceState::Dead));
+    // Nobody can verify: the gateway that was heard is gone, and one of three members answers.
+    world.act_at(8 * SECOND, Action::Gateway(false));
+    world.run_until(25 * SECOND, |_| {});
+    let after = view_of(&world, 0);
+    let id = *after.ledger.switchovers().keys().next().expect("a switchover");
+    let mut oracle = plain("resumable");
+    assert_eq!(oracle.published(&world.book, 0, 0, &after), Ok(()));
+    let mut early = World::new(Params::fair(3));
+    early.act_at(8 * SECOND, sick(0, ServiceState::Dead));
+    early.act_at(8 * SECOND, Action::Gateway(false));
+    let mut half_way = None;
+    early.run_until(25 * SECOND, |world| {
+        let view = world.view(0);
+        let state = view.and_then(|view| view.ledger.switchovers().get(&id).map(|s| s.state));
+        if half_way.is_none() && state.is_some_and(|state| !state.ended()) {
+            half_way = world.view(0).cloned();
+        }
+    });
+    let half_way = half_way.expect("it was under way").as_ref().clone();
+    let mut later = half_way.clone();
+    later.applied = after.applied + 1;
+    finds(oracle.published(&world.book, 0, 0, &later), "went from");
+    finds(plain("resumable").ended(&world.book, &end_of(&[], vec![half_way], true)), "at the end");
+}
+
+#[test]
+fn too_soon_and_too_often_is_found() {
+    let world = moved();
+    let view = view_of(&world, 0);
+    let strict = Shape { dwell: Duration::from_secs(60), ..Shape::default() };
+    finds(show(oracle("bounded", cluster(&strict)).as_mut(), &world, &view), "dwell");
+    let budget = Budget { switches: 1, window: Duration::from_secs(60) };
+    let strict = Shape { dwell: Duration::ZERO, budget: Some(budget), ..Shape::default() };
+    finds(show(oracle("bounded", cluster(&strict)).as_mut(), &world, &view), "budget");
+}
+
+#[test]
+fn other_outputs_of_the_same_inputs_are_found() {
+    let boot = Boot {
+        me: MemberId(1),
+        cluster: Arc::new(cluster(&Shape::default())),
+        recovered: crate::kernel::consensus::Recovered::default(),
+        seed: 1,
+        log_entries: 100,
+    };
+    let mut controller = Controller::start(Moment::ZERO, boot.clone()).expect("an empty disk");
+    let mut faithful = Recorder::new(Moment::ZERO, boot.clone());
+    let mut forgetful = Recorder::new(Moment::ZERO, boot);
+    for step in 0..200u64 {
+        let now = Moment::from_micros(step * 50_000);
+        faithful.took(now, &Input::TimePassed);
+        if step != 150 {
+            forgetful.took(now, &Input::TimePassed);
+        }
+        controller.handle(now, Input::TimePassed);
+        while let Some(output) = controller.poll() {
+            faithful.gave(&output);
+            forgetful.gave(&output);
+        }
+    }
+    assert_eq!(faithful.replay(), Ok(()));
+    finds(forgetful.replay(), "other outputs");
+}
+
+#[test]
+fn every_way_to_doom_a_process_kills_it() {
+    for doom in [Doom::AfterOutputs(3), Doom::InWrite, Doom::AfterVote] {
+        let mut world = World::new(Params::fair(5));
+        world.act_at(SECOND / 100, Action::Doom { who: Who::All, doom, down: SECOND });
+        world.run_until(5 * SECOND, |_| {});
+        assert!(world.counts().of(Class::Crash) >= 1, "{doom:?}");
+        assert_eq!(world.violation(), None);
+    }
+}
+
+#[test]
+fn a_paused_process_handles_its_input_with_the_time_it_had_read() {
+    let mut world = World::new(Params::fair(6));
+    let pause = Action::Pause { who: Who::Leader, span: 3 * SECOND, after_read: true };
+    world.act_at(6 * SECOND, pause);
+    world.act_at(7 * SECOND, sick(0, ServiceState::Dead));
+    world.run_until(30 * SECOND, |_| {});
+    assert_eq!(world.violation(), None);
+    assert_eq!(world.counts().of(Class::PauseAfterRead), 1);
+    let on = view_of(&world, 1).routes[&group("shop")].plane.clone();
+    assert_eq!(on, plane(PLANES[1]));
+}

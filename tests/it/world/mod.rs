@@ -1,0 +1,236 @@
+//! A cluster of real processes: three nodes on the files of `biplane init`, a gateway, two planes, on loopback.
+
+mod ask;
+mod planes;
+mod ports;
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub(crate) use ask::{Api, Heard};
+pub(crate) use planes::{EAST, PLANES, WEST};
+
+use super::process::{BIPLANE, Running, until};
+use planes::Plane;
+use ports::Ports;
+
+/// The nodes, in order.
+pub(crate) const NODES: [&str; 3] = ["a", "b", "c"];
+/// The name that users resolve.
+pub(crate) const NAME: &str = "shop.world.test";
+/// What must happen, happens within this.
+pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+
+/// The processes. All end with it.
+#[derive(Debug)]
+pub(crate) struct World {
+    dir: TempDir,
+    ports: Ports,
+    nodes: [Option<Running>; 3],
+    planes: [Option<Plane>; 2],
+    gateway: Option<Running>,
+}
+
+impl World {
+    /// Everything runs, all verdicts are up, users are on east.
+    pub(crate) fn steady() -> Self {
+        let mut world = Self::without_processes();
+        for plane in [EAST, WEST] {
+            world.start_plane(plane);
+        }
+        for node in 0..NODES.len() {
+            world.start_node(node);
+        }
+        world.start_gateway();
+        world.is_well(EAST);
+        world
+    }
+
+    fn without_processes() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let ports = Ports::claim();
+        let file = dir.path().join("given.toml");
+        std::fs::write(&file, ports.cluster_file()).unwrap();
+        let world = Self {
+            dir,
+            ports,
+            nodes: [const { None }; 3],
+            planes: [const { None }; 2],
+            gateway: None,
+        };
+        let made = std::process::Command::new(BIPLANE)
+            .arg("init")
+            .arg(world.cluster_dir())
+            .arg("--cluster-file")
+            .arg(&file)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{made:?}");
+        let gateway = world.cluster_dir().join("gateway.toml");
+        let text = std::fs::read_to_string(&gateway).unwrap();
+        let admin = world.ports.gateway_admin();
+        std::fs::write(&gateway, format!("admin = \"{admin}\"\n{text}")).unwrap();
+        world
+    }
+
+    /// What `--dir` takes.
+    pub(crate) fn cluster_dir(&self) -> std::path::PathBuf {
+        self.dir.path().join("cluster")
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.cluster_dir().join(name).to_str().expect("ASCII").to_owned()
+    }
+
+    /// Starts a node on its own data.
+    pub(crate) fn start_node(&mut self, node: usize) {
+        let file = self.path(&format!("{}/node.toml", NODES[node]));
+        self.nodes[node] = Some(Running::biplane(&["node", &file]));
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill_node(&mut self, node: usize) {
+        self.nodes[node].take().expect("it runs").kill();
+    }
+
+    /// SIGSTOP, SIGCONT, SIGTERM.
+    pub(crate) fn signal_node(&self, node: usize, signal: Signal) {
+        self.nodes[node].as_ref().expect("it runs").signal(signal);
+    }
+
+    /// Waits for the end of a node that was asked to stop.
+    pub(crate) fn node_ended(&mut self, node: usize) {
+        let mut ended = self.nodes[node].take().expect("it ran");
+        let status = ended.ended(LIMIT);
+        assert!(status.success(), "{status}: {}", ended.said.join("\n"));
+    }
+
+    /// The nodes that run.
+    pub(crate) fn living(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..NODES.len()).filter(|node| self.nodes[*node].is_some())
+    }
+
+    /// Starts the gateway.
+    pub(crate) fn start_gateway(&mut self) {
+        let file = self.path("gateway.toml");
+        self.gateway = Some(Running::biplane(&["gateway", &file]));
+    }
+
+    /// Starts a plane and waits until it serves.
+    pub(crate) fn start_plane(&mut self, plane: usize) {
+        let addresses = [0, 1, 2].map(|service| self.ports.service(plane, service));
+        self.planes[plane] = Some(Plane::start(plane, addresses, self.dir.path()));
+    }
+
+    /// SIGKILL: connects are refused.
+    pub(crate) fn kill_plane(&mut self, plane: usize) {
+        self.planes[plane].take().expect("it runs").kill();
+    }
+
+    /// SIGSTOP or SIGCONT.
+    pub(crate) fn signal_plane(&self, plane: usize, signal: Signal) {
+        self.planes[plane].as_ref().expect("it runs").signal(signal);
+    }
+
+    /// One request through the gateway, as a user's.
+    pub(crate) fn through_gateway(&self) -> Heard {
+        ask::get(self.ports.gateway())
+    }
+
+    /// Asks a node's DNS server for the users' name.
+    pub(crate) fn by_dns(&self, node: usize) -> Heard {
+        ask::resolve(self.ports.dns(node), NAME)
+    }
+
+    /// The API, through whichever node answers.
+    pub(crate) fn api(&self) -> Api {
+        Api::new(&self.cluster_dir(), None)
+    }
+
+    /// The API of one node only.
+    pub(crate) fn api_of(&self, node: usize) -> Api {
+        Api::new(&self.cluster_dir(), Some(self.ports.api(node)))
+    }
+
+    /// The node that leads.
+    pub(crate) fn leader(&self) -> usize {
+        until(LIMIT, || {
+            let status = self.api().get("/v1/status")?;
+            let name = status["leader"].as_str().ok_or("no leader")?;
+            NODES.iter().position(|node| *node == name).ok_or_else(|| name.to_owned())
+        })
+    }
+
+    /// Waits until users are on this plane, as the gateway and every living node's DNS server say.
+    pub(crate) fn users_are_on(&self, plane: usize) {
+        until(LIMIT, || self.seen_on(plane));
+    }
+
+    /// Whether they are, now.
+    pub(crate) fn seen_on(&self, plane: usize) -> Result<(), String> {
+        self.through_gateway().is(plane).map_err(|heard| format!("gateway: {heard}"))?;
+        for node in self.living() {
+            self.by_dns(node)
+                .is(plane)
+                .map_err(|heard| format!("dns of {}: {heard}", NODES[node]))?;
+        }
+        Ok(())
+    }
+
+    /// Waits until all is well: every living node and every verdict, nothing under way, users on this plane.
+    pub(crate) fn is_well(&self, plane: usize) {
+        until(LIMIT, || {
+            let status = self.api().get("/v1/status")?;
+            well(&status, plane, self.living().count())
+        });
+        self.users_are_on(plane);
+    }
+
+    /// Every switchover that the ledger holds, newest first.
+    pub(crate) fn switchovers(&self) -> Vec<Value> {
+        until(LIMIT, || self.api().get("/v1/switchovers")).as_array().expect("a list").clone()
+    }
+
+    /// Waits until the newest switchover has ended, and gives it.
+    pub(crate) fn last_ended(&self) -> Value {
+        until(LIMIT, || {
+            let last = self.api().get("/v1/switchovers/last")?;
+            let ended = ["done", "undone", "stuck", "overtaken"].map(Value::from);
+            if ended.contains(&last["state"]) { Ok(last) } else { Err(last["state"].to_string()) }
+        })
+    }
+}
+
+fn well(status: &Value, plane: usize, nodes: usize) -> Result<(), String> {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    if status["quorum"] != true || status["leader"].is_null() {
+        return Err("no leader".to_owned());
+    }
+    let present = list(&status["members"])
+        .iter()
+        .filter(|member| member["role"] != "lost" && member["isolated"] == false)
+        .count();
+    if present < nodes {
+        return Err(format!("{present} of {nodes} members: {}", status["members"]));
+    }
+    for group in list(&status["groups"]) {
+        if group["plane"] != PLANES[plane] || !group["switchover"].is_null() {
+            return Err(format!(
+                "{} on {}, {}",
+                group["name"], group["plane"], group["switchover"]
+            ));
+        }
+        for service in list(&group["services"]) {
+            for (plane, seen) in service["planes"].as_object().into_iter().flatten() {
+                let up = seen["reports"].as_object().into_iter().flatten().filter(|r| r.1 == "up");
+                if seen["verdict"] != "up" || up.count() < nodes {
+                    return Err(format!("{} on {plane}: {seen}", service["name"]));
+                }
+            }
+        }
+    }
+    Ok(())
+}
