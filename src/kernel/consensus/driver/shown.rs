@@ -1,4 +1,4 @@
-//! What others may see of consensus.
+//! What others may see of consensus: reads, no steps.
 
 use raft::StateRole;
 
