@@ -3,12 +3,24 @@
 //! Each prints its figures, its goal and the command that measures it again. A missed goal is printed as missed,
 //! not a failure: what a machine is busy with is not the code's fault. What went wrong, though, ends the run.
 
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::float_arithmetic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "measurements watch real processes on a real clock and print what they find"
+)]
+
 #[expect(dead_code, reason = "shared with the integration tests, which use more of it")]
 #[path = "../it/process.rs"]
 mod process;
 
+mod cluster;
 mod decision;
 mod figure;
+mod published;
 mod scale;
 
 /// A measurement: its name, what it measures, its usual rounds, and the way to take it.
@@ -20,8 +32,16 @@ const BENCHES: &[Bench] = &[
 ];
 
 fn main() -> std::process::ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [play, host, first, count] = &words[..]
+        && play == cluster::PLAY_PLANE
+    {
+        let port = |word: &str| word.parse().expect("a port");
+        cluster::play_plane(host, port(first), port(count));
+        return std::process::ExitCode::SUCCESS;
+    }
     // `cargo bench` adds `--bench`.
-    let mut words = std::env::args().skip(1).filter(|word| !word.starts_with("--"));
+    let mut words = words.into_iter().filter(|word| !word.starts_with("--"));
     let name = words.next();
     let rounds = words.next().map(|word| word.parse::<usize>());
     let chosen: Vec<&Bench> =

@@ -1,10 +1,11 @@
 //! When the leader decides: ballots changed, or time passed for a decision that is held.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use super::lead::Held;
 use super::{Controller, Level, limits};
-use crate::kernel::domain::{GroupName, QuestionId, ServiceName, SwitchoverId};
-use crate::kernel::ledger::{Command, Evidence, Move, RefusalReason};
+use crate::kernel::domain::{GroupName, LedgerTime, QuestionId, ServiceName, SwitchoverId};
+use crate::kernel::ledger::{Command, Evidence, Move, RefusalReason, Refused};
 use crate::kernel::policy::{Decision, Hold};
 
 impl Controller {
@@ -22,8 +23,10 @@ impl Controller {
 
     /// The ledger's time moved: what is held may be free now.
     pub(super) fn recheck_held(&mut self) {
-        let held: Vec<GroupName> = self.leading.held.keys().cloned().collect();
-        self.leading.dirty.extend(held);
+        let now = self.ledger.time();
+        let voting = |held: &Held| matches!(held, Held::Voting(until) if now < *until);
+        let held = self.leading.held.iter().filter(|(_, held)| !voting(held));
+        self.leading.dirty.extend(held.map(|(group, _)| group.clone()));
     }
 
     pub(super) fn decide_dirty(&mut self) {
@@ -63,12 +66,13 @@ impl Controller {
                 let to = self.ledger.config()?.other_plane(&route.plane)?.clone();
                 Some((question, Move { group: group.clone(), to, base: route.epoch }))
             }
-            Decision::Hold(reasons) if self.still_voting(question, reasons) => {
-                self.leading.held.entry(group.clone()).or_default();
-                None
-            }
             Decision::Hold(_) | Decision::Ask => {
-                self.tell_once(group, &decision);
+                match self.voting_until(question, &decision) {
+                    Some(until) => {
+                        self.leading.held.entry(group.clone()).or_insert(Held::Voting(until));
+                    }
+                    None => self.tell_once(group, &decision),
+                }
                 None
             }
             Decision::Stay => {
@@ -78,49 +82,60 @@ impl Controller {
         }
     }
 
-    /// Whether a hold only says that ballots are still on their way: no news yet.
-    fn still_voting(&self, question: QuestionId, reasons: &[Hold]) -> bool {
+    /// Until when a hold only says that ballots are still on their way: no news yet.
+    fn voting_until(&self, question: QuestionId, decision: &Decision) -> Option<LedgerTime> {
+        let Decision::Hold(reasons) = decision else { return None };
         let unclear = matches!(
             reasons.first(),
             Some(Hold::NoData | Hold::Partial | Hold::TargetNotGood(_) | Hold::OneSiteVoted)
         );
-        let Some(asked) = self.ledger.questions().get(&question) else { return false };
-        unclear && self.ledger.time().since(asked.asked_at) < limits::VOTING
+        let until = self.ledger.questions().get(&question)?.asked_at + limits::VOTING;
+        (unclear && self.ledger.time() < until).then_some(until)
     }
 
     fn tell_once(&mut self, group: &GroupName, decision: &Decision) {
         // Counters in the words (milliseconds left) must not make it new each time.
         let words = decision.to_string();
         let shape: String = words.chars().filter(|c| !c.is_ascii_digit()).collect();
-        if self.leading.held.get(group) == Some(&shape) {
+        let told = Held::Told(shape);
+        if self.leading.held.get(group) == Some(&told) {
             return;
         }
-        self.leading.held.insert(group.clone(), shape);
+        self.leading.held.insert(group.clone(), told);
         let text = format!("{}: {words}", decision.word());
         self.tell(Level::Warn, "decision", Some(group.clone()), text);
     }
 
-    /// A question, a move or a step was not taken: look at what is under way again.
-    pub(super) fn lead_refused(&mut self, what: &str, reason: &RefusalReason) {
+    /// A question, a move or a step was not taken: look at it again.
+    pub(super) fn lead_refused(&mut self, what: Refused, reason: &RefusalReason) {
         if matches!(reason, RefusalReason::OldNews(_)) {
             // An observer's words came in another order than they were said: it will repeat what matters.
             return;
         }
-        let waiting: BTreeSet<GroupName> = std::mem::take(&mut self.leading.deciding);
-        self.leading.held.extend(waiting.into_iter().map(|group| (group, String::new())));
-        let stepping = std::mem::take(&mut self.leading.stepping);
-        self.leading.drive.extend(stepping.into_iter().map(|(id, _)| id));
-        if matches!(reason, RefusalReason::OtherConfiguration(_)) {
-            self.leading.asking.clear();
-        }
         let text = format!("{what} refused: {reason}");
+        match what {
+            Refused::Move(group) => {
+                self.leading.deciding.remove(&group);
+                self.leading.held.insert(group, Held::Told(String::new()));
+            }
+            Refused::Step(id, event) => {
+                if let Some(events) = self.leading.stepping.get_mut(&id) {
+                    events.remove(&event);
+                }
+                self.leading.drive.insert(id);
+            }
+            Refused::Question => self.leading.asking.clear(),
+            // An entry or a command that this version cannot read was not this leader's.
+            Refused::Entry | Refused::Command | Refused::Configuration => {}
+            Refused::Ballot | Refused::Report => {}
+        }
         self.tell(Level::Info, "refused", None, text);
     }
 
     /// A switchover was made or took a step.
     pub(super) fn lead_switchover(&mut self, id: SwitchoverId) {
         let Some(switchover) = self.ledger.switchovers().get(&id).cloned() else { return };
-        self.leading.stepping.retain(|(of, _)| *of != id);
+        self.leading.stepping.remove(&id);
         self.leading.deciding.remove(&switchover.group);
         self.leading.held.remove(&switchover.group);
         if switchover.state.ended() {

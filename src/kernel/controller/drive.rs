@@ -107,7 +107,7 @@ impl Controller {
         converging: Vec<String>,
         note: String,
     ) {
-        if !self.leading.stepping.insert((switchover, event)) {
+        if !self.leading.stepping.entry(switchover).or_default().insert(event) {
             return;
         }
         if event == Event::Route {

@@ -18,6 +18,15 @@ pub(super) struct Backoff {
     pub(super) step: Duration,
 }
 
+/// A decision that is held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    /// Ballots are on their way: only they, or the end of the time for them, change anything.
+    Voting(LedgerTime),
+    /// Looked at again whenever the ledger's time moves; what was said of it.
+    Told(String),
+}
+
 /// What a leader remembers.
 #[derive(Debug, Default)]
 pub(super) struct Leading {
@@ -38,8 +47,8 @@ pub(super) struct Leading {
     pub(super) asking: BTreeSet<GroupName>,
     /// Groups whose ballots changed.
     pub(super) dirty: BTreeSet<GroupName>,
-    /// Groups with an open question whose decision is held, and what was said of it.
-    pub(super) held: BTreeMap<GroupName, String>,
+    /// Groups with an open question whose decision is held.
+    pub(super) held: BTreeMap<GroupName, Held>,
     /// Groups in a decision that was proposed and is not applied.
     pub(super) deciding: BTreeSet<GroupName>,
     /// Switchovers to be driven on.
@@ -47,7 +56,7 @@ pub(super) struct Leading {
     /// Switchovers for whose prechecks this leader has asked.
     pub(super) prechecks: BTreeSet<SwitchoverId>,
     /// Steps that were proposed and are not applied.
-    pub(super) stepping: BTreeSet<(SwitchoverId, Event)>,
+    pub(super) stepping: BTreeMap<SwitchoverId, BTreeSet<Event>>,
 }
 
 impl Leading {

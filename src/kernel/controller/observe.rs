@@ -80,8 +80,7 @@ impl Controller {
     /// Makes sure that the ledger hears of everything this observer sees.
     pub(super) fn announce(&mut self) {
         self.observing.announce = true;
-        self.observing.reports.fresh = true;
-        self.observing.reports.pending.extend(self.prober.reports().keys().cloned());
+        self.observing.reports.add_all(self.prober.reports().keys().cloned());
     }
 
     pub(super) fn on_probed(&mut self, result: ProbeResult) {
@@ -293,12 +292,12 @@ impl Controller {
         let held = self.ledger.questions().get(&id)?.ballots.get(&self.me);
         let held = held.filter(|ballot| ballot.incarnation == self.incarnation);
         let isolation_differs = held.is_some_and(|ballot| ballot.isolated != isolated);
-        let seen = self.prober.ballot(asked.ballot.pending.iter(), asked.seen);
-        let now = self.now;
+        let (now, seen, prober) = (self.now, asked.seen, &self.prober);
         let asked = self.observing.asked.get_mut(&id)?;
         let states = asked.ballot.take(now, |service| {
             let held = held.and_then(|ballot| ballot.states.get(service).copied());
-            seen.get(service).copied().filter(|pair| *pair != held.unwrap_or_default())
+            let pair = prober.ballot(std::iter::once(service), seen).remove(service);
+            pair.filter(|pair| *pair != held.unwrap_or_default())
         });
         let patience = asked.ballot.patience();
         let nothing_new = states.is_empty() && !isolation_differs;

@@ -119,7 +119,7 @@ impl Controller {
             Applied::Settled(key, outcome) => self.on_settled(key, &outcome),
             Applied::Refused(what, reason) => {
                 if self.leads() {
-                    self.lead_refused(&what, &reason);
+                    self.lead_refused(what, &reason);
                 }
             }
         }

@@ -12,11 +12,15 @@ use crate::kernel::domain::{Moment, ServiceName, StatePair};
 pub(super) struct Outgoing {
     /// Services that may differ from what the ledger holds.
     pub(super) pending: BTreeSet<ServiceName>,
-    /// Whether something new came since the last message.
+    /// Of them, those that were added since the last message.
+    added: BTreeSet<ServiceName>,
+    /// Whether anything new came since the last message.
     pub(super) fresh: bool,
     /// What was said last of a service that the ledger does not hold yet, and when.
     sent: BTreeMap<ServiceName, (StatePair, Moment)>,
     last: Option<Moment>,
+    /// When everything that is pending was last looked at.
+    searched: Option<Moment>,
     /// How often in a row something had to be said again.
     repeats: u32,
 }
@@ -24,7 +28,15 @@ pub(super) struct Outgoing {
 impl Outgoing {
     /// Something may differ now.
     pub(super) fn add(&mut self, service: ServiceName) {
+        self.added.insert(service.clone());
         self.pending.insert(service);
+        self.fresh = true;
+    }
+
+    /// All of these may differ now, whatever was said of them.
+    pub(super) fn add_all(&mut self, services: impl Iterator<Item = ServiceName>) {
+        self.pending.extend(services);
+        self.searched = None;
         self.fresh = true;
     }
 
@@ -59,24 +71,29 @@ impl Outgoing {
         now: Moment,
         differs: impl Fn(&ServiceName) -> Option<StatePair>,
     ) -> BTreeMap<ServiceName, StatePair> {
-        self.fresh = false;
         let patience = self.patience();
+        let added = std::mem::take(&mut self.added);
+        // What was not added since is as it was, unless it may be lost by now.
+        let all = !self.fresh || self.searched.is_none_or(|at| at + patience <= now);
+        let services = if all { self.pending.clone() } else { added };
+        self.searched = if all { Some(now) } else { self.searched };
+        self.fresh = false;
         let mut states = BTreeMap::new();
         let mut repeated = false;
-        self.pending.retain(|service| {
-            let Some(pair) = differs(service) else {
-                self.sent.remove(service);
-                return false;
+        for service in services {
+            let Some(pair) = differs(&service) else {
+                self.sent.remove(&service);
+                self.pending.remove(&service);
+                continue;
             };
-            match self.sent.get(service) {
+            match self.sent.get(&service) {
                 Some((said, at)) if *said == pair && now < *at + patience => {}
                 said => {
                     repeated |= said.is_some_and(|(said, _)| *said == pair);
-                    states.insert(service.clone(), pair);
+                    states.insert(service, pair);
                 }
             }
-            true
-        });
+        }
         for (service, pair) in &states {
             self.sent.insert(service.clone(), (*pair, now));
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::cluster::Cluster;
 use super::command::{RequestKey, SwitchCommand};
 use super::limits;
-use super::outcome::{Applied, Outcome, RefusalReason};
+use super::outcome::{Applied, Refused, Outcome, RefusalReason};
 use super::state::{Entry, GroupState, Ledger};
 use crate::kernel::domain::{GroupName, PlaneName, Route, SwitchoverId};
 use crate::kernel::policy::Hold;
@@ -16,7 +16,7 @@ impl Ledger {
     pub(super) fn configure(&mut self, entry: &mut Entry, cluster: Cluster) {
         if self.config.is_some() {
             let reason = RefusalReason::AlreadyConfigured;
-            return entry.applied.push(Applied::Refused("configuration".to_owned(), reason));
+            return entry.applied.push(Applied::Refused(Refused::Configuration, reason));
         }
         self.generation = 1;
         let epoch = self.first_epoch();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::command::Move;
 use super::facts::Evidence;
 use super::limits;
-use super::outcome::{Applied, RefusalReason};
+use super::outcome::{Applied, Refused, RefusalReason};
 use super::state::{Entry, Ledger};
 use crate::kernel::domain::{
     Epoch, GroupName, MemberId, PlaneName, QuestionId, Route, ServiceName, StatePair, SwitchoverId,
@@ -25,7 +25,7 @@ impl Ledger {
                     entry.applied.push(Applied::Switchover(id));
                 }
                 Err(reason) => {
-                    entry.applied.push(Applied::Refused(format!("move of {group}"), reason));
+                    entry.applied.push(Applied::Refused(Refused::Move(group), reason));
                 }
             }
         }
@@ -196,7 +196,7 @@ impl Ledger {
                 entry.applied.push(Applied::Switchover(id));
             }
             Err(reason) => {
-                entry.applied.push(Applied::Refused(format!("{event} of {id}"), reason));
+                entry.applied.push(Applied::Refused(Refused::Step(id, event), reason));
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::facts::Evidence;
-use super::outcome::{Applied, RefusalReason};
+use super::outcome::{Applied, Refused, RefusalReason};
 use super::state::{Entry, Ledger};
 use crate::kernel::domain::{Incarnation, MemberId, ServiceName, StatePair};
 use crate::kernel::health::Verdict;
@@ -108,5 +108,5 @@ impl Ledger {
 }
 
 fn refuse(entry: &mut Entry, reason: RefusalReason) {
-    entry.applied.push(Applied::Refused("report".to_owned(), reason));
+    entry.applied.push(Applied::Refused(Refused::Report, reason));
 }

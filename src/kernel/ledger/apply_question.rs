@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::outcome::{Applied, RefusalReason};
+use super::outcome::{Applied, Refused, RefusalReason};
 use super::state::{Entry, Ledger, Question};
 use crate::kernel::domain::{GroupName, Incarnation, MemberId, QuestionId, ServiceName, StatePair};
 
@@ -18,7 +18,7 @@ impl Ledger {
         let Some(cluster) = self.config.clone() else { return };
         if config != self.config_version {
             let reason = RefusalReason::OtherConfiguration(config);
-            return entry.applied.push(Applied::Refused("question".to_owned(), reason));
+            return entry.applied.push(Applied::Refused(Refused::Question, reason));
         }
         let groups: BTreeSet<GroupName> = groups
             .into_iter()
@@ -65,7 +65,7 @@ impl Ledger {
         let member = self.config.as_ref().is_some_and(|c| c.members.contains_key(&observer));
         if !member || !self.is_news(observer, word) {
             let reason = RefusalReason::OldNews(observer);
-            return entry.applied.push(Applied::Refused("ballot".to_owned(), reason));
+            return entry.applied.push(Applied::Refused(Refused::Ballot, reason));
         }
         let state = self.observers.entry(observer).or_default();
         let new_process = state.incarnation < word.0;
@@ -78,7 +78,7 @@ impl Ledger {
         state.lost = false;
         let Some(question) = self.questions.get_mut(&id).filter(|question| question.open) else {
             let reason = RefusalReason::QuestionClosed(id);
-            return entry.applied.push(Applied::Refused("ballot".to_owned(), reason));
+            return entry.applied.push(Applied::Refused(Refused::Ballot, reason));
         };
         let ballot = Arc::make_mut(question.ballots.entry(observer).or_default());
         if ballot.incarnation < word.0 {

@@ -25,7 +25,7 @@ pub use cluster::{Cluster, GatewayRoute, Group, Member, OnSwitch, Plane, Role, T
 pub use command::{Command, Move, RequestKey, SwitchCommand};
 pub use envelope::{Envelope, FORMAT};
 pub use facts::Evidence;
-pub use outcome::{Applied, Outcome, RefusalReason};
+pub use outcome::{Applied, Outcome, RefusalReason, Refused};
 pub use snapshot::SnapshotError;
 pub use state::{Ballot, GroupState, Ledger, ObserverState, Question};
 

@@ -11,7 +11,7 @@ use crate::kernel::domain::{
     Epoch, GroupName, MemberId, PlaneName, QuestionId, ServiceName, SwitchoverId,
 };
 use crate::kernel::policy::Hold;
-use crate::kernel::switchover::State;
+use crate::kernel::switchover::{Event, State};
 
 /// What came of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,5 +119,41 @@ pub enum Applied {
     /// A request was settled.
     Settled(RequestKey, Outcome),
     /// Something without a request was refused.
-    Refused(String, RefusalReason),
+    Refused(Refused, RefusalReason),
+}
+
+/// What was refused, of all that no request stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// A whole entry.
+    Entry,
+    /// A command that is not known here.
+    Command,
+    /// A configuration.
+    Configuration,
+    /// A question.
+    Question,
+    /// An observer's ballot.
+    Ballot,
+    /// An observer's report.
+    Report,
+    /// A move of this group.
+    Move(GroupName),
+    /// A step of this switchover.
+    Step(SwitchoverId, Event),
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entry => f.write_str("entry"),
+            Self::Command => f.write_str("command"),
+            Self::Configuration => f.write_str("configuration"),
+            Self::Question => f.write_str("question"),
+            Self::Ballot => f.write_str("ballot"),
+            Self::Report => f.write_str("report"),
+            Self::Move(group) => write!(f, "move of {group}"),
+            Self::Step(id, event) => write!(f, "{event} of {id}"),
+        }
+    }
 }

@@ -10,7 +10,7 @@ use super::cluster::Cluster;
 use super::command::{Command, RequestKey};
 use super::envelope::Envelope;
 use super::limits;
-use super::outcome::{Applied, Outcome, RefusalReason};
+use super::outcome::{Applied, Outcome, Refused, RefusalReason};
 use super::snapshot::pairs;
 use crate::kernel::domain::{
     Epoch, GroupName, Incarnation, LedgerTime, MemberId, PlaneName, QuestionId, Route, ServiceName,
@@ -155,7 +155,7 @@ impl Ledger {
             Ok((envelope, unknown)) => self.apply_envelope(&mut entry, envelope, unknown),
             Err(why) => {
                 let reason = RefusalReason::Unknown(why);
-                entry.applied.push(Applied::Refused("entry".to_owned(), reason));
+                entry.applied.push(Applied::Refused(Refused::Entry, reason));
             }
         }
         self.raise_serials(&entry.routed);
@@ -174,7 +174,7 @@ impl Ledger {
         let now = self.time;
         self.close_questions(entry, |question| question.until <= now);
         for (_, why) in unknown {
-            entry.applied.push(Applied::Refused("command".to_owned(), RefusalReason::Unknown(why)));
+            entry.applied.push(Applied::Refused(Refused::Command, RefusalReason::Unknown(why)));
         }
         for command in envelope.commands {
             self.apply_command(entry, command);

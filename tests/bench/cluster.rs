@@ -1,0 +1,274 @@
+//! A cluster of real processes for measurements: three nodes on the files of `biplane init`, and two planes that
+//! take connections on loopback.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use biplane::config::parse_client;
+use biplane::edge::api::client::{ApiClient, ClientTimes};
+use biplane::edge::identity::api_client_tls;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::process::{BIPLANE, until};
+
+/// The nodes, in order.
+pub(crate) const NODES: [&str; 3] = ["a", "b", "c"];
+/// The planes, in order.
+pub(crate) const PLANES: [&str; 2] = ["east", "west"];
+/// The zone of all names.
+pub(crate) const ZONE: &str = "bench.test";
+/// What must happen, happens within this.
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
+
+/// Ports that one cluster takes: nodes in the first hundred, endpoints in the second.
+const BLOCK: usize = 200;
+const FIRST: u16 = 8_400;
+const LAST: u16 = 9_800;
+/// This port of a block is held as long as its cluster lives.
+const CLAIM: u16 = 99;
+/// The name of the measurement's own process when it plays a plane.
+pub(crate) const PLAY_PLANE: &str = "play-plane";
+
+/// What a cluster is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Size {
+    /// Groups, each of one service with one `tcp` check and one name.
+    pub(crate) groups: usize,
+    /// Endpoints on each plane that they share.
+    pub(crate) endpoints: u16,
+    /// Lines of every check.
+    pub(crate) check: &'static str,
+}
+
+/// A process that dies with this.
+#[derive(Debug)]
+struct Process(Child);
+
+impl Process {
+    fn start(command: &mut Command, output: &Path) -> Self {
+        let output = File::create(output).unwrap();
+        command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
+        Self(command.spawn().unwrap())
+    }
+
+    fn kill(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The processes. All end with it.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    base: u16,
+    size: Size,
+    nodes: Vec<Process>,
+    planes: [Option<Process>; 2],
+    dir: TempDir,
+    _claim: TcpListener,
+}
+
+impl Cluster {
+    /// Starts everything and waits until every observer calls every service up on both planes.
+    pub(crate) fn steady(size: Size) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let claim = |base: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, base + CLAIM)).ok();
+        let (base, claim) = (FIRST..LAST)
+            .step_by(BLOCK)
+            .find_map(|base| Some((base, claim(base)?)))
+            .expect("a free block of ports");
+        let mut cluster =
+            Self { base, size, nodes: Vec::new(), planes: [None, None], dir, _claim: claim };
+        cluster.write_files();
+        for plane in 0..PLANES.len() {
+            cluster.start_plane(plane);
+        }
+        for node in NODES {
+            let file = cluster.path().join(node).join("node.toml");
+            let mut command = Command::new(BIPLANE);
+            command.arg("node").arg(file).args(["--parent", &std::process::id().to_string()]);
+            let log = cluster.dir.path().join(format!("{node}.log"));
+            cluster.nodes.push(Process::start(&mut command, &log));
+        }
+        until(LIMIT, || {
+            std::thread::sleep(Duration::from_millis(200));
+            cluster.all_up()
+        });
+        cluster
+    }
+
+    fn write_files(&self) {
+        let file = self.dir.path().join("given.toml");
+        std::fs::write(&file, self.cluster_file()).unwrap();
+        let mut init = Command::new(BIPLANE);
+        init.arg("init").arg(self.path()).arg("--cluster-file").arg(&file);
+        let made = init.output().unwrap();
+        assert!(made.status.success(), "{made:?}");
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("cluster")
+    }
+
+    fn of_node(&self, ten: u16, node: usize) -> SocketAddr {
+        let port = self.base + ten + 1 + u16::try_from(node).expect("small");
+        SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+    }
+
+    /// Where a node's DNS server is asked.
+    pub(crate) fn dns(&self, node: usize) -> SocketAddr {
+        self.of_node(20, node)
+    }
+
+    /// The name of a group's users.
+    pub(crate) fn name(group: usize) -> String {
+        format!("n{group}.{ZONE}")
+    }
+
+    /// What is answered for every name while its group is on this plane.
+    pub(crate) fn address(plane: usize) -> Ipv4Addr {
+        Ipv4Addr::new(192, 0, 2, 1 + u8::try_from(plane).expect("small"))
+    }
+
+    fn cluster_file(&self) -> String {
+        let mut text = String::from("cluster = \"bench\"\n");
+        for plane in PLANES {
+            let _ = writeln!(text, "[planes.{plane}]\nsite = \"{plane}\"");
+        }
+        for (node, (name, site)) in NODES.iter().zip(["east", "west", "third"]).enumerate() {
+            let (id, member) = (node + 1, self.of_node(10, node));
+            let (api, dns) = (self.of_node(0, node), self.dns(node));
+            let _ = writeln!(
+                text,
+                "[members.{name}]\nid = {id}\nsite = \"{site}\"\nmember = \"{member}\"\napi = \"{api}\"\ndns = \"{dns}\""
+            );
+        }
+        let _ = writeln!(text, "[zones.\"{ZONE}\"]\nname_servers = {{ \"ns.{ZONE}\" = [\"127.0.0.1\"] }}");
+        for group in 0..self.size.groups {
+            let offset = u16::try_from(group % usize::from(self.size.endpoints)).expect("small");
+            let port = self.base + 100 + offset;
+            let _ = writeln!(
+                text,
+                "[services.s{group}]\nendpoints = {{ east = \"{}:{port}\", west = \"{}:{port}\" }}\n\
+                 [services.s{group}.checks.port]\nkind = \"tcp\"\n{}\n\
+                 [groups.g{group}]\nservices = [\"s{group}\"]\nmode = \"auto\"\ndwell = \"0s\"\n\
+                 budget = {{ switches = 1000, window = \"1s\" }}\nflap_limit = {{ downs = 1000, window = \"1s\" }}\n\
+                 [zones.\"{ZONE}\".names.\"{}\"]\ngroup = \"g{group}\"\neast = [\"{}\"]\nwest = [\"{}\"]",
+                plane_host(0),
+                plane_host(1),
+                self.size.check,
+                Self::name(group),
+                Self::address(0),
+                Self::address(1),
+            );
+        }
+        text
+    }
+
+    /// Starts a plane: a process that takes connections at every endpoint.
+    pub(crate) fn start_plane(&mut self, plane: usize) {
+        let (first, count) = (self.base + 100, self.size.endpoints);
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args([PLAY_PLANE, &plane_host(plane), &first.to_string(), &count.to_string()]);
+        let log = self.dir.path().join(PLANES[plane]);
+        self.planes[plane] = Some(Process::start(&mut command, &log));
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill_plane(&mut self, plane: usize) {
+        self.planes[plane].take().expect("it runs").kill();
+    }
+
+    /// Reads a resource of one node's API.
+    pub(crate) fn get(&self, node: usize, path: &str) -> Result<Value, String> {
+        block_on(self.client(node).get_json(path)).map_err(|error| error.to_string())
+    }
+
+    /// Reads a node's metrics.
+    pub(crate) fn metrics(&self, node: usize) -> String {
+        block_on(self.client(node).get_text("/metrics")).unwrap()
+    }
+
+    fn client(&self, node: usize) -> ApiClient {
+        let file = self.path().join("client.toml");
+        let settings = parse_client(&file, &std::fs::read_to_string(&file).unwrap()).unwrap();
+        let token = std::fs::read_to_string(&settings.token).unwrap().trim().to_owned();
+        let tls = api_client_tls(&settings.ca).unwrap();
+        let times = ClientTimes { answer: Duration::from_secs(20), ..ClientTimes::default() };
+        ApiClient::new(vec![self.of_node(0, node)], Some(tls), token).with_times(times)
+    }
+
+    /// Whether all observers call every service up on both planes, and nothing is under way.
+    pub(crate) fn all_up(&self) -> Result<(), String> {
+        let status = self.get(0, "/v1/status")?;
+        if status["leader"].is_null() {
+            return Err("no leader".to_owned());
+        }
+        let groups = status["groups"].as_array().ok_or("no groups")?;
+        if groups.len() != self.size.groups {
+            return Err(format!("{} groups", groups.len()));
+        }
+        for group in groups {
+            if !group["switchover"].is_null() {
+                return Err(format!("{} is under way", group["name"]));
+            }
+            for plane in PLANES {
+                let seen = &group["services"][0]["planes"][plane];
+                let reports = seen["reports"].as_object().ok_or("no reports")?;
+                if reports.len() < NODES.len() || reports.values().any(|said| *said != "up") {
+                    return Err(format!("{} on {plane}: {seen}", group["name"]));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A line of `/proc/PID/status` of a node, in KiB: `VmRSS` is its memory, `VmHWM` the most it ever had.
+    pub(crate) fn memory(&self, node: usize, line: &str) -> u64 {
+        let pid = self.nodes[node].0.id();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let found = status.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(':'));
+        let words = found.and_then(|rest| rest.split_whitespace().next());
+        words.and_then(|word| word.parse().ok()).expect("a number of KiB")
+    }
+
+    /// Where the nodes' data stands.
+    pub(crate) fn disk(&self) -> &Path {
+        self.dir.path()
+    }
+}
+
+fn plane_host(plane: usize) -> String {
+    format!("127.0.0.{}", 21 + plane)
+}
+
+/// Runs a future on this thread.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// This process as a plane: takes connections and closes them, until it is killed.
+pub(crate) fn play_plane(host: &str, first: u16, count: u16) {
+    let parent = rustix::process::getppid();
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL)).unwrap();
+    assert_eq!(parent, rustix::process::getppid(), "whoever started this is gone");
+    let listeners: Vec<TcpListener> =
+        (first..first + count).map(|port| TcpListener::bind((host, port)).unwrap()).collect();
+    std::thread::scope(|scope| {
+        for listener in &listeners {
+            scope.spawn(|| listener.incoming().for_each(drop));
+        }
+    });
+}
