@@ -115,7 +115,9 @@ impl Cluster {
         let mut init = Command::new(BIPLANE);
         init.arg("init").arg(self.path()).arg("--cluster-file").arg(&file);
         let made = init.output().unwrap();
-        assert!(made.status.success(), "{made:?}");
+        let faults = String::from_utf8_lossy(&made.stderr);
+        let few: Vec<&str> = faults.lines().take(5).collect();
+        assert!(made.status.success(), "{}", few.join("\n"));
     }
 
     fn path(&self) -> PathBuf {
@@ -162,9 +164,9 @@ impl Cluster {
             let _ = writeln!(
                 text,
                 "[services.s{group}]\nendpoints = {{ east = \"{}:{port}\", west = \"{}:{port}\" }}\n\
-                 [services.s{group}.checks.port]\nkind = \"tcp\"\n{}\n\
+                 [services.s{group}.checks.p]\nkind = \"tcp\"\n{}\n\
                  [groups.g{group}]\nservices = [\"s{group}\"]\nmode = \"auto\"\ndwell = \"0s\"\n\
-                 budget = {{ switches = 1000, window = \"1s\" }}\nflap_limit = {{ downs = 1000, window = \"1s\" }}\n\
+                 budget = {{ switches = 1000, window = \"1s\" }}\n\
                  [zones.\"{ZONE}\".names.\"{}\"]\ngroup = \"g{group}\"\neast = [\"{}\"]\nwest = [\"{}\"]",
                 plane_host(0),
                 plane_host(1),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Longest normal frame, in bytes.
-pub const MAX_NORMAL_FRAME: usize = 8 << 20;
+pub const MAX_NORMAL_FRAME: usize = 32 << 20;
 /// Longest bulk frame (a snapshot), in bytes.
 pub const MAX_BULK_FRAME: usize = 256 << 20;
 /// Longest hello or answer to it, in bytes.
@@ -16,7 +16,7 @@ pub const WRITE_STEP: usize = 64 << 10;
 /// Normal frames waiting for one peer.
 pub const NORMAL_QUEUE_FRAMES: usize = 4096;
 /// Bytes of normal frames waiting for one peer.
-pub const NORMAL_QUEUE_BYTES: usize = 32 << 20;
+pub const NORMAL_QUEUE_BYTES: usize = 64 << 20;
 /// Bulk frames waiting for one peer: Raft has one snapshot on its way to a member at a time.
 pub const BULK_QUEUE_FRAMES: usize = 2;
 /// Normal frames are written in batches of at most this many bytes (or one frame).

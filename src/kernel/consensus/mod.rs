@@ -29,7 +29,7 @@ pub mod limits {
     /// Append messages to one follower that are under way.
     pub const INFLIGHT_MESSAGES: usize = 256;
     /// Bytes of one proposal. An entry must fit a frame between members, or no follower would ever have it.
-    pub const PROPOSAL_BYTES: usize = 6 << 20;
+    pub const PROPOSAL_BYTES: usize = 24 << 20;
     /// Bytes of entries that a leader holds uncommitted; above it proposals are refused.
     pub const UNCOMMITTED_BYTES: u64 = 32 << 20;
     /// Bytes of entries handed out for apply at once.

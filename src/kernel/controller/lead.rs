@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Controller, Level, limits};
+use crate::kernel::consensus::NotProposed;
 use crate::kernel::domain::{GroupName, LedgerTime, MemberId, Moment, SwitchoverId};
 use crate::kernel::ledger::{Command, Envelope, FORMAT};
 use crate::kernel::switchover::Event;
@@ -210,7 +211,14 @@ impl Controller {
                 by: self.me,
                 commands,
             };
-            if self.consensus.propose(envelope.encode()).is_err() {
+            let taken = self.consensus.propose(envelope.encode());
+            if let Err(error @ NotProposed::TooLarge(_)) = taken {
+                // It never fits: to keep it would stop everything behind it.
+                let text = format!("commands that cannot be logged are dropped: {error}");
+                self.tell(Level::Error, "refused", None, text);
+                continue;
+            }
+            if taken.is_err() {
                 // Busy or deposed: what is not logged is asked for again by those who want it.
                 let mut commands = envelope.commands;
                 commands.append(&mut self.leading.outbox);
