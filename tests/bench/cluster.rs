@@ -157,7 +157,10 @@ impl Cluster {
                 "[members.{name}]\nid = {id}\nsite = \"{site}\"\nmember = \"{member}\"\napi = \"{api}\"\ndns = \"{dns}\""
             );
         }
-        let _ = writeln!(text, "[zones.\"{ZONE}\"]\nname_servers = {{ \"ns.{ZONE}\" = [\"127.0.0.1\"] }}");
+        let _ = writeln!(
+            text,
+            "[zones.\"{ZONE}\"]\nname_servers = {{ \"ns.{ZONE}\" = [\"127.0.0.1\"] }}"
+        );
         for group in 0..self.size.groups {
             let offset = u16::try_from(group % usize::from(self.size.endpoints)).expect("small");
             let port = self.base + 100 + offset;
@@ -166,7 +169,7 @@ impl Cluster {
                 "[services.s{group}]\nendpoints = {{ east = \"{}:{port}\", west = \"{}:{port}\" }}\n\
                  [services.s{group}.checks.p]\nkind = \"tcp\"\n{}\n\
                  [groups.g{group}]\nservices = [\"s{group}\"]\nmode = \"auto\"\ndwell = \"0s\"\n\
-                 budget = {{ switches = 1000, window = \"1s\" }}\n\
+                 budget = {{ switches = 1000, window = \"1s\" }}\nflap_limit = {{ downs = 100, window = \"1s\" }}\n\
                  [zones.\"{ZONE}\".names.\"{}\"]\ngroup = \"g{group}\"\neast = [\"{}\"]\nwest = [\"{}\"]",
                 plane_host(0),
                 plane_host(1),

@@ -57,7 +57,10 @@ fn main() -> std::process::ExitCode {
         let rounds = rounds.as_ref().and_then(|rounds| rounds.as_ref().ok()).copied();
         println!("=== {name}: {what}");
         run(rounds.unwrap_or(*usual).max(1));
-        println!("    measured by: cargo bench --bench bench -- {name} {}", rounds.unwrap_or(*usual));
+        println!(
+            "    measured by: cargo bench --bench bench -- {name} {}",
+            rounds.unwrap_or(*usual)
+        );
     }
     std::process::ExitCode::SUCCESS
 }

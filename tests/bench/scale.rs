@@ -38,7 +38,11 @@ pub(crate) fn run(rounds: usize) {
         most = most.max(highest(&cluster, "VmHWM"));
         slowest_turns(&cluster);
     }
-    figure::spans("10,000 routes published on all nodes after the first verdict", &spans, Some(GOAL));
+    figure::spans(
+        "10,000 routes published on all nodes after the first verdict",
+        &spans,
+        Some(GOAL),
+    );
     figure::mebibytes("memory of a node with 10,000 services, steady", memory, MEMORY_GOAL);
     figure::mebibytes("memory of a node with 10,000 services, most ever", most, MEMORY_GOAL);
 }
@@ -61,7 +65,8 @@ fn one(cluster: &mut Cluster) -> Duration {
     let published = last.iter().map(|(at, _)| *at).max().expect("there are nodes");
     let verdicts = verdicts(cluster);
     let (first, latest) = (verdicts[0], verdicts[verdicts.len() - 1]);
-    let after = |later: SystemTime, earlier: SystemTime| later.duration_since(earlier).unwrap_or_default();
+    let after =
+        |later: SystemTime, earlier: SystemTime| later.duration_since(earlier).unwrap_or_default();
     println!(
         "    plane killed; first verdict after {:.1?}, last {:.1?}; all published after {:.1?}",
         after(first, killed),
@@ -100,7 +105,8 @@ fn verdicts(cluster: &Cluster) -> Vec<SystemTime> {
 /// When a switchover was decided.
 pub(crate) fn decided(record: &Value) -> SystemTime {
     let steps = record["steps"].as_array().into_iter().flatten();
-    let wall = steps.filter(|step| step["step"] == "decided").find_map(|step| step["wall"].as_u64());
+    let wall =
+        steps.filter(|step| step["step"] == "decided").find_map(|step| step["wall"].as_u64());
     UNIX_EPOCH + Duration::from_millis(wall.expect("a decided switchover says when"))
 }
 
@@ -110,9 +116,12 @@ fn slowest_turns(cluster: &Cluster) {
         let text = cluster.metrics(node);
         let mut inputs: BTreeMap<&str, Vec<(f64, u64)>> = BTreeMap::new();
         for line in text.lines() {
-            let Some(labels) = line.strip_prefix("biplane_handle_seconds_bucket{") else { continue };
+            let Some(labels) = line.strip_prefix("biplane_handle_seconds_bucket{") else {
+                continue;
+            };
             let mut words = labels.split('"');
-            let (Some(input), Some(bound), Some(count)) = (words.nth(1), words.nth(1), words.next())
+            let (Some(input), Some(bound), Some(count)) =
+                (words.nth(1), words.nth(1), words.next())
             else {
                 continue;
             };

@@ -1,7 +1,6 @@
 //! Driving switchovers from step to step. Every step is a command; what was proposed and got lost is proposed
 //! again, and the ledger refuses what comes twice.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Controller, Level};
@@ -24,6 +23,10 @@ impl Controller {
         for id in due {
             let Some(switchover) = self.ledger.switchovers().get(&id).cloned() else { continue };
             self.drive_one(&switchover);
+        }
+        let groups = std::mem::take(&mut self.leading.to_precheck);
+        if !groups.is_empty() {
+            self.ask_about(groups, "prechecks of a switchover");
         }
     }
 
@@ -54,8 +57,7 @@ impl Controller {
             Precheck::Waiting => {}
             Precheck::Ask => {
                 self.leading.prechecks.insert(id);
-                let groups = BTreeSet::from([switchover.group.clone()]);
-                self.ask_about(groups, "prechecks of a switchover");
+                self.leading.to_precheck.insert(switchover.group.clone());
             }
             Precheck::Failed(why) => self.step(id, Event::Abandon, None, Vec::new(), why),
         }

@@ -56,6 +56,8 @@ pub(super) struct Leading {
     pub(super) drive: BTreeSet<SwitchoverId>,
     /// Switchovers for whose prechecks this leader has asked.
     pub(super) prechecks: BTreeSet<SwitchoverId>,
+    /// Groups that prechecks ask about in this turn.
+    pub(super) to_precheck: BTreeSet<GroupName>,
     /// Steps that were proposed and are not applied.
     pub(super) stepping: BTreeMap<SwitchoverId, BTreeSet<Event>>,
 }

@@ -46,6 +46,7 @@ impl Controller {
     /// The settings changed, or the process started with a ledger: probe what they say.
     pub(super) fn configure_observer(&mut self) {
         let Some(config) = self.ledger.config().cloned() else { return };
+        self.publishing.file_differs = *config != *self.file;
         let planes: [PlaneName; 2] = [config.planes[0].name.clone(), config.planes[1].name.clone()];
         let references = self.reference_targets();
         self.prober.configure(
@@ -103,14 +104,14 @@ impl Controller {
         }
     }
 
+    /// A group has one open question at most, so the cost is that of these services.
     fn note_results(&mut self, services: &[ServiceName]) {
-        for (id, asked) in &mut self.observing.asked {
-            let Some(question) = self.ledger.questions().get(id) else { continue };
-            for service in services {
-                let group = self.ledger.group_of(service);
-                if group.is_some_and(|group| question.groups.contains(group)) {
-                    asked.ballot.add(service.clone());
-                }
+        for service in services {
+            let group = self.ledger.group_of(service);
+            let state = group.and_then(|group| self.ledger.groups().get(group));
+            let question = state.and_then(|state| state.question);
+            if let Some(asked) = question.and_then(|id| self.observing.asked.get_mut(&id)) {
+                asked.ballot.add(service.clone());
             }
         }
     }

@@ -17,6 +17,8 @@ pub(super) struct Publishing {
     pub(super) routed: BTreeSet<GroupName>,
     zones: Arc<BTreeMap<String, Arc<Zone>>>,
     in_quorum: bool,
+    /// Whether the settings in force are not this node's file. Comparing them in every turn would cost too much.
+    pub(super) file_differs: bool,
 }
 
 impl Controller {
@@ -59,8 +61,7 @@ impl Controller {
     /// The view as of now. With the prober in it, it can also say what this node's last probes saw.
     pub(super) fn make_view(&self, prober: Option<Arc<Prober>>) -> View {
         let mut warnings = Vec::new();
-        let differs = self.ledger.config().is_some_and(|config| **config != *self.file);
-        if differs {
+        if self.publishing.file_differs {
             warnings.push(format!(
                 "the cluster file of member {} differs from configuration {} in force",
                 self.me,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::cluster::Cluster;
 use super::command::{RequestKey, SwitchCommand};
 use super::limits;
-use super::outcome::{Applied, Refused, Outcome, RefusalReason};
+use super::outcome::{Applied, Outcome, RefusalReason, Refused};
 use super::state::{Entry, GroupState, Ledger};
 use crate::kernel::domain::{GroupName, PlaneName, Route, SwitchoverId};
 use crate::kernel::policy::Hold;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::command::Move;
 use super::facts::Evidence;
 use super::limits;
-use super::outcome::{Applied, Refused, RefusalReason};
+use super::outcome::{Applied, RefusalReason, Refused};
 use super::state::{Entry, Ledger};
 use crate::kernel::domain::{
     Epoch, GroupName, MemberId, PlaneName, QuestionId, Route, ServiceName, StatePair, SwitchoverId,

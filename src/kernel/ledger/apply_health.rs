@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::facts::Evidence;
-use super::outcome::{Applied, Refused, RefusalReason};
+use super::outcome::{Applied, RefusalReason, Refused};
 use super::state::{Entry, Ledger};
 use crate::kernel::domain::{Incarnation, MemberId, ServiceName, StatePair};
 use crate::kernel::health::Verdict;

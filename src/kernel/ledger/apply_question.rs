@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::outcome::{Applied, Refused, RefusalReason};
+use super::outcome::{Applied, RefusalReason, Refused};
 use super::state::{Entry, Ledger, Question};
 use crate::kernel::domain::{GroupName, Incarnation, MemberId, QuestionId, ServiceName, StatePair};
 
@@ -43,6 +43,7 @@ impl Ledger {
                 ballots: BTreeMap::new(),
             };
             self.questions.insert(id, question);
+            entry.applied.push(Applied::Asked(id));
         }
         let states = Arc::make_mut(&mut self.groups);
         for group in &groups {
@@ -50,7 +51,6 @@ impl Ledger {
                 state.question = Some(id);
             }
         }
-        entry.applied.push(Applied::Asked(id));
     }
 
     pub(super) fn vote(

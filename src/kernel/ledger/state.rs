@@ -10,7 +10,7 @@ use super::cluster::Cluster;
 use super::command::{Command, RequestKey};
 use super::envelope::Envelope;
 use super::limits;
-use super::outcome::{Applied, Outcome, Refused, RefusalReason};
+use super::outcome::{Applied, Outcome, RefusalReason, Refused};
 use super::snapshot::pairs;
 use crate::kernel::domain::{
     Epoch, GroupName, Incarnation, LedgerTime, MemberId, PlaneName, QuestionId, Route, ServiceName,
