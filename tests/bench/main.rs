@@ -3,12 +3,23 @@
 //! Each prints its figures, its goal and the command that measures it again. A missed goal is printed as missed,
 //! not a failure: what a machine is busy with is not the code's fault. What went wrong, though, ends the run.
 
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::float_arithmetic,
+    reason = "measurements watch real processes on a real clock, and print what they saw"
+)]
+
 #[expect(dead_code, reason = "shared with the integration tests, which use more of it")]
 #[path = "../it/process.rs"]
 mod process;
 
 mod decision;
 mod figure;
+mod outage;
 mod scale;
 
 /// A measurement: its name, what it measures, its usual rounds, and the way to take it.
@@ -16,6 +27,12 @@ type Bench = (&'static str, &'static str, usize, fn(usize));
 
 const BENCHES: &[Bench] = &[
     ("scale", "10,000 groups moved together when their plane dies", 1, scale::run),
+    (
+        "outage",
+        "what users see when a plane dies: the demo, kill and hang, both profiles",
+        10,
+        outage::run,
+    ),
     ("decision", "from the deciding ballot to the route published on all nodes", 30, decision::run),
 ];
 
@@ -37,7 +54,10 @@ fn main() -> std::process::ExitCode {
         let rounds = rounds.as_ref().and_then(|rounds| rounds.as_ref().ok()).copied();
         println!("=== {name}: {what}");
         run(rounds.unwrap_or(*usual).max(1));
-        println!("    measured by: cargo bench --bench bench -- {name} {}", rounds.unwrap_or(*usual));
+        println!(
+            "    measured by: cargo bench --bench bench -- {name} {}",
+            rounds.unwrap_or(*usual)
+        );
     }
     std::process::ExitCode::SUCCESS
 }
