@@ -11,7 +11,9 @@ pub(crate) fn spans(what: &str, spans: &[Duration], goal: Option<Duration>) {
         let word = if median <= goal { "met" } else { "MISSED" };
         format!(", goal {goal:?} {word}")
     });
-    println!("    {what}: median {median:.1?}, worst {worst:.1?} of {}{goal}", sorted.len());
+    let ms = |span: Duration| span.as_secs_f64() * 1000.0;
+    let (median, worst) = (ms(median), ms(worst));
+    println!("    {what}: median {median:.1} ms, worst {worst:.1} ms of {}{goal}", sorted.len());
 }
 
 /// A size in MiB with its goal.

@@ -93,7 +93,7 @@ impl Controller {
     /// The role changed, or an entry was applied: take office or leave it.
     pub(super) fn check_office(&mut self) {
         let own_term = self.consensus.term() == self.ledger.term();
-        if !self.consensus.is_leader() || self.disk_failed.is_some() {
+        if !self.consensus.is_leader() || self.stands_apart() {
             if self.leads() {
                 self.leave_office();
             }
@@ -146,7 +146,6 @@ impl Controller {
         self.verify_routes();
         self.tick_ledger();
         self.propose();
-        self.watch_disk();
     }
 
     /// A silent observer loses its votes.
@@ -179,11 +178,13 @@ impl Controller {
 
     /// While a ledger timer is open the log must carry time on.
     fn tick_ledger(&mut self) {
+        let quiet = self.now.since(self.leading.last_proposal);
+        if quiet < limits::LEDGER_TICK || !self.leading.outbox.is_empty() {
+            return;
+        }
         let open = self.ledger.questions().values().any(|question| question.open);
-        let running = !self.leading.drive.is_empty();
-        let due = self.now.since(self.leading.last_proposal) >= limits::LEDGER_TICK;
         let waiting = !self.leading.held.is_empty() || !self.leading.deciding.is_empty();
-        if (open || running || waiting) && due && self.leading.outbox.is_empty() {
+        if open || waiting || (quiet >= limits::DWELL_TICK && self.ledger.dwells()) {
             self.leading.push_own(Command::Tick {});
         }
     }
@@ -209,16 +210,6 @@ impl Controller {
                 break;
             }
             self.leading.last_proposal = self.now;
-        }
-    }
-
-    /// A leader with a slow disk gives way.
-    fn watch_disk(&mut self) {
-        let limit = self.timing().election_max;
-        let slow = self.persists.front().is_some_and(|(_, at)| self.now.since(*at) > limit);
-        if slow && self.consensus.transfer_leadership() {
-            let text = format!("a write has been under way for more than {limit:?}: giving way");
-            self.tell(Level::Warn, "disk", None, text);
         }
     }
 }

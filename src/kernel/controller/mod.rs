@@ -10,6 +10,7 @@
 //! ```
 
 mod decide;
+mod disk;
 mod drive;
 mod input;
 mod lead;
@@ -68,6 +69,8 @@ pub mod limits {
     pub const GATHER_FROM: usize = 64;
     /// Between two ticks of the ledger while one of its timers is open.
     pub const LEDGER_TICK: Duration = Duration::from_secs(1);
+    /// The same while nothing but a dwell runs: `explain` shows how much of it is left.
+    pub const DWELL_TICK: Duration = Duration::from_secs(3);
     /// A decision that is held only because ballots are still missing is not told before this.
     pub const VOTING: Duration = Duration::from_secs(2);
     /// Shortest pause between two questions about a group.
@@ -146,6 +149,8 @@ pub struct Controller {
     persists: VecDeque<(u64, Moment)>,
     /// Why the disk failed, if it did: from then on this node only shows what it knows.
     disk_failed: Option<String>,
+    /// Whether a write has been under way for so long that this node stands apart until it ends.
+    disk_stuck: bool,
     observing: observe::Observing,
     leading: lead::Leading,
     reads: reads::Reads,
@@ -192,6 +197,7 @@ impl Controller {
             heartbeat_due: now,
             persists: VecDeque::new(),
             disk_failed: None,
+            disk_stuck: false,
             observing: observe::Observing::default(),
             leading: lead::Leading::default(),
             reads: reads::Reads::default(),
@@ -211,6 +217,7 @@ impl Controller {
         assert!(now >= self.now, "one process's clock never goes back");
         self.now = now;
         self.on_input(input);
+        self.watch_disk();
         self.tick();
         self.run_consensus();
         self.observe();

@@ -13,7 +13,7 @@ impl Controller {
     pub(super) fn tick(&mut self) {
         if self.now >= self.tick_due {
             self.tick_due = self.now + self.timing().tick;
-            if self.disk_failed.is_none() {
+            if !self.stands_apart() {
                 self.consensus.tick();
             }
         }
@@ -168,7 +168,7 @@ impl Controller {
         if !long && self.consensus.log_bytes() <= limits::LOG_BYTES {
             return;
         }
-        if self.disk_failed.is_some() || self.ledger.index() == 0 {
+        if self.stands_apart() || self.ledger.index() == 0 {
             return;
         }
         // What is not applied stays: a snapshot that frees little would be written again in every turn.

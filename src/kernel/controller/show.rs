@@ -1,6 +1,7 @@
 //! The view as `status`, `explain` and records: pure renderings of what the ledger holds.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::view::{RouteEntry, RouteTable, View};
 use super::{
@@ -40,13 +41,14 @@ impl View {
         };
         if !self.in_quorum {
             status.warnings.push(
-                "no quorum: nothing can be switched; DNS and gateways keep the last routes. Two of \
-                 three members must run and reach each other"
+                "no quorum: nothing can be switched; DNS and gateways keep the last routes. A \
+                 majority of the members must run and reach each other"
                     .to_owned(),
             );
         }
         let Some(config) = &self.cluster else { return status };
         config.name.as_str().clone_into(&mut status.cluster);
+        status.warnings.extend(config.sites_that_take_the_quorum());
         if ledger.member_sites() < 3 {
             status
                 .warnings
@@ -288,6 +290,10 @@ fn guards(facts: &Facts<'_>) -> Vec<GuardStatus> {
         || "no limit".to_owned(),
         |budget| format!("at most {} in {:?}", budget.switches, budget.window),
     );
+    let dwell = match facts.policy.dwell {
+        Duration::ZERO => "none".to_owned(),
+        dwell => format!("{dwell:?} have passed"),
+    };
     // Nobody votes against a plane that is well: only then does it matter where the votes come from.
     let sites = match holding(|h| matches!(h, Hold::TooFewSites | Hold::OneSiteVoted)) {
         Some(Hold::OneSiteVoted) if !out => {
@@ -302,7 +308,7 @@ fn guards(facts: &Facts<'_>) -> Vec<GuardStatus> {
         from("drain", |h| matches!(h, Hold::TargetDrained(_)), "not drained".to_owned()),
         from("flap", |h| matches!(h, Hold::TargetUnstable), "calm".to_owned()),
         from("freeze", |h| matches!(h, Hold::Frozen(_)), "not frozen".to_owned()),
-        from("dwell", |h| matches!(h, Hold::Dwell { .. }), format!("{:?}", facts.policy.dwell)),
+        from("dwell", |h| matches!(h, Hold::Dwell { .. }), dwell),
         from("budget", |h| matches!(h, Hold::Budget { .. }), budget),
         from("in-flight", |h| matches!(h, Hold::InFlight), "no switchover under way".to_owned()),
         sites,
