@@ -202,7 +202,7 @@ fn a_move_of_a_frozen_group_or_to_a_bad_plane_or_without_any_cause_is_found() {
     assert_eq!(oracle.committed(&world.book, &frozen), Ok(()));
     finds(show(oracle.as_mut(), &world, &view), "frozen");
 
-    world.book.bad_since.insert(group("shop"), [Some(0), Some(0)]);
+    world.book.bad_since.insert((group("shop"), 1, 1), 0);
     finds(show(plain("hold").as_mut(), &world, &view), "long been bad");
     world.book.bad_since.clear();
     world.book.well_since = Some(0);
