@@ -19,6 +19,13 @@ pub enum StoreError {
         /// Who this is.
         wanted: String,
     },
+    /// A birth token that is not the one this store was born of.
+    #[error(
+        "{0} holds a store, and beside it the birth token of another birth: somebody made the cluster anew over \
+         it. To go on with the old store, remove the file birth-token; to begin anew, make all members anew in \
+         empty directories"
+    )]
+    OtherBirth(PathBuf),
     /// Written by a newer version.
     #[error("the store has format {0}; this version reads up to {max}: start a newer biplane", max = super::limits::FORMAT)]
     Newer(u64),

@@ -1,7 +1,7 @@
 //! The model log: what a store means, without a disk. The simulator uses it for most seeds, and the crash tests
 //! check it against redb.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Store;
 use super::error::StoreError;
@@ -9,8 +9,22 @@ use crate::kernel::consensus::{PersistBatch, Recovered};
 
 /// A store in memory. Clones share what is durable, so a clone is the same disk after a restart.
 #[derive(Clone, Debug, Default)]
-pub struct ModelStore {
-    durable: Arc<Mutex<Recovered>>,
+pub struct ModelStore(Arc<Mutex<Model>>);
+
+#[derive(Debug, Default)]
+struct Model {
+    durable: Recovered,
+    crash: Option<Crash>,
+    off: bool,
+}
+
+/// Power goes at a write.
+#[derive(Clone, Copy, Debug)]
+struct Crash {
+    /// Writes that are still acknowledged.
+    after: u64,
+    /// Whether the write at which it goes is done, though nobody is told.
+    kept: bool,
 }
 
 impl ModelStore {
@@ -19,21 +33,25 @@ impl ModelStore {
         Self::default()
     }
 
+    fn model(&self) -> MutexGuard<'_, Model> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What is durable now.
     pub fn durable(&self) -> Recovered {
-        self.durable.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.model().durable.clone()
+    }
+
+    /// The power goes after this many more writes, and fails every write until the next [`Store::recover`]. The
+    /// first of them is done all the same if `kept`.
+    pub fn crash_after(&self, writes: u64, kept: bool) {
+        self.model().crash = Some(Crash { after: writes, kept });
     }
 }
 
-impl Store for ModelStore {
-    fn recover(&mut self) -> Result<Recovered, StoreError> {
-        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
-        durable.incarnation.0 += 1;
-        Ok(durable.clone())
-    }
-
-    fn persist(&mut self, batch: &PersistBatch) -> Result<(), StoreError> {
-        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+impl Model {
+    fn keep(&mut self, batch: &PersistBatch) {
+        let durable = &mut self.durable;
         if let Some(snapshot) = &batch.snapshot {
             durable.snapshot = Some(snapshot.clone());
         }
@@ -52,6 +70,43 @@ impl Store for ModelStore {
         if let Some(state) = batch.hard_state {
             durable.hard_state = state;
         }
-        Ok(())
+    }
+}
+
+impl Store for ModelStore {
+    fn recover(&mut self) -> Result<Recovered, StoreError> {
+        let mut model = self.model();
+        model.off = false;
+        model.crash = None;
+        model.durable.incarnation.0 += 1;
+        model.durable.check().map_err(StoreError::Corrupt)?;
+        Ok(model.durable.clone())
+    }
+
+    fn persist(&mut self, batch: &PersistBatch) -> Result<(), StoreError> {
+        let mut model = self.model();
+        let lost = || Err(StoreError::Failed("simulated loss of power".to_owned()));
+        if model.off {
+            return lost();
+        }
+        match &mut model.crash {
+            Some(Crash { after: 0, kept }) => {
+                let kept = *kept;
+                model.off = true;
+                if kept {
+                    model.keep(batch);
+                }
+                lost()
+            }
+            Some(Crash { after, .. }) => {
+                *after -= 1;
+                model.keep(batch);
+                Ok(())
+            }
+            None => {
+                model.keep(batch);
+                Ok(())
+            }
+        }
     }
 }

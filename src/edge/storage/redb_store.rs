@@ -1,5 +1,6 @@
 //! The store over redb: one file, one transaction per batch.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use redb::{
 
 use super::error::StoreError;
 use super::{Store, limits, record};
-use crate::kernel::consensus::{HardState, LogEntry, PersistBatch, Recovered, SnapshotRecord};
+use crate::kernel::consensus::{HardState, LogEntry, PersistBatch, Recovered};
 use crate::kernel::domain::{Incarnation, MemberId};
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
@@ -17,6 +18,7 @@ const LOG: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("log");
 
 const FORMAT: &str = "format";
 const IDENTITY: &str = "identity";
+const BIRTH: &str = "birth";
 const INCARNATION: &str = "incarnation";
 const HARD_STATE: &str = "hard-state";
 const SNAPSHOT: &str = "snapshot";
@@ -37,13 +39,36 @@ impl Identity {
 }
 
 /// A store over redb.
+///
+/// Each batch is one transaction with one sync. redb keeps the transaction before it, and falls back to that one
+/// where the newest does not verify after a loss of power: a torn write was never acknowledged, so nothing is lost.
+/// Rot that strikes the newest transaction of a file that was not closed looks the same; everything else that rots
+/// is refused, because every page is verified when the file is opened.
 #[derive(Debug)]
 pub struct RedbStore {
     database: Database,
+    /// Why nothing more is written: after a failure the state of the file is open until it is opened anew.
+    broken: Option<String>,
 }
 
-fn failed(error: impl std::fmt::Display) -> StoreError {
-    StoreError::Failed(error.to_string())
+/// Whether a file without a store in it may become one.
+#[derive(Clone, Copy, Debug)]
+enum Empty<'a> {
+    /// It becomes this member's, born of this token.
+    Becomes(&'a str),
+    /// It has lost what it held.
+    IsLost,
+}
+
+/// redb's errors: what is garbled is corrupt, everything else is a failure of the disk.
+fn failed(error: impl Into<redb::Error>) -> StoreError {
+    match error.into() {
+        redb::Error::Corrupted(why) => StoreError::Corrupt(why),
+        redb::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            StoreError::Corrupt("the file is cut short".to_owned())
+        }
+        other => StoreError::Failed(other.to_string()),
+    }
 }
 
 /// redb means to return errors; where a garbled file makes it panic, that is an error too.
@@ -55,9 +80,8 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreEr
 fn opened(result: Result<Database, DatabaseError>) -> Result<Database, StoreError> {
     result.map_err(|error| match error {
         DatabaseError::DatabaseAlreadyOpen => StoreError::InUse,
-        DatabaseError::Storage(redb::StorageError::Corrupted(why)) => StoreError::Corrupt(why),
         DatabaseError::Storage(redb::StorageError::Io(error))
-            if error.kind() == std::io::ErrorKind::InvalidData =>
+            if error.kind() == io::ErrorKind::InvalidData =>
         {
             StoreError::Corrupt(format!("not a store: {error}"))
         }
@@ -66,75 +90,108 @@ fn opened(result: Result<Database, DatabaseError>) -> Result<Database, StoreErro
     })
 }
 
+/// Every page is verified at each open: a file that rotted while it was closed must not be trusted with votes.
+fn builder(cache: usize) -> redb::Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(cache).set_check_integrity_on_open(true);
+    builder
+}
+
 impl RedbStore {
-    /// Opens a store's file, or makes it.
+    /// Opens a store's file. A missing, an empty or a foreign one is refused.
     pub fn open_file(path: &Path, identity: &Identity) -> Result<Self, StoreError> {
         guarded(|| {
-            let mut builder = Database::builder();
-            builder.set_cache_size(limits::CACHE_BYTES);
-            Self::claim(opened(builder.create(path))?, identity)
+            let database = opened(builder(limits::CACHE_BYTES).open(path))?;
+            Self::claim(database, identity, Empty::IsLost)
         })
     }
 
-    /// Opens a store over any backend, or makes it.
+    /// Makes a store's file, born of a token.
+    pub(super) fn make_file(
+        path: &Path,
+        identity: &Identity,
+        token: &str,
+    ) -> Result<Self, StoreError> {
+        guarded(|| {
+            let database = opened(builder(limits::CACHE_BYTES).create(path))?;
+            Self::claim(database, identity, Empty::Becomes(token))
+        })
+    }
+
+    /// Opens a store over any backend, or makes it: only a directory can tell a new disk from a wiped one.
     pub fn open_backend(
         backend: impl StorageBackend,
         identity: &Identity,
     ) -> Result<Self, StoreError> {
         guarded(|| {
-            let mut builder = Database::builder();
-            builder.set_cache_size(1 << 20);
-            Self::claim(opened(builder.create_with_backend(backend))?, identity)
+            let database = opened(builder(1 << 20).create_with_backend(backend))?;
+            Self::claim(database, identity, Empty::Becomes(""))
         })
     }
 
-    /// Checks whose store it is; a fresh one becomes this member's.
-    fn claim(database: Database, identity: &Identity) -> Result<Self, StoreError> {
+    /// Checks whose store it is.
+    fn claim(
+        database: Database,
+        identity: &Identity,
+        empty: Empty<'_>,
+    ) -> Result<Self, StoreError> {
         let found = {
             let read = database.begin_read().map_err(failed)?;
             match read.open_table(META) {
                 Ok(meta) => {
-                    let format: u64 = get(&meta, FORMAT)?.unwrap_or(0);
-                    let owner: Option<(String, MemberId)> = get(&meta, IDENTITY)?;
-                    Some((format, owner))
+                    let format: u64 = must(get(&meta, FORMAT)?, FORMAT)?;
+                    if format > limits::FORMAT {
+                        return Err(StoreError::Newer(format));
+                    }
+                    let (cluster, member) = must(get(&meta, IDENTITY)?, IDENTITY)?;
+                    Some(Identity { cluster, member })
                 }
                 Err(redb::TableError::TableDoesNotExist(_)) => None,
                 Err(error) => return Err(StoreError::Corrupt(error.to_string())),
             }
         };
-        match found {
-            Some((format, _)) if format > limits::FORMAT => return Err(StoreError::Newer(format)),
-            Some((_, Some((cluster, member)))) => {
-                let owner = Identity { cluster, member };
-                if owner != *identity {
-                    let (found, wanted) = (owner.words(), identity.words());
-                    return Err(StoreError::Foreign { found, wanted });
-                }
+        match (found, empty) {
+            (Some(owner), _) if owner == *identity => {}
+            (Some(owner), _) => {
+                let (found, wanted) = (owner.words(), identity.words());
+                return Err(StoreError::Foreign { found, wanted });
             }
-            Some((_, None)) => {
+            (None, Empty::Becomes(token)) => Self::found(&database, identity, token)?,
+            (None, Empty::IsLost) => {
                 return Err(StoreError::Corrupt("it does not say whose it is".to_owned()));
             }
-            None => Self::found(&database, identity)?,
         }
-        Ok(Self { database })
+        Ok(Self { database, broken: None })
     }
 
-    fn found(database: &Database, identity: &Identity) -> Result<(), StoreError> {
+    fn found(database: &Database, identity: &Identity, token: &str) -> Result<(), StoreError> {
         let write = database.begin_write().map_err(failed)?;
         {
             let mut meta = write.open_table(META).map_err(failed)?;
             put(&mut meta, FORMAT, &limits::FORMAT)?;
             put(&mut meta, IDENTITY, &(&identity.cluster, identity.member))?;
+            put(&mut meta, BIRTH, &token)?;
+            put(&mut meta, INCARNATION, &Incarnation(0))?;
+            put(&mut meta, HARD_STATE, &HardState::default())?;
             write.open_table(LOG).map_err(failed)?;
         }
         write.commit().map_err(failed)
+    }
+
+    /// The token that it was born of.
+    pub(super) fn birth(&self) -> Result<String, StoreError> {
+        guarded(|| {
+            let read = self.database.begin_read().map_err(failed)?;
+            let meta = read.open_table(META).map_err(failed)?;
+            must(get(&meta, BIRTH)?, BIRTH)
+        })
     }
 
     fn raise_incarnation(&self) -> Result<Incarnation, StoreError> {
         let write = self.database.begin_write().map_err(failed)?;
         let raised = {
             let mut meta = write.open_table(META).map_err(failed)?;
-            let last: Incarnation = get(&meta, INCARNATION)?.unwrap_or_default();
+            let last: Incarnation = must(get(&meta, INCARNATION)?, INCARNATION)?;
             let raised = Incarnation(last.0 + 1);
             put(&mut meta, INCARNATION, &raised)?;
             raised
@@ -150,22 +207,21 @@ impl RedbStore {
         let log = read.open_table(LOG).map_err(corrupt)?;
         let mut recovered = Recovered {
             incarnation,
-            hard_state: get(&meta, HARD_STATE)?.unwrap_or_default(),
+            hard_state: must(get(&meta, HARD_STATE)?, HARD_STATE)?,
             snapshot: get(&meta, SNAPSHOT)?,
             entries: Vec::new(),
         };
-        let mut expected = None;
         for row in log.iter().map_err(failed)? {
             let (index, bytes) = row.map_err(failed)?;
             let index = index.value();
             let entry: LogEntry = record::decode(&format!("entry {index}"), bytes.value())?;
-            if entry.index != index || expected.is_some_and(|expected| expected != index) {
-                return Err(StoreError::Corrupt(format!("the log is broken at entry {index}")));
+            if entry.index != index {
+                let why = format!("entry {} stands in the place of {index}", entry.index);
+                return Err(StoreError::Corrupt(why));
             }
-            expected = Some(index + 1);
             recovered.entries.push(entry);
         }
-        check_whole(&recovered)?;
+        recovered.check().map_err(StoreError::Corrupt)?;
         Ok(recovered)
     }
 
@@ -207,29 +263,19 @@ impl Store for RedbStore {
     }
 
     fn persist(&mut self, batch: &PersistBatch) -> Result<(), StoreError> {
-        guarded(|| self.write(batch))
+        if let Some(why) = &self.broken {
+            return Err(StoreError::Failed(format!("{why} (an earlier write)")));
+        }
+        let written = guarded(|| self.write(batch));
+        if let Err(error) = &written {
+            self.broken = Some(error.to_string());
+        }
+        written
     }
 }
 
-/// The log must reach down to the snapshot, and the commit index must be in it.
-fn check_whole(recovered: &Recovered) -> Result<(), StoreError> {
-    let floor = recovered.snapshot.as_ref().map_or(0, |snapshot: &SnapshotRecord| snapshot.index);
-    let first = recovered.entries.first().map_or(floor + 1, |entry| entry.index);
-    let last = recovered.entries.last().map_or(floor, |entry| entry.index).max(floor);
-    if first > floor + 1 {
-        return Err(StoreError::Corrupt(format!(
-            "entries {} to {} are missing above the snapshot",
-            floor + 1,
-            first - 1
-        )));
-    }
-    if recovered.hard_state.commit > last {
-        return Err(StoreError::Corrupt(format!(
-            "entry {} was committed, and the log ends at {last}",
-            recovered.hard_state.commit
-        )));
-    }
-    Ok(())
+fn must<T>(found: Option<T>, what: &str) -> Result<T, StoreError> {
+    found.ok_or_else(|| StoreError::Corrupt(format!("its record `{what}` is missing")))
 }
 
 fn get<T: serde::de::DeserializeOwned>(

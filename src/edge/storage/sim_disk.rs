@@ -52,6 +52,8 @@ struct Platter {
     unsynced: Vec<Unsynced>,
     random: u64,
     faults: DiskFaults,
+    /// Reads that fail, in a thousand.
+    failed_reads: u32,
     counts: DiskCounts,
     operations: u64,
     crash_at: Option<u64>,
@@ -71,6 +73,7 @@ impl SimDisk {
             unsynced: Vec::new(),
             random: seed,
             faults: DiskFaults::default(),
+            failed_reads: 0,
             counts: DiskCounts::default(),
             operations: 0,
             crash_at: None,
@@ -114,15 +117,24 @@ impl SimDisk {
         platter.crash_at = None;
     }
 
+    /// From now on, of a thousand reads so many fail.
+    pub fn fail_reads(&self, in_a_thousand: u32) {
+        self.platter().failed_reads = in_a_thousand;
+    }
+
     /// One bit of what is durable changes.
     pub fn rot(&self) {
         let mut platter = self.platter();
         let bits = platter.durable.len() * 8;
         if bits > 0 {
             let bit = usize::try_from(platter.draw(bits as u64)).unwrap_or(0);
-            platter.durable[bit / 8] ^= 1 << (bit % 8);
-            platter.live = platter.durable.clone();
+            platter.flip(bit);
         }
+    }
+
+    /// This bit of what is durable changes, counted from the file's beginning; none beyond its end.
+    pub fn rot_at(&self, bit: usize) {
+        self.platter().flip(bit);
     }
 
     /// What it did so far.
@@ -148,6 +160,14 @@ impl Platter {
 
     fn happens(&mut self, in_a_thousand: u32) -> bool {
         in_a_thousand > 0 && self.draw(1000) < u64::from(in_a_thousand)
+    }
+
+    fn flip(&mut self, bit: usize) {
+        for side in [&mut self.durable, &mut self.live] {
+            if let Some(byte) = side.get_mut(bit / 8) {
+                *byte ^= 1 << (bit % 8);
+            }
+        }
     }
 
     fn survive(&mut self, mood: u64, at: usize, data: &[u8]) {
@@ -203,7 +223,11 @@ impl StorageBackend for SimDisk {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let platter = self.platter();
+        let mut platter = self.platter();
+        let failed_reads = platter.failed_reads;
+        if platter.happens(failed_reads) {
+            return Err(io::Error::other("simulated failure of a read"));
+        }
         let at = place(offset)?;
         let found = platter.live.get(at..at + out.len());
         out.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);

@@ -1,12 +1,17 @@
 //! Raft messages as bytes: own mirror records in postcard behind a format number. No protobuf is ever parsed
 //! from a wire, so a hostile member meets a small, total decoder.
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use bytes::Bytes;
 use raft::eraftpb as pb;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::log::{entry_type, from_conf_state, kind_of, to_conf_state};
 use super::record::Membership;
+use super::{admit, limits};
 use crate::kernel::domain::MemberId;
 
 /// The format that this version writes and reads.
@@ -35,6 +40,24 @@ pub enum WireError {
         /// The receiver it names.
         to: u64,
     },
+    /// No correct peer sends it.
+    #[error("no correct member sends it: {0}")]
+    Impossible(&'static str),
+    /// From somebody who is not in the log's membership.
+    #[error("member {0} is not among those who vote")]
+    Stranger(u64),
+    /// The leader counts on entries that this member acknowledged and does not hold. Its disk lost what it had
+    /// promised to keep, so it must leave consensus: it may have forgotten its votes too.
+    #[error(
+        "this member acknowledged entries up to {acknowledged}, and its log ends at {last}: its disk has lost \
+         what it had promised to keep. Restore the member from its own backup"
+    )]
+    Forgotten {
+        /// What the leader counts on.
+        acknowledged: u64,
+        /// Where the log ends.
+        last: u64,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -49,10 +72,23 @@ struct EntryFrame<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
+struct MembershipFrame {
+    #[serde(deserialize_with = "members")]
+    voters: Vec<u64>,
+    #[serde(deserialize_with = "members")]
+    learners: Vec<u64>,
+    #[serde(deserialize_with = "members")]
+    voters_outgoing: Vec<u64>,
+    #[serde(deserialize_with = "members")]
+    learners_next: Vec<u64>,
+    auto_leave: bool,
+}
+
+#[derive(Serialize, Deserialize)]
 struct SnapshotFrame<'a> {
     index: u64,
     term: u64,
-    membership: Membership,
+    membership: MembershipFrame,
     #[serde(borrow, with = "serde_bytes")]
     data: &'a [u8],
 }
@@ -65,7 +101,7 @@ struct MessageFrame<'a> {
     term: u64,
     log_term: u64,
     index: u64,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "entries")]
     entries: Vec<EntryFrame<'a>>,
     commit: u64,
     commit_term: u64,
@@ -79,8 +115,42 @@ struct MessageFrame<'a> {
     priority: i64,
 }
 
+/// A list of at most `most` items: a few bytes on the wire must not become many in memory.
+struct Few<T> {
+    most: usize,
+    item: PhantomData<T>,
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Few<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a list of at most {}", self.most)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+        // The announced length is a claim: memory is taken as items arrive.
+        let mut items = Vec::new();
+        while let Some(item) = list.next_element()? {
+            if items.len() == self.most {
+                return Err(A::Error::custom("too many"));
+            }
+            items.push(item);
+        }
+        Ok(items)
+    }
+}
+
+fn members<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u64>, D::Error> {
+    from.deserialize_seq(Few { most: limits::MEMBERS, item: PhantomData })
+}
+
+fn entries<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<EntryFrame<'de>>, D::Error> {
+    from.deserialize_seq(Few { most: limits::MESSAGE_ENTRIES, item: PhantomData })
+}
+
 /// The kinds that members exchange. Proposals travel in the controller's own frames, so that raft never sees
-/// foreign membership changes; local messages never travel.
+/// foreign membership changes; leadership is handed over by its leader only; local messages never travel.
 const fn kind(kind: u8) -> Option<pb::MessageType> {
     use pb::MessageType as T;
     Some(match kind {
@@ -91,7 +161,6 @@ const fn kind(kind: u8) -> Option<pb::MessageType> {
         7 => T::MsgSnapshot,
         8 => T::MsgHeartbeat,
         9 => T::MsgHeartbeatResponse,
-        13 => T::MsgTransferLeader,
         14 => T::MsgTimeoutNow,
         15 => T::MsgReadIndex,
         16 => T::MsgReadIndexResp,
@@ -104,7 +173,7 @@ const fn kind(kind: u8) -> Option<pb::MessageType> {
 fn kind_number(message_type: pb::MessageType) -> u8 {
     (0..=u8::MAX)
         .find(|number| kind(*number) == Some(message_type))
-        .expect("raft's outgoing messages are all of the kinds above: proposals are not forwarded")
+        .expect("raft's outgoing messages are of the kinds above: only a leader is asked for more")
 }
 
 /// A message as bytes.
@@ -167,12 +236,23 @@ fn snapshot_frame(snapshot: &pb::Snapshot) -> SnapshotFrame<'_> {
     SnapshotFrame {
         index: metadata.index,
         term: metadata.term,
-        membership: from_conf_state(metadata.get_conf_state()),
+        membership: membership_frame(from_conf_state(metadata.get_conf_state())),
         data: &snapshot.data,
     }
 }
 
-/// The message in `bytes`, which came from `from` and must be for `me`.
+fn membership_frame(membership: Membership) -> MembershipFrame {
+    let Membership { voters, learners, voters_outgoing, learners_next, auto_leave } = membership;
+    MembershipFrame { voters, learners, voters_outgoing, learners_next, auto_leave }
+}
+
+fn to_membership(frame: MembershipFrame) -> Membership {
+    let MembershipFrame { voters, learners, voters_outgoing, learners_next, auto_leave } = frame;
+    Membership { voters, learners, voters_outgoing, learners_next, auto_leave }
+}
+
+/// The message in `bytes`, which came from `from` and must be for `me`; only one that a correct raft could have
+/// sent.
 pub(super) fn decode(
     bytes: &Bytes,
     from: MemberId,
@@ -191,7 +271,9 @@ pub(super) fn decode(
     if frame.from != from.0 || frame.to != me.0 {
         return Err(WireError::Misaddressed { from: frame.from, to: frame.to });
     }
-    to_message(bytes, frame)
+    let message = to_message(bytes, frame)?;
+    admit::possible(&message)?;
+    Ok(message)
 }
 
 /// Payloads become slices of the received bytes: nothing is copied.
@@ -200,13 +282,8 @@ fn slice(bytes: &Bytes, part: &[u8]) -> Bytes {
 }
 
 fn to_message(bytes: &Bytes, frame: MessageFrame<'_>) -> Result<pb::Message, WireError> {
-    let msg_type = kind(frame.kind).ok_or(WireError::Kind(frame.kind))?;
-    if msg_type == pb::MessageType::MsgReadIndex && frame.entries.len() != 1 {
-        // A leader takes the round's context from the first entry without looking whether there is one.
-        return Err(WireError::Garbled("a read round without its context".to_owned()));
-    }
     let mut message = pb::Message {
-        msg_type,
+        msg_type: kind(frame.kind).ok_or(WireError::Kind(frame.kind))?,
         to: frame.to,
         from: frame.from,
         term: frame.term,
@@ -241,7 +318,7 @@ fn to_message(bytes: &Bytes, frame: MessageFrame<'_>) -> Result<pb::Message, Wir
         let metadata = snapshot.mut_metadata();
         metadata.index = frame.index;
         metadata.term = frame.term;
-        metadata.set_conf_state(to_conf_state(&frame.membership));
+        metadata.set_conf_state(to_conf_state(&to_membership(frame.membership)));
         message.set_snapshot(snapshot);
     }
     Ok(message)

@@ -6,131 +6,23 @@
 //! the receipt of that batch ([`Consensus::persisted`]): the messages that promise durability, the committed
 //! entries (their commit index is durable then), a leader's snapshot. Halves are released in order.
 
-use std::collections::VecDeque;
+mod shown;
+
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 use bytes::Bytes;
 use raft::eraftpb as pb;
-use raft::{Config, RawNode, ReadOnlyOption, Ready, SnapshotStatus, StateRole};
+use raft::{RawNode, Ready, SnapshotStatus};
 
-use super::codec::{self, WireError};
-use super::election;
-use super::limits;
 use super::log::{MemoryLog, from_entry, from_snapshot};
-use super::record::{HardState, LogEntry, PersistBatch, Recovered, SnapshotRecord};
+use super::record::{HardState, PersistBatch, Recovered, SnapshotRecord};
+use super::{
+    ConsensusError, ConsensusOutput, ConsensusSettings, NotProposed, ReadContext, WireError, admit,
+    codec, election, limits,
+};
 use crate::kernel::domain::{Incarnation, MemberId};
 use crate::kernel::mutants::{self, Mutant};
-
-/// Who takes part, and the rhythm.
-#[derive(Clone, Debug)]
-pub struct ConsensusSettings {
-    /// This member.
-    pub id: MemberId,
-    /// Who votes while there is no snapshot that says so.
-    pub voters: Vec<u64>,
-    /// Spreads election timeouts.
-    pub seed: u64,
-    /// Ticks between a leader's heartbeats.
-    pub heartbeat_ticks: usize,
-    /// Shortest election timeout in ticks.
-    pub election_min_ticks: usize,
-    /// Longest, exclusive.
-    pub election_max_ticks: usize,
-}
-
-/// Names one round of reads for ever: an answer to another round, or to another process, is not taken for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ReadContext {
-    /// The member that asks.
-    pub member: MemberId,
-    /// Of its process.
-    pub incarnation: Incarnation,
-    /// Counts that process's rounds.
-    pub counter: u64,
-}
-
-impl ReadContext {
-    fn to_bytes(self) -> Vec<u8> {
-        [self.member.0, self.incarnation.0, self.counter]
-            .into_iter()
-            .flat_map(u64::to_be_bytes)
-            .collect()
-    }
-
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let word = |at: usize| {
-            let bytes = bytes.get(at * 8..at * 8 + 8)?;
-            Some(u64::from_be_bytes(bytes.try_into().ok()?))
-        };
-        if bytes.len() != 24 {
-            return None;
-        }
-        Some(Self {
-            member: MemberId(word(0)?),
-            incarnation: Incarnation(word(1)?),
-            counter: word(2)?,
-        })
-    }
-}
-
-/// What consensus wants.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ConsensusOutput {
-    /// Send a message; `bulk` when it carries a snapshot.
-    Send {
-        /// The receiver.
-        to: MemberId,
-        /// The bytes.
-        message: Bytes,
-        /// Whether it is large.
-        bulk: bool,
-    },
-    /// Write, then call [`Consensus::persisted`].
-    Persist(PersistBatch),
-    /// A leader's snapshot, durable here: it replaces the applied state.
-    Restore(SnapshotRecord),
-    /// Committed entries, in order and without gaps; they and their commit index are durable here. A new
-    /// leader's empty entry is among them.
-    Apply(Vec<LogEntry>),
-    /// A read round is confirmed: the state at `applied >= index` is fresh enough.
-    Readable {
-        /// Which round.
-        context: ReadContext,
-        /// The index.
-        index: u64,
-    },
-    /// Who leads, as far as this member knows, has changed.
-    Role {
-        /// Raft term.
-        term: u64,
-        /// The leader, if one is known.
-        leader: Option<MemberId>,
-        /// Whether it is this member.
-        is_leader: bool,
-    },
-}
-
-/// Why consensus cannot start.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ConsensusError {
-    /// The store contradicts itself.
-    #[error("the store contradicts itself: {0}. Restore this member from another one")]
-    Store(String),
-    /// The settings do.
-    #[error("consensus refuses its settings: {0}")]
-    Settings(String),
-}
-
-/// Why a proposal was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotProposed {
-    /// This member does not lead.
-    #[error("not the leader")]
-    NotLeader(Option<MemberId>),
-    /// Too much is uncommitted, or leadership is being handed over.
-    #[error("busy")]
-    Busy,
-}
 
 /// The second half of a ready: what waits for the disk.
 struct Half {
@@ -151,7 +43,11 @@ pub struct Consensus {
     batches: u64,
     durable: u64,
     applied: u64,
+    /// Term, leader (0 for none), whether this member leads: as last told.
     role: (u64, u64, bool),
+    ticks: u64,
+    /// When, in ticks, each peer was last heard.
+    heard: BTreeMap<u64, u64>,
     outputs: VecDeque<ConsensusOutput>,
 }
 
@@ -172,28 +68,26 @@ impl Consensus {
         settings: ConsensusSettings,
         recovered: &Recovered,
     ) -> Result<Self, ConsensusError> {
+        let silent = slog::Logger::root(slog::Discard, slog::o!());
+        Self::start_logged(settings, recovered, &silent)
+    }
+
+    /// The same, with a logger for raft's own words. They name numbers that raft draws and nothing reads, so they
+    /// are no part of what a replay repeats.
+    pub fn start_logged(
+        settings: ConsensusSettings,
+        recovered: &Recovered,
+        logger: &slog::Logger,
+    ) -> Result<Self, ConsensusError> {
+        let applied = recovered.floor().0;
+        let config = settings.raft_config(applied)?;
         let log = MemoryLog::recover(recovered, &settings.voters).map_err(ConsensusError::Store)?;
-        let applied = recovered.snapshot.as_ref().map_or(0, |snapshot| snapshot.index);
-        let config = Config {
-            id: settings.id.0,
-            election_tick: settings.election_min_ticks,
-            heartbeat_tick: settings.heartbeat_ticks,
-            min_election_tick: settings.election_min_ticks,
-            max_election_tick: settings.election_max_ticks,
-            applied,
-            max_size_per_msg: limits::MESSAGE_BYTES,
-            max_inflight_msgs: limits::INFLIGHT_MESSAGES,
-            max_uncommitted_size: limits::UNCOMMITTED_BYTES,
-            max_committed_size_per_ready: limits::COMMITTED_BYTES,
-            check_quorum: true,
-            pre_vote: true,
-            read_only_option: ReadOnlyOption::Safe,
-            ..Config::default()
-        };
-        let refused = |error: raft::Error| ConsensusError::Settings(error.to_string());
-        config.validate().map_err(refused)?;
-        let logger = slog::Logger::root(slog::Discard, slog::o!());
-        let raw = RawNode::new(&config, log, &logger).map_err(refused)?;
+        if !log.membership().voters.contains(&settings.id.0) {
+            let why = format!("member {} is not among those who vote", settings.id);
+            return Err(ConsensusError::Settings(why));
+        }
+        let raw = RawNode::new(&config, log, logger)
+            .map_err(|error| ConsensusError::Settings(error.to_string()))?;
         let role = (raw.raft.term, 0, false);
         Ok(Self {
             raw,
@@ -204,13 +98,17 @@ impl Consensus {
             durable: 0,
             applied,
             role,
+            ticks: 0,
+            heard: BTreeMap::new(),
             outputs: VecDeque::new(),
         })
     }
 
-    /// Counts time. The election timeout is set before every tick: raft's own draw is never read. While a snapshot
-    /// is on its way to the disk no time passes: a candidate reads unapplied entries, which are gone already.
+    /// Counts time. The election timeout is set before every tick: raft's own draw is never read.
     pub fn tick(&mut self) {
+        self.ticks += 1;
+        // While a leader's snapshot is on its way to the disk, the log below it is gone and the applied state has
+        // not got there: raft would panic if it campaigned.
         if self.restoring() {
             return;
         }
@@ -227,11 +125,12 @@ impl Consensus {
     }
 
     fn restoring(&self) -> bool {
-        self.halves.iter().any(|half| half.snapshot.is_some())
+        self.raw.snap().is_some() || self.halves.iter().any(|half| half.snapshot.is_some())
     }
 
     /// Takes a message of a peer. `readable` looks at a leader's snapshot before anything is kept of it: once
-    /// it is durable there is no way back to a log that can be read.
+    /// it is durable there is no way back to a log that can be read. After [`WireError::Forgotten`] this member
+    /// must leave consensus.
     pub fn step(
         &mut self,
         from: MemberId,
@@ -239,10 +138,12 @@ impl Consensus {
         readable: impl FnOnce(&SnapshotRecord) -> Result<(), String>,
     ) -> Result<(), WireError> {
         let message = codec::decode(message, from, self.settings.id)?;
+        admit::consistent(&message, &self.raw.raft)?;
         if let Some(snapshot) = message.snapshot.as_ref() {
             readable(&from_snapshot(snapshot)).map_err(WireError::Snapshot)?;
         }
-        if message.get_msg_type() == pb::MessageType::MsgTimeoutNow && self.restoring() {
+        self.heard.insert(from.0, self.ticks);
+        if !self.has_room_for(&message) {
             return Ok(());
         }
         // What raft refuses (a stale or foreign response) is nobody's fault and needs no answer.
@@ -250,10 +151,30 @@ impl Consensus {
         Ok(())
     }
 
+    /// Whether a message fits; else it is dropped as a network would drop it, and raft's peers try again.
+    fn has_room_for(&self, message: &pb::Message) -> bool {
+        match message.get_msg_type() {
+            pb::MessageType::MsgTimeoutNow if self.restoring() => return false,
+            pb::MessageType::MsgReadIndex if !self.has_room_for_reads() => return false,
+            _ => {}
+        }
+        let raft = &self.raw.raft;
+        self.halves.len() < limits::PERSISTS
+            || (raft.msgs.len() < limits::HELD_MESSAGES
+                && raft.raft_log.unstable().entries_size < limits::HELD_BYTES)
+    }
+
+    fn has_room_for_reads(&self) -> bool {
+        self.reads_under_way() < limits::READS
+    }
+
     /// Appends bytes to the log, if this member leads. Taken does not mean committed.
     pub fn propose(&mut self, data: Vec<u8>) -> Result<(), NotProposed> {
         if !self.is_leader() {
             return Err(NotProposed::NotLeader(self.leader()));
+        }
+        if data.len() > limits::PROPOSAL_BYTES {
+            return Err(NotProposed::TooLarge(data.len()));
         }
         if self.raw.raft.lead_transferee.is_some() {
             return Err(NotProposed::Busy);
@@ -263,7 +184,9 @@ impl Consensus {
 
     /// Begins a read round. It may be lost silently: time out, and begin another under a new context.
     pub fn read_index(&mut self, context: ReadContext) {
-        self.raw.read_index(context.to_bytes());
+        if self.has_room_for_reads() {
+            self.raw.read_index(context.to_bytes());
+        }
     }
 
     /// Hands leadership to the most advanced follower that was heard of late. False when there is none, or
@@ -273,12 +196,11 @@ impl Consensus {
             return false;
         }
         let me = self.settings.id.0;
-        let best = self
-            .raw
-            .raft
-            .prs()
+        let prs = self.raw.raft.prs();
+        let best = prs
             .iter()
-            .filter(|(id, progress)| **id != me && progress.recent_active)
+            .filter(|(id, _)| **id != me && prs.conf().voters().contains(**id))
+            .filter(|(id, _)| self.heard_lately(**id))
             .map(|(id, progress)| (progress.matched, std::cmp::Reverse(*id)))
             .max();
         let Some((_, std::cmp::Reverse(to))) = best else { return false };
@@ -304,9 +226,13 @@ impl Consensus {
         self.release();
     }
 
-    /// The applied state at `index` takes the place of the log below it, but for the last `tail` entries.
+    /// The applied state at `index` takes the place of the log below it, but for the last `tail` entries, or fewer
+    /// where they are large. Nothing happens where a snapshot is already that far.
     pub fn compact(&mut self, index: u64, data: Bytes, tail: u64) {
         let store = self.raw.store();
+        if index <= store.snapshot_index() {
+            return;
+        }
         let Some(term) = store.term_at(index) else { return };
         let membership = store.membership().clone();
         let snapshot = SnapshotRecord { index, term, membership, data };
@@ -323,10 +249,11 @@ impl Consensus {
 
     /// The next thing that consensus wants.
     pub fn poll(&mut self) -> Option<ConsensusOutput> {
-        while self.outputs.is_empty()
-            && self.raw.has_ready()
-            && self.halves.len() < limits::PERSISTS
-        {
+        while self.outputs.is_empty() {
+            self.note_role();
+            if self.halves.len() >= limits::PERSISTS || !self.raw.has_ready() {
+                break;
+            }
             self.take_ready();
         }
         self.outputs.pop_front()
@@ -334,7 +261,6 @@ impl Consensus {
 
     fn take_ready(&mut self) {
         let mut ready = self.raw.ready();
-        self.note_role();
         self.send(ready.take_messages());
         for state in ready.take_read_states() {
             if let Some(context) = ReadContext::from_bytes(&state.request_ctx) {
@@ -419,6 +345,8 @@ impl Consensus {
     /// Messages in a fixed order of receivers: raft's own order is that of a hash map.
     fn send(&mut self, mut messages: Vec<pb::Message>) {
         messages.sort_by_key(|message| message.to);
+        // A read that a member forwards for another one would arrive under a false name: it is lost, as reads may.
+        messages.retain(|message| message.from == self.settings.id.0);
         for message in messages {
             let bulk = message.get_msg_type() == pb::MessageType::MsgSnapshot;
             let to = MemberId(message.to);
@@ -432,7 +360,7 @@ impl Consensus {
 
     fn note_role(&mut self) {
         let raft = &self.raw.raft;
-        let role = (raft.term, raft.leader_id, raft.state == StateRole::Leader);
+        let role = (raft.term, raft.leader_id, self.is_leader());
         if role != self.role {
             self.role = role;
             self.outputs.push_back(ConsensusOutput::Role {
@@ -441,59 +369,5 @@ impl Consensus {
                 is_leader: role.2,
             });
         }
-    }
-}
-
-/// What others may see.
-impl Consensus {
-    /// Whether this member leads.
-    pub fn is_leader(&self) -> bool {
-        self.raw.raft.state == StateRole::Leader
-    }
-
-    /// The leader, if one is known.
-    pub fn leader(&self) -> Option<MemberId> {
-        Some(self.raw.raft.leader_id).filter(|id| *id != 0).map(MemberId)
-    }
-
-    /// Raft term.
-    pub fn term(&self) -> u64 {
-        self.raw.raft.term
-    }
-
-    /// Index of the last entry.
-    pub fn last_index(&self) -> u64 {
-        self.raw.raft.raft_log.last_index()
-    }
-
-    /// The commit index.
-    pub fn commit(&self) -> u64 {
-        self.raw.raft.raft_log.committed
-    }
-
-    /// Bytes of entries in memory.
-    pub fn log_bytes(&self) -> usize {
-        self.raw.store().bytes()
-    }
-
-    /// Entries, and bytes of them, that compacting at `index` would let go of while `tail` entries stay.
-    pub fn reclaimable(&self, index: u64, tail: u64) -> (usize, usize) {
-        self.raw.store().below(self.raw.store().keep_from(index, tail))
-    }
-
-    /// Entries in memory.
-    pub fn log_entries(&self) -> usize {
-        self.raw.store().len()
-    }
-
-    /// Batches that were ordered and are not durable.
-    pub const fn pending_persists(&self) -> u64 {
-        self.batches - self.durable
-    }
-
-    /// Whether this member was in touch with a quorum of late: it leads (raft's quorum check makes a leader
-    /// that is cut off step down), or it knows a leader.
-    pub fn quorum_recently_active(&self) -> bool {
-        self.leader().is_some()
     }
 }

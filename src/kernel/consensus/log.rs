@@ -25,11 +25,12 @@ pub(super) struct MemoryLog {
 impl MemoryLog {
     /// What the disk held. `voters` is used only where there is no snapshot yet.
     pub(super) fn recover(recovered: &Recovered, voters: &[u64]) -> Result<Self, String> {
+        recovered.check()?;
         let membership = recovered.snapshot.as_ref().map_or_else(
             || Membership { voters: voters.to_vec(), ..Membership::default() },
             |snapshot| snapshot.membership.clone(),
         );
-        let floor = recovered.snapshot.as_ref().map_or((0, 0), |s| (s.index, s.term));
+        let floor = recovered.floor();
         let mut log = Self {
             hard_state: recovered.hard_state,
             membership,
@@ -39,40 +40,22 @@ impl MemoryLog {
             bytes: 0,
         };
         let mut entries = recovered.entries.iter();
+        if recovered.entries.last().is_some_and(|last| last.index < floor.0) {
+            return Ok(log);
+        }
         // Entries kept below the snapshot: the first of them only tells the term before the second.
         if let Some(first) = recovered.entries.first().filter(|first| first.index <= floor.0) {
             log.before = (first.index, first.term);
             entries.next();
         }
         for entry in entries {
-            if entry.index != log.last().0 + 1 {
-                return Err(format!("the log has a gap before entry {}", entry.index));
-            }
             log.push(to_entry(entry)?);
-        }
-        if log.last().0 < floor.0 {
-            log.before = floor;
-            log.entries.clear();
-            log.bytes = 0;
-        }
-        if recovered.hard_state.commit > log.last().0 {
-            return Err(format!(
-                "the commit index {} is beyond the log's end {}",
-                recovered.hard_state.commit,
-                log.last().0
-            ));
-        }
-        if recovered.hard_state.commit < floor.0 {
-            return Err(format!(
-                "the snapshot's index {} is beyond the commit index {}",
-                floor.0, recovered.hard_state.commit
-            ));
         }
         Ok(log)
     }
 
     fn push(&mut self, entry: pb::Entry) {
-        self.bytes += entry.data.len();
+        self.bytes += weight(&entry);
         self.entries.push_back(entry);
     }
 
@@ -104,7 +87,7 @@ impl MemoryLog {
         assert!(first.index <= self.last().0 + 1, "the log has no gaps");
         while self.entries.back().is_some_and(|last| last.index >= first.index) {
             if let Some(gone) = self.entries.pop_back() {
-                self.bytes -= gone.data.len();
+                self.bytes -= weight(&gone);
             }
         }
         for entry in entries {
@@ -122,15 +105,9 @@ impl MemoryLog {
         self.snapshot = Some(snapshot);
     }
 
-    /// An own snapshot; entries below `keep_from` are forgotten.
-    pub(super) fn compact(&mut self, snapshot: SnapshotRecord, keep_from: u64) {
-        while self.entries.front().is_some_and(|entry| entry.index < keep_from) {
-            if let Some(gone) = self.entries.pop_front() {
-                self.bytes -= gone.data.len();
-                self.before = (gone.index, gone.term);
-            }
-        }
-        self.snapshot = Some(snapshot);
+    /// Index of the snapshot; 0 where there is none.
+    pub(super) fn snapshot_index(&self) -> u64 {
+        self.snapshot.as_ref().map_or(0, |snapshot| snapshot.index)
     }
 
     /// The first entry that stays when the log is compacted at `index`: a tail for followers that are a little
@@ -140,7 +117,7 @@ impl MemoryLog {
         let mut bytes = 0;
         let older = self.entries.iter().rev().skip_while(|entry| entry.index > index);
         for entry in older.take(usize::try_from(tail).unwrap_or(usize::MAX)) {
-            bytes += entry.data.len();
+            bytes += weight(entry);
             if bytes > limits::TAIL_BYTES {
                 break;
             }
@@ -152,7 +129,18 @@ impl MemoryLog {
     /// Entries below an index, and their bytes.
     pub(super) fn below(&self, index: u64) -> (usize, usize) {
         let older = self.entries.iter().take_while(|entry| entry.index < index);
-        older.fold((0, 0), |(entries, bytes), entry| (entries + 1, bytes + entry.data.len()))
+        older.fold((0, 0), |(entries, bytes), entry| (entries + 1, bytes + weight(entry)))
+    }
+
+    /// An own snapshot; entries below `keep_from` are forgotten.
+    pub(super) fn compact(&mut self, snapshot: SnapshotRecord, keep_from: u64) {
+        while self.entries.front().is_some_and(|entry| entry.index < keep_from) {
+            if let Some(gone) = self.entries.pop_front() {
+                self.bytes -= weight(&gone);
+                self.before = (gone.index, gone.term);
+            }
+        }
+        self.snapshot = Some(snapshot);
     }
 
     pub(super) fn term_at(&self, index: u64) -> Option<u64> {
@@ -162,6 +150,11 @@ impl MemoryLog {
         let offset = index.checked_sub(self.before.0 + 1)?;
         self.entries.get(usize::try_from(offset).ok()?).map(|entry| entry.term)
     }
+}
+
+/// Bytes that an entry takes in memory.
+fn weight(entry: &pb::Entry) -> usize {
+    size_of::<pb::Entry>() + entry.data.len() + entry.context.len()
 }
 
 impl Storage for MemoryLog {

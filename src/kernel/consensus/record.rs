@@ -1,5 +1,7 @@
 //! What consensus asks of a disk: own records, with no protobuf in them.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +46,21 @@ pub struct Membership {
     pub learners_next: Vec<u64>,
     /// Whether the joint configuration ends by itself.
     pub auto_leave: bool,
+}
+
+impl Membership {
+    /// Whether both mean the same: raft keeps members in sets, whose order means nothing.
+    pub fn same_as(&self, other: &Self) -> bool {
+        let Self { voters, learners, voters_outgoing, learners_next, auto_leave } = other;
+        let same = |mine: &[u64], theirs: &[u64]| {
+            mine.iter().collect::<BTreeSet<_>>() == theirs.iter().collect::<BTreeSet<_>>()
+        };
+        same(&self.voters, voters)
+            && same(&self.learners, learners)
+            && same(&self.voters_outgoing, voters_outgoing)
+            && same(&self.learners_next, learners_next)
+            && self.auto_leave == *auto_leave
+    }
 }
 
 /// The applied state at an index: what a log below it may be forgotten for.
@@ -105,4 +122,59 @@ pub struct Recovered {
     pub snapshot: Option<SnapshotRecord>,
     /// The log above the snapshot, without gaps.
     pub entries: Vec<LogEntry>,
+}
+
+impl Recovered {
+    /// Index and term at which the snapshot ends; zeros where there is none.
+    pub fn floor(&self) -> (u64, u64) {
+        self.snapshot.as_ref().map_or((0, 0), |snapshot| (snapshot.index, snapshot.term))
+    }
+
+    /// Checks what raft takes for granted of a log: no gap, terms that never fall, a commit index within it. The
+    /// error says what is wrong.
+    pub fn check(&self) -> Result<(), String> {
+        let floor = self.floor();
+        let first = self.entries.first().map_or(floor.0 + 1, |entry| entry.index);
+        if first == 0 {
+            return Err("the log has an entry 0".to_owned());
+        }
+        if first > floor.0 + 1 {
+            return Err(format!("entries {} to {} are missing", floor.0 + 1, first - 1));
+        }
+        let mut last = (first - 1, 0);
+        for entry in &self.entries {
+            if entry.index != last.0 + 1 {
+                return Err(format!("the log has a gap before entry {}", entry.index));
+            }
+            if entry.term < last.1 || entry.term == 0 {
+                return Err(format!("the term falls at entry {}", entry.index));
+            }
+            if entry.kind != 0 {
+                return Err(format!(
+                    "entry {} changes the membership, which this version cannot follow",
+                    entry.index
+                ));
+            }
+            if entry.index == floor.0 && entry.term != floor.1 {
+                return Err(format!("snapshot and log differ at entry {}", entry.index));
+            }
+            last = (entry.index, entry.term);
+        }
+        let end = if last.0 < floor.0 { floor } else { last };
+        self.check_hard_state(floor.0, end)
+    }
+
+    fn check_hard_state(&self, floor: u64, end: (u64, u64)) -> Result<(), String> {
+        let HardState { term, vote: _, commit } = self.hard_state;
+        if commit > end.0 {
+            return Err(format!("entry {commit} was committed, and the log ends at {}", end.0));
+        }
+        if commit < floor {
+            return Err(format!("the snapshot ends at {floor}, and only {commit} was committed"));
+        }
+        if term < end.1 {
+            return Err(format!("the term is {term}, and the log has reached {}", end.1));
+        }
+        Ok(())
+    }
 }

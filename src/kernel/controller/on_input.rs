@@ -6,7 +6,7 @@ use super::peer::PeerMessage;
 use super::{
     Controller, DataPlaneHint, GatewayHeard, GatewayReport, Input, Level, Output, Traffic, limits,
 };
-use crate::kernel::consensus::SnapshotRecord;
+use crate::kernel::consensus::{SnapshotRecord, WireError};
 use crate::kernel::domain::MemberId;
 use crate::kernel::ledger::{Command, Ledger};
 
@@ -63,6 +63,9 @@ impl Controller {
                 if self.disk_failed.is_none()
                     && let Err(error) = self.consensus.step(from, &Bytes::from(bytes), readable)
                 {
+                    if matches!(error, WireError::Forgotten { .. }) {
+                        return self.on_disk_failed(error.to_string());
+                    }
                     let text = format!("member {from} sent a consensus message: {error}");
                     self.tell(Level::Warn, "peer", None, text);
                 }

@@ -1,13 +1,19 @@
 //! Three members in one loop: a network and disks that answer when the test says so.
 
-mod codec;
+mod hostile;
 mod members;
 mod recovery;
+mod starting;
+mod strain;
+mod wild;
+mod wire;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
+use raft::eraftpb::MessageType;
 
+use super::codec::decode;
 use super::*;
 use crate::kernel::domain::{Incarnation, MemberId};
 
@@ -22,18 +28,43 @@ struct Node {
     /// Commands applied since the process started, after `restored`.
     applied: Vec<LogEntry>,
     restored: Option<SnapshotRecord>,
+    /// The index that must be applied next.
+    next: u64,
     readable: Vec<(ReadContext, u64)>,
 }
 
+impl Node {
+    /// A vote is on the disk before anybody is told of it.
+    fn check_promise(&self, id: u64, to: MemberId, message: &Bytes) {
+        let message = decode(message, MemberId(id), to).expect("own messages are understood");
+        if message.get_msg_type() == MessageType::MsgRequestVoteResponse && !message.reject {
+            let HardState { term, vote, .. } = self.disk.hard_state;
+            assert!(
+                term > message.term || (term, vote) == (message.term, to.0),
+                "a vote forgotten"
+            );
+        }
+    }
+}
+
+/// A message under way: from, to, bytes, whether it is bulk.
+type UnderWay = (u64, u64, Bytes, bool);
+
 struct Trio {
     nodes: BTreeMap<u64, Node>,
-    net: VecDeque<(u64, u64, Bytes, bool)>,
+    net: VecDeque<UnderWay>,
     /// Members that nobody reaches and that reach nobody.
     cut: BTreeSet<u64>,
     seed: u64,
-    /// Every message that left a member, in order.
+    /// Every message of common size that left a member, in order.
     trace: Vec<(u64, u64, Bytes)>,
     reads: u64,
+    /// What was applied anywhere, by index: nobody may ever apply something else there.
+    chain: BTreeMap<u64, LogEntry>,
+    /// Who led each term.
+    leaders: BTreeMap<u64, u64>,
+    /// Snapshots of leaders that were taken over.
+    restores: usize,
 }
 
 impl Trio {
@@ -45,6 +76,9 @@ impl Trio {
             seed,
             trace: Vec::new(),
             reads: 0,
+            chain: BTreeMap::new(),
+            leaders: BTreeMap::new(),
+            restores: 0,
         };
         for id in 1..=3 {
             trio.start(id, Recovered::default());
@@ -66,6 +100,7 @@ impl Trio {
         let consensus = Consensus::start(settings(id, self.seed), &disk).expect("a sound disk");
         let node = Node {
             consensus,
+            next: disk.floor().0 + 1,
             disk,
             writes: VecDeque::new(),
             slow_disk: false,
@@ -92,10 +127,14 @@ impl Trio {
             let node = self.nodes.get_mut(&id).expect("it runs");
             match output {
                 ConsensusOutput::Send { to, message, bulk } => {
-                    self.trace.push((id, to.0, message.clone()));
+                    node.check_promise(id, to, &message);
+                    if message.len() < 1_000 {
+                        self.trace.push((id, to.0, message.clone()));
+                    }
                     self.net.push_back((id, to.0, message, bulk));
                 }
                 ConsensusOutput::Persist(batch) => {
+                    assert!(!batch.is_empty(), "a write of nothing");
                     node.writes.push_back(batch);
                     if !node.slow_disk {
                         self.write(id);
@@ -104,18 +143,28 @@ impl Trio {
                 ConsensusOutput::Restore(snapshot) => {
                     assert_eq!(node.disk.snapshot.as_ref(), Some(&snapshot), "durable before");
                     node.applied.clear();
+                    node.next = snapshot.index + 1;
                     node.restored = Some(snapshot);
+                    self.restores += 1;
                 }
                 ConsensusOutput::Apply(entries) => {
                     for entry in entries {
                         let durable = node.disk.entries.contains(&entry);
                         assert!(durable, "{} is applied before it is durable", entry.index);
                         assert!(node.disk.hard_state.commit >= entry.index, "so is its commit");
+                        assert_eq!(entry.index, node.next, "in order and without gaps");
+                        node.next += 1;
+                        let agreed = self.chain.entry(entry.index).or_insert_with(|| entry.clone());
+                        assert_eq!(*agreed, entry, "what one applied, all apply");
                         node.applied.push(entry);
                     }
                 }
                 ConsensusOutput::Readable { context, index } => {
                     node.readable.push((context, index));
+                }
+                ConsensusOutput::Role { term, is_leader: true, .. } => {
+                    let first = *self.leaders.entry(term).or_insert(id);
+                    assert_eq!(first, id, "two leaders in term {term}");
                 }
                 ConsensusOutput::Role { .. } => {}
             }
@@ -133,18 +182,51 @@ impl Trio {
 
     /// Delivers what is under way, and what comes of it.
     fn deliver(&mut self) {
-        while let Some((from, to, message, bulk)) = self.net.pop_front() {
-            let lost = self.cut.contains(&from) || self.cut.contains(&to);
-            let arrives = !lost && self.nodes.contains_key(&to);
-            if bulk && self.nodes.contains_key(&from) {
-                self.node(from).consensus.snapshot_sent(MemberId(to), arrives);
-                self.pump(from);
+        while let Some(message) = self.net.pop_front() {
+            self.deliver_one(message);
+        }
+    }
+
+    fn deliver_one(&mut self, (from, to, message, bulk): UnderWay) {
+        let lost = self.cut.contains(&from) || self.cut.contains(&to);
+        let arrives = !lost && self.nodes.contains_key(&to);
+        if bulk && self.nodes.contains_key(&from) {
+            self.node(from).consensus.snapshot_sent(MemberId(to), arrives);
+            self.pump(from);
+        }
+        if arrives {
+            let step = self.node(to).consensus.step(MemberId(from), &message, |_| Ok(()));
+            assert_eq!(step, Ok(()));
+            self.pump(to);
+        }
+    }
+
+    /// Compacts a member's log at what it has applied.
+    fn compact(&mut self, id: u64, tail: u64) -> u64 {
+        let node = self.node(id);
+        let index = node.next - 1;
+        node.consensus.compact(index, Bytes::from(format!("state at {index}")), tail);
+        self.pump(id);
+        index
+    }
+
+    /// Runs until something holds.
+    fn until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
+        for _ in 0..2_000 {
+            if holds(self) {
+                return;
             }
-            if arrives {
-                let step = self.node(to).consensus.step(MemberId(from), &message, |_| Ok(()));
-                assert_eq!(step, Ok(()));
-                self.pump(to);
-            }
+            self.run(1);
+        }
+        panic!("never: {what}");
+    }
+
+    /// Lets a disk catch up.
+    fn write_all(&mut self, id: u64) {
+        self.node(id).slow_disk = false;
+        while !self.nodes[&id].writes.is_empty() {
+            self.write(id);
+            self.pump(id);
         }
     }
 
