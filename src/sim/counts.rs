@@ -22,7 +22,7 @@ pub enum Class {
     UnknownRequest,
     /// A process was killed.
     Crash,
-    /// Right after it promised something to a candidate.
+    /// Right after it told a vote.
     CrashAfterVote,
     /// Between two outputs of one turn.
     CrashBetweenOutputs,
