@@ -25,7 +25,7 @@ pub const END: Micros = 60 * SECOND;
 /// A run that has not come to rest by now never will.
 pub const PATIENCE: Micros = 150 * SECOND;
 /// Fewest kinds of fault in a seed.
-const FEWEST: usize = 3;
+pub const FEWEST: usize = 3;
 
 /// The kinds of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -125,6 +125,8 @@ pub struct Plan {
     pub params: Params,
     /// Which faults exist.
     pub faults: BTreeSet<Fault>,
+    /// How many faults: blows, and kinds of weather that last.
+    pub struck: u64,
     /// What is done when.
     pub actions: Vec<(Micros, Action)>,
     /// Nodes of the healed quorum.
@@ -154,19 +156,24 @@ impl Plan {
             log_entries: usize::try_from(rng.between(8, 400)).unwrap_or(400),
             ..Params::fair(seed)
         };
-        let mut plan = Self { params, faults, actions: Vec::new(), core: Vec::new(), dead: None };
+        let mut plan =
+            Self { params, faults, struck: 0, actions: Vec::new(), core: Vec::new(), dead: None };
         plan.draw_faults(&mut Rng::stream(seed, Stream::Faults));
         plan.draw_rest(&mut rng);
         plan
     }
 
     fn draw_faults(&mut self, rng: &mut Rng) {
-        let kinds: Vec<Fault> = self.faults.iter().copied().collect();
+        let weather = |fault: &Fault| fault.is_weather();
+        let (lasting, kinds): (Vec<Fault>, Vec<Fault>) =
+            self.faults.iter().partition(|f| weather(f));
+        self.struck = lasting.len() as u64;
         let pause = rng.between(400 * MS, 4 * SECOND);
         let mut at = FAULTS_FROM + rng.below(2 * SECOND);
         while at < HEALED_AT - SECOND {
             let kind = *rng.pick(&kinds);
             self.strike(rng, kind, at);
+            self.struck += 1;
             at += pause / 4 + rng.below(2 * pause);
         }
     }

@@ -26,6 +26,10 @@ fn every_scenario_passes() {
     let all = scenarios();
     assert!(all.len() >= 10, "{} scenarios", all.len());
     for (path, scenario) in all {
+        for claim in [Claim::See, Claim::Hold, Claim::Never] {
+            let said = scenario.expectations.iter().any(|(_, demand)| demand.claim == claim);
+            assert!(said, "{} has no {claim:?}", path.display());
+        }
         let report = scenario.run(false, false);
         assert!(
             report.passed(),

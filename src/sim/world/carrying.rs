@@ -79,9 +79,6 @@ impl World {
         match self.nodes[place].disk.complete() {
             Ok(None) => {}
             Ok(Some(batch)) => {
-                if !self.nodes[place].disk.honest() {
-                    self.see(Class::LyingSync);
-                }
                 self.book.stored(place, &batch);
                 self.feed(place, Input::Persisted { number: batch.number });
             }
@@ -89,7 +86,7 @@ impl World {
                 let node = &mut self.nodes[place];
                 if !node.disk_failed {
                     node.disk_failed = true;
-                    self.see(Class::FailedSync);
+                    self.see(Class::FailedDisk);
                     self.note(Note::Node(place, "has a failed disk"));
                     self.feed(place, Input::DiskFailed(why));
                 }

@@ -139,10 +139,10 @@ impl World {
         self.watch.crashed(self.now, place);
         self.see(Class::Crash);
         if left.lost > 0 {
-            self.see(Class::LostTail);
+            self.see(Class::LostWrite);
         }
         if left.kept > 0 {
-            self.see(Class::KeptTail);
+            self.see(Class::KeptWrite);
         }
         self.note(Note::Node(place, "dies"));
     }
