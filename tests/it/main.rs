@@ -12,6 +12,7 @@ mod cluster;
 mod demo;
 mod exits;
 mod process;
+mod reference;
 mod simulate;
 mod tidy;
 mod world;

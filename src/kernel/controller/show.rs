@@ -8,8 +8,8 @@ use super::{
     ServiceOnPlane, ServiceStatus, Status, StepRecord, SwitchoverRecord,
 };
 use crate::kernel::domain::{
-    CheckName, GroupName, MemberId, MemberName, Moment, PlaneName, QuestionId, ServiceName,
-    SwitchoverId,
+    CheckName, GroupName, HealthState, MemberId, MemberName, Moment, PlaneName, QuestionId,
+    ServiceName, StatePair, SwitchoverId,
 };
 use crate::kernel::ledger::{Cluster, Evidence, GroupState, OnSwitch};
 use crate::kernel::policy::{Facts, Hold, Mode, holds};
@@ -209,8 +209,13 @@ impl View {
     }
 
     fn record(&self, s: &Switchover) -> SwitchoverRecord {
-        let letters = |states: &BTreeMap<ServiceName, crate::kernel::domain::StatePair>| {
-            states.iter().map(|(service, pair)| (service.clone(), String::from(*pair))).collect()
+        let planes = self.cluster.as_ref().map(|config| config.planes.each_ref().map(|p| &p.name));
+        let by_plane = |pair: &StatePair| -> BTreeMap<PlaneName, HealthState> {
+            let names = planes.into_iter().flatten();
+            names.zip(pair.0).map(|(plane, state)| (plane.clone(), state)).collect()
+        };
+        let by_service = |states: &BTreeMap<ServiceName, StatePair>| {
+            states.iter().map(|(service, pair)| (service.clone(), by_plane(pair))).collect()
         };
         SwitchoverRecord {
             id: s.id.to_string(),
@@ -226,7 +231,7 @@ impl View {
             ballots: s
                 .ballots
                 .iter()
-                .map(|(member, states)| (self.member_name(*member), letters(states)))
+                .map(|(member, states)| (self.member_name(*member), by_service(states)))
                 .collect(),
             skipped: s.skipped.clone(),
             steps: s
@@ -283,6 +288,14 @@ fn guards(facts: &Facts<'_>) -> Vec<GuardStatus> {
         || "no limit".to_owned(),
         |budget| format!("at most {} in {:?}", budget.switches, budget.window),
     );
+    // Nobody votes against a plane that is well: only then does it matter where the votes come from.
+    let sites = match holding(|h| matches!(h, Hold::TooFewSites | Hold::OneSiteVoted)) {
+        Some(Hold::OneSiteVoted) if !out => {
+            guard("sites", true, "no ballots against the active plane".to_owned())
+        }
+        Some(hold) => guard("sites", false, hold.to_string()),
+        None => guard("sites", true, "ballots come from two sites".to_owned()),
+    };
     vec![
         guard("source", out, facts.source.words()),
         guard("target", facts.target.good(), facts.target.words()),
@@ -292,11 +305,7 @@ fn guards(facts: &Facts<'_>) -> Vec<GuardStatus> {
         from("dwell", |h| matches!(h, Hold::Dwell { .. }), format!("{:?}", facts.policy.dwell)),
         from("budget", |h| matches!(h, Hold::Budget { .. }), budget),
         from("in-flight", |h| matches!(h, Hold::InFlight), "no switchover under way".to_owned()),
-        from(
-            "sites",
-            |h| matches!(h, Hold::TooFewSites | Hold::OneSiteVoted),
-            "ballots come from two sites".to_owned(),
-        ),
+        sites,
         guard(
             "mode",
             facts.policy.mode == Mode::Auto,

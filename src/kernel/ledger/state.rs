@@ -73,6 +73,9 @@ pub struct Question {
     pub config: u64,
     /// When it was asked.
     pub asked_at: LedgerTime,
+    /// The same by the wall clock of the leader that asked.
+    #[serde(default)]
+    pub asked_wall: WallTime,
     /// When its window ends.
     pub until: LedgerTime,
     /// What made the leader ask.
