@@ -84,7 +84,7 @@ fn plant(name: Option<&str>) -> Result<(), Failure> {
     let Some(name) = name else { return Ok(()) };
     let known = Mutant::ALL.map(|mutant| format!("M{}", mutant as u8)).join(", ");
     let mutant = Mutant::named(name).ok_or_else(|| {
-        Failure::usage(format!("`{name}` is not a mutant"), &format!("one of {known}"))
+        Failure::usage(format!("`{name}` is not a mutant"), format!("one of {known}"))
     })?;
     plant(mutant);
     Ok(())
