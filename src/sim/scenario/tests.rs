@@ -22,7 +22,7 @@ fn scenarios() -> Vec<(PathBuf, Scenario)> {
 }
 
 #[test]
-fn every_scenario_passes() {
+fn every_scenario_passes_on_both_stores() {
     let all = scenarios();
     assert!(all.len() >= 10, "{} scenarios", all.len());
     for (path, scenario) in all {
@@ -30,15 +30,17 @@ fn every_scenario_passes() {
             let said = scenario.expectations.iter().any(|(_, demand)| demand.claim == claim);
             assert!(said, "{} has no {claim:?}", path.display());
         }
-        let report = scenario.run(false, false);
-        assert!(
-            report.passed(),
-            "{}: {:?} {:?}\n{}",
-            path.display(),
-            report.violation,
-            report.unmet,
-            report.events.join("\n")
-        );
+        for redb in [false, true] {
+            let report = scenario.run(false, redb);
+            assert!(
+                report.passed(),
+                "{}: {:?} {:?}\n{}",
+                path.display(),
+                report.violation,
+                report.unmet,
+                report.events.join("\n")
+            );
+        }
     }
 }
 
