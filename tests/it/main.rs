@@ -11,6 +11,7 @@
 mod cluster;
 mod demo;
 mod exits;
+mod hostile;
 mod process;
 mod reference;
 mod simulate;
