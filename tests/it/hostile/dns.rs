@@ -156,10 +156,14 @@ fn ask_tcp(to: SocketAddr, bytes: &[u8]) -> Option<u8> {
 
 fn answers(to: SocketAddr) {
     until(LIMIT, || {
-        ask_udp(to, &good()).filter(|code| *code == 0).ok_or("no answer over UDP".to_owned())
+        ask_udp(to, &good())
+            .filter(|code| *code == 0)
+            .ok_or_else(|| "no answer over UDP".to_owned())
     });
     until(LIMIT, || {
-        ask_tcp(to, &good()).filter(|code| *code == 0).ok_or("no answer over TCP".to_owned())
+        ask_tcp(to, &good())
+            .filter(|code| *code == 0)
+            .ok_or_else(|| "no answer over TCP".to_owned())
     });
 }
 

@@ -10,8 +10,8 @@ const GROWTH_KIB: u64 = 48 * 1024;
 const SLACK: usize = 8;
 /// Every timeout of every port has run out after this.
 const SETTLED: Duration = Duration::from_secs(45);
-/// While nobody asks anything, this much of a second's processor time is plenty.
-const IDLE_SHARE: f64 = 0.6;
+/// While nobody asks anything, so many hundredths of a second of processor time in a second are plenty.
+const IDLE_TICKS: u64 = 60;
 
 /// A process before an attack.
 #[derive(Debug)]
@@ -45,10 +45,10 @@ impl Health {
         });
         let grown = resident(self.pid).saturating_sub(self.resident);
         assert!(grown < GROWTH_KIB, "{grown} KiB grown, before: {self:?}");
-        let before = processor_seconds(self.pid);
+        let before = processor_ticks(self.pid);
         std::thread::sleep(Duration::from_secs(1));
-        let busy = processor_seconds(self.pid) - before;
-        assert!(busy < IDLE_SHARE, "{busy} s of processor time in an idle second");
+        let busy = processor_ticks(self.pid) - before;
+        assert!(busy < IDLE_TICKS, "{busy} hundredths of processor time in an idle second");
         let panics: Vec<String> =
             process.heard().iter().filter(|line| line.contains("panicked")).cloned().collect();
         assert_eq!(panics, Vec::<String>::new());
@@ -69,13 +69,13 @@ fn entries(pid: u32, name: &str) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/{name}")).expect("the process lives").count()
 }
 
-/// User and system time, in seconds.
-fn processor_seconds(pid: u32) -> f64 {
+/// User and system time, in hundredths of a second.
+fn processor_ticks(pid: u32) -> u64 {
     let stat = proc_file(pid, "stat");
     // The name in parentheses may hold blanks; what follows it may not.
     let after = stat.rsplit(')').next().expect("split gives one at least");
-    let field = |at: usize| -> f64 {
+    let field = |at: usize| -> u64 {
         after.split_whitespace().nth(at).and_then(|ticks| ticks.parse().ok()).expect("ticks")
     };
-    (field(11) + field(12)) / 100.0
+    field(11) + field(12)
 }

@@ -34,7 +34,7 @@ pub(super) fn connect_tls(
     config: &Arc<ClientConfig>,
     name: &str,
 ) -> std::io::Result<Tls> {
-    let name = ServerName::try_from(name.to_owned()).expect("a name or an address");
+    let name = ServerName::try_from(name.to_owned()).map_err(std::io::Error::other)?;
     let session = ClientConnection::new(Arc::clone(config), name).map_err(std::io::Error::other)?;
     Ok(StreamOwned::new(session, connect(to)?))
 }
