@@ -12,13 +12,13 @@ const STUCK_ELECTIONS: u32 = 10;
 impl Controller {
     /// Whether this node takes no part in consensus.
     pub(super) const fn stands_apart(&self) -> bool {
-        self.disk_failed.is_some() || self.disk_stuck
+        self.left.is_some() || self.disk_stuck
     }
 
-    /// Why a request cannot be served here, if the disk is the reason.
-    pub(super) fn disk_trouble(&self) -> Option<String> {
-        let failed = self.disk_failed.as_ref().map(|why| format!("this node's disk failed: {why}"));
-        failed.or_else(|| self.disk_stuck.then(|| "this node's disk does not answer".to_owned()))
+    /// Why a request cannot be served here, if this node stands apart.
+    pub(super) fn why_apart(&self) -> Option<String> {
+        let left = self.left.as_ref().map(|why| format!("this node has left consensus: {why}"));
+        left.or_else(|| self.disk_stuck.then(|| "this node's disk does not answer".to_owned()))
     }
 
     pub(super) fn on_persisted(&mut self, number: u64) {
@@ -29,13 +29,17 @@ impl Controller {
     }
 
     pub(super) fn on_disk_failed(&mut self, why: String) {
-        let text = format!(
-            "the disk failed: {why}. This node has left consensus and shows what it last knew; \
-             mend the disk and start it again"
-        );
-        self.tell(Level::Error, "disk", None, text);
-        self.disk_failed = Some(why);
+        let why = format!("the disk failed: {why}. Mend the disk and start it again");
+        self.leave_consensus("disk", why);
+    }
+
+    /// For good: until the process starts again.
+    pub(super) fn leave_consensus(&mut self, kind: &'static str, why: String) {
+        let text = format!("this node has left consensus and shows what it last knew: {why}");
+        self.tell(Level::Error, kind, None, text);
+        self.left.get_or_insert(why);
         self.publishing.dirty = true;
+        self.check_office();
     }
 
     /// Gives way when the disk is slow, stands apart while it is stuck.
@@ -55,7 +59,7 @@ impl Controller {
             } else {
                 (Level::Info, "the disk answers again: this node serves consensus")
             };
-            self.tell(level, "disk", None, text.to_owned());
+            self.tell(level, "disk-stuck", None, text.to_owned());
             self.check_office();
         }
         if !stuck && longer_than(slow) && self.consensus.transfer_leadership() {

@@ -144,6 +144,7 @@ impl Controller {
         self.decide_dirty();
         self.drive_switchovers();
         self.verify_routes();
+        self.raise_ruleset();
         self.tick_ledger();
         self.propose();
     }
@@ -218,12 +219,17 @@ impl Controller {
 fn batch_len(commands: &[Command]) -> usize {
     let mut weight = 0;
     for (place, command) in commands.iter().enumerate() {
+        if matches!(command, Command::Raise { .. }) {
+            // Alone: what follows it is applied by the new rules, or not at all.
+            return place.max(1);
+        }
         weight += match command {
             Command::Report { states, .. } | Command::Ballot { states, .. } => states.len(),
             Command::Question { groups, .. } | Command::Freeze { groups, .. } => groups.len(),
             Command::Decide { moves, .. } => moves.len(),
             Command::Configure(cluster) => cluster.services.len() + cluster.groups.len(),
             Command::Tick {}
+            | Command::Raise { .. }
             | Command::ObserverLost { .. }
             | Command::Switch(_)
             | Command::Advance { .. }

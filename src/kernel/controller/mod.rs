@@ -9,6 +9,7 @@
 //!         decisions, switchovers) → propose → consensus → reads, requests → publish → wait-until
 //! ```
 
+mod agreement;
 mod decide;
 mod disk;
 mod drive;
@@ -105,6 +106,10 @@ pub mod limits {
     pub const COMPACTED_ENTRIES: usize = 1_024;
     /// See [`COMPACTED_ENTRIES`].
     pub const COMPACTED_BYTES: usize = 4 << 20;
+    /// Members compare their states after every so many entries, and after more where there are many groups.
+    pub const DIGEST_ENTRIES: u64 = 64;
+    /// Digests of so many indices are remembered.
+    pub const DIGESTS_KEPT: u64 = 8;
     /// Between an observer's signs of life.
     pub const HEARTBEAT: Duration = Duration::from_millis(500);
 }
@@ -147,12 +152,13 @@ pub struct Controller {
     heartbeat_due: Moment,
     /// Persists under way: number and when they were ordered.
     persists: VecDeque<(u64, Moment)>,
-    /// Why the disk failed, if it did: from then on this node only shows what it knows.
-    disk_failed: Option<String>,
+    /// Why this node left consensus, if it did: from then on it only shows what it knows.
+    left: Option<String>,
     /// Whether a write has been under way for so long that this node stands apart until it ends.
     disk_stuck: bool,
     observing: observe::Observing,
     leading: lead::Leading,
+    agreement: agreement::Agreement,
     reads: reads::Reads,
     requests: requests::Requests,
     verifying: verify::Verifying,
@@ -196,10 +202,11 @@ impl Controller {
             tick_due: now,
             heartbeat_due: now,
             persists: VecDeque::new(),
-            disk_failed: None,
+            left: None,
             disk_stuck: false,
             observing: observe::Observing::default(),
             leading: lead::Leading::default(),
+            agreement: agreement::Agreement::default(),
             reads: reads::Reads::default(),
             requests: requests::Requests::default(),
             verifying: verify::Verifying::default(),

@@ -57,6 +57,9 @@ impl Controller {
     }
 
     pub(super) fn apply_one(&mut self, index: u64, term: u64, data: &[u8]) {
+        if !self.may_apply(index, data) {
+            return;
+        }
         let before = self.ledger.time();
         let applied = self.ledger.apply(index, term, data);
         self.publishing.dirty = true;
@@ -67,6 +70,7 @@ impl Controller {
         if self.leads() && self.ledger.time() > before {
             self.recheck_held();
         }
+        self.agree(index);
     }
 
     fn on_applied(&mut self, change: Applied) {

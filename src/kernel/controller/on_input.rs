@@ -70,7 +70,11 @@ impl Controller {
                     self.tell(Level::Warn, "peer", None, text);
                 }
             }
-            PeerMessage::Heartbeat { applied, .. } => self.leading.applied_at(from, applied),
+            PeerMessage::Heartbeat { applied, ruleset, .. } => {
+                self.leading.applied_at(from, applied);
+                self.on_ruleset(from, ruleset);
+            }
+            PeerMessage::Digest { index, digest } => self.on_digest(from, index, digest),
             PeerMessage::Forward(commands) => self.on_forwarded(from, commands),
             PeerMessage::Suspect(services) => {
                 for (service, plane) in services {
@@ -102,7 +106,8 @@ impl Controller {
                 | Command::ObserverLost { .. }
                 | Command::Question { .. }
                 | Command::Decide { .. }
-                | Command::Advance { .. } => false,
+                | Command::Advance { .. }
+                | Command::Raise { .. } => false,
             };
             if own {
                 self.leading.push(command);

@@ -67,7 +67,7 @@ impl Controller {
                 self.ledger.config_version()
             ));
         }
-        if let Some(why) = self.disk_trouble() {
+        if let Some(why) = self.why_apart() {
             warnings.push(format!("{why}; it shows what it last knew"));
         }
         View {

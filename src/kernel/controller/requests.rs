@@ -49,7 +49,7 @@ impl Requests {
 impl Controller {
     pub(super) fn on_request(&mut self, request: ClientRequest) {
         let ClientRequest { id, principal, action } = request;
-        if let Some(why) = self.disk_trouble() {
+        if let Some(why) = self.why_apart() {
             let next = "ask another node; mend the disk and start this one again".to_owned();
             return self.refuse(id, RefusalKind::Unavailable, why, next);
         }

@@ -34,7 +34,7 @@ impl World {
                     self.see(Class::HeldDecision);
                     self.watch.held(self.now, event.group.as_ref());
                 }
-                if event.kind == "disk"
+                if ["disk", "state"].contains(&event.kind)
                     && event.level == Level::Error
                     && !self.nodes[place].disk_failed
                 {

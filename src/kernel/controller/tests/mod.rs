@@ -1,6 +1,7 @@
 //! Three controllers in one test, with a network and disks that answer at once: the machine's plain paths.
 //! Faults are the simulator's business.
 
+mod agreement;
 mod cluster;
 mod disk;
 mod repaired;
