@@ -1,6 +1,5 @@
 //! `status`, `explain` and switchovers as text for people. Pure.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::render::{Table, millis, printable, yes_no};
@@ -8,7 +7,7 @@ use crate::kernel::controller::{
     Explanation, GroupStatus, MemberStatus, Plan, ServiceOnPlane, Status, StepRecord,
     SwitchoverRecord,
 };
-use crate::kernel::domain::{MemberName, ServiceName};
+use crate::kernel::domain::MemberName;
 
 /// `biplane status`.
 pub(super) fn status(status: &Status) -> String {
@@ -158,7 +157,7 @@ pub(super) fn switchover(record: &SwitchoverRecord) -> String {
     line(&mut text, "skipped", &record.skipped.join(", "));
     line(&mut text, "converging", &record.converging.join(", "));
     section(&mut text, &steps(&record.steps));
-    section(&mut text, &ballots(&record.ballots));
+    section(&mut text, &ballots(record));
     text
 }
 
@@ -183,23 +182,19 @@ fn steps(steps: &[StepRecord]) -> Table {
     table
 }
 
-fn ballots(ballots: &BTreeMap<MemberName, BTreeMap<ServiceName, String>>) -> Table {
-    let mut table = Table::new(&["BALLOT OF", "SERVICE → first plane, second plane"]);
-    for (member, services) in ballots {
-        let said: Vec<String> =
-            services.iter().map(|(service, pair)| format!("{service} {}", states(pair))).collect();
-        table.row([member.to_string(), said.join("; ")]);
+/// What each observer said: a column a plane.
+fn ballots(record: &SwitchoverRecord) -> Table {
+    let planes = [&record.from, &record.to];
+    let [from, to] = planes.map(|plane| plane.as_str().to_uppercase());
+    let mut table = Table::new(&["BALLOT OF", "SERVICE", &from, &to]);
+    for (member, services) in &record.ballots {
+        for (service, states) in services {
+            let [from, to] =
+                planes.map(|plane| states.get(plane).map_or_else(String::new, ToString::to_string));
+            table.row([member.to_string(), service.to_string(), from, to]);
+        }
     }
     table
-}
-
-/// Two letters as two words.
-fn states(pair: &str) -> String {
-    let words: Vec<String> = pair
-        .chars()
-        .map(|letter| crate::kernel::domain::HealthState::from_letter(letter).to_string())
-        .collect();
-    words.join(", ")
 }
 
 /// `biplane explain GROUP`.

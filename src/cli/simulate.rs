@@ -84,7 +84,7 @@ fn plant(name: Option<&str>) -> Result<(), Failure> {
     let Some(name) = name else { return Ok(()) };
     let known = Mutant::ALL.map(|mutant| format!("M{}", mutant as u8)).join(", ");
     let mutant = Mutant::named(name).ok_or_else(|| {
-        Failure::usage(format!("`{name}` is not a mutant"), &format!("one of {known}"))
+        Failure::usage(format!("`{name}` is not a mutant"), format!("one of {known}"))
     })?;
     plant(mutant);
     Ok(())
@@ -97,7 +97,8 @@ struct CampaignJson<'a> {
     simulated_seconds: u64,
     digest: String,
     classes: BTreeMap<&'a str, ClassJson>,
-    never_seen: &'a [&'a str],
+    fewest_faults: u64,
+    missed: &'a [String],
     violations: Vec<ViolationJson<'a>>,
 }
 
@@ -155,7 +156,7 @@ fn run_seeds(args: &SimulateArgs, seeds: RangeInclusive<u64>, json: bool) -> Res
         print(&campaign_text(args, &summary, &outcomes));
     }
     let broken = outcomes.iter().any(|outcome| outcome.violation.is_some());
-    Ok(if broken || !summary.never.is_empty() { Exit::Failed } else { Exit::Done })
+    Ok(if broken || !summary.missed.is_empty() { Exit::Failed } else { Exit::Done })
 }
 
 fn repeat(args: &SimulateArgs, seed: u64) -> String {
@@ -186,7 +187,8 @@ fn campaign_json<'a>(
         simulated_seconds: summary.simulated_seconds,
         digest: format!("{:016x}", summary.digest),
         classes: summary.classes.iter().map(class).collect(),
-        never_seen: &summary.never,
+        fewest_faults: summary.fewest_faults,
+        missed: &summary.missed,
         violations: outcomes.iter().filter_map(violation).collect(),
     }
 }
@@ -208,13 +210,14 @@ fn campaign_text(args: &SimulateArgs, summary: &Summary, outcomes: &[Outcome]) -
         }
         let _ = writeln!(text, "repeat it: {}", repeat(args, outcome.seed));
     }
-    for name in &summary.never {
-        let _ = writeln!(text, "\nnever seen: {name}. A campaign this long must have seen it");
+    for what in &summary.missed {
+        let _ = writeln!(text, "\nmissed: {what}");
     }
     let _ = writeln!(
         text,
-        "\n{} seeds, {} violations, {} simulated seconds, digest {:016x}",
+        "\n{} seeds of at least {} faults, {} violations, {} simulated seconds, digest {:016x}",
         summary.seeds,
+        summary.fewest_faults,
         broken.count(),
         summary.simulated_seconds,
         summary.digest

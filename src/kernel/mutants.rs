@@ -57,9 +57,14 @@ mod chosen {
 
     static CHOSEN: AtomicU8 = AtomicU8::new(0);
 
-    /// Plants a mutant for the rest of this process.
+    /// Plants a mutant for the rest of this process, or until another is planted.
     pub fn plant(mutant: super::Mutant) {
         CHOSEN.store(mutant as u8, Ordering::Relaxed);
+    }
+
+    /// The kernel is whole again.
+    pub fn uproot() {
+        CHOSEN.store(0, Ordering::Relaxed);
     }
 
     /// Whether this mutant was planted.
@@ -69,7 +74,7 @@ mod chosen {
 }
 
 #[cfg(feature = "mutants")]
-pub use chosen::{active, plant};
+pub use chosen::{active, plant, uproot};
 
 /// Whether this mutant was planted: never, in a build without the feature.
 #[cfg(not(feature = "mutants"))]

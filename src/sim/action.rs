@@ -33,7 +33,7 @@ pub enum Ways {
 pub enum Doom {
     /// After this many more outputs were carried out.
     AfterOutputs(u32),
-    /// When what it promised in a newer term is durable and told.
+    /// When it has told a vote.
     AfterVote,
     /// While its next write is under way.
     InWrite,
@@ -140,6 +140,8 @@ pub enum Action {
         /// How many.
         syncs: u32,
     },
+    /// Votes and requests for them are held up by up to this long; 0 ends it.
+    HoldVotes(Micros),
     /// The gateway's process stops, or starts.
     Gateway(bool),
     /// A client asks a node.

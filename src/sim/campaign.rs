@@ -24,6 +24,8 @@ pub struct Outcome {
     pub violation: Option<Violation>,
     /// The last events, if something went wrong, or all, if they were asked for.
     pub events: Vec<String>,
+    /// How many faults it had.
+    pub faults: u64,
     /// Simulated time.
     pub simulated: Micros,
 }
@@ -84,6 +86,7 @@ pub fn run_seed(seed: u64, options: Options) -> Outcome {
         counts: *world.counts(),
         violation,
         events,
+        faults: plan.struck,
         simulated: world.now(),
     }
 }
@@ -177,9 +180,14 @@ pub struct Summary {
     pub classes: Vec<(&'static str, u64, u64)>,
     /// Simulated seconds.
     pub simulated_seconds: u64,
-    /// Classes that a long campaign should have seen.
-    pub never: Vec<&'static str>,
+    /// Fewest faults in one of the seeds.
+    pub fewest_faults: u64,
+    /// What a long campaign should have seen, and this one did not.
+    pub missed: Vec<String>,
 }
+
+/// Of a hundred seeds so many have an automatic switchover, at least: the product's main job.
+const SWITCHED: u64 = 50;
 
 /// Sums up.
 pub fn summary(outcomes: &[Outcome]) -> Summary {
@@ -193,15 +201,33 @@ pub fn summary(outcomes: &[Outcome]) -> Summary {
     };
     let classes: Vec<_> = Class::ALL.into_iter().map(sum).collect();
     let seeds = outcomes.len() as u64;
-    let never = classes.iter().filter(|(_, seeds, _)| *seeds == 0).map(|(name, _, _)| *name);
     Summary {
         seeds,
         digest: digest.value(),
-        never: if seeds >= LONG { never.collect() } else { Vec::new() },
+        fewest_faults: outcomes.iter().map(|outcome| outcome.faults).min().unwrap_or_default(),
+        missed: missed(seeds, &classes),
         classes,
         simulated_seconds: outcomes.iter().map(|outcome| outcome.simulated).sum::<Micros>()
             / SECOND,
     }
+}
+
+/// What so many seeds should have seen; nothing when they are few.
+fn missed(seeds: u64, classes: &[(&'static str, u64, u64)]) -> Vec<String> {
+    if seeds < LONG {
+        return Vec::new();
+    }
+    let never = classes.iter().filter(|(_, seen, _)| *seen == 0);
+    let mut missed: Vec<String> =
+        never.map(|(name, _, _)| format!("{name} was never seen")).collect();
+    let switched = Class::AutomaticSwitchover as usize;
+    let (name, seen, _) = classes[switched];
+    if seen * 100 < seeds * SWITCHED {
+        missed.push(format!(
+            "{name} was seen in {seen} of {seeds} seeds: at least {SWITCHED} in 100"
+        ));
+    }
+    missed
 }
 
 #[cfg(test)]
@@ -213,6 +239,31 @@ mod tests {
         for outcome in run_seeds(1..=12, 2, Options::default(), |_| {}) {
             assert!(outcome.violation.is_none(), "{outcome:#?}");
         }
+    }
+
+    #[test]
+    fn a_long_campaign_that_never_saw_a_class_or_seldom_a_switchover_has_missed_it() {
+        let seen = |seeds| -> Vec<_> {
+            Class::ALL.iter().map(|(_, name)| (*name, seeds, seeds)).collect::<Vec<_>>()
+        };
+        assert_eq!(missed(LONG, &seen(LONG / 2)), Vec::<String>::new());
+        assert!(missed(LONG, &seen(LONG / 2 - 1))[0].contains("automatic-switchover"));
+        for (class, name) in Class::ALL {
+            let mut classes = seen(LONG);
+            classes[class as usize] = (name, 0, 0);
+            assert!(missed(LONG, &classes)[0].contains(name), "{name}");
+            assert!(missed(LONG - 1, &classes).is_empty(), "too few seeds to tell");
+        }
+    }
+
+    #[test]
+    fn every_plan_has_faults_and_lasts_a_minute() {
+        for seed in 1..=2_000 {
+            let plan = Plan::draw(seed);
+            assert!(plan.struck >= 3, "seed {seed}: {}", plan.struck);
+            assert!(plan.faults.len() >= 3, "seed {seed}");
+        }
+        assert_eq!(END, 60 * SECOND);
     }
 
     #[test]

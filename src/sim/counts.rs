@@ -22,21 +22,23 @@ pub enum Class {
     UnknownRequest,
     /// A process was killed.
     Crash,
-    /// Right after it promised something to a candidate.
+    /// Right after it told a vote.
     CrashAfterVote,
     /// Between two outputs of one turn.
     CrashBetweenOutputs,
     /// A write under way was lost in a crash.
-    LostTail,
+    LostWrite,
     /// A write under way was kept in a crash, though nobody was told.
-    KeptTail,
+    KeptWrite,
     /// An unsynced write below the store of production was lost whole.
-    LostPage,
+    LostTail,
     /// One was written in part.
     TornPage,
-    /// A disk failed.
+    /// A disk failed, and its node left consensus.
+    FailedDisk,
+    /// A sync below it failed.
     FailedSync,
-    /// A sync said "done" and was not.
+    /// One said "done" and was not.
     LyingSync,
     /// A process was paused.
     Pause,
@@ -68,7 +70,7 @@ pub enum Class {
 
 impl Class {
     /// All of them, in order, with their names.
-    pub const ALL: [(Self, &'static str); 30] = [
+    pub const ALL: [(Self, &'static str); 31] = [
         (Self::AutomaticSwitchover, "automatic-switchover"),
         (Self::LeaderChange, "leader-change"),
         (Self::LeaderChangeInMidSwitch, "leader-change-in-mid-switch"),
@@ -80,10 +82,11 @@ impl Class {
         (Self::Crash, "crash"),
         (Self::CrashAfterVote, "crash-after-vote"),
         (Self::CrashBetweenOutputs, "crash-between-outputs"),
+        (Self::LostWrite, "lost-write"),
+        (Self::KeptWrite, "kept-write"),
         (Self::LostTail, "lost-tail"),
-        (Self::KeptTail, "kept-tail"),
-        (Self::LostPage, "lost-page"),
         (Self::TornPage, "torn-page"),
+        (Self::FailedDisk, "failed-disk"),
         (Self::FailedSync, "failed-sync"),
         (Self::LyingSync, "lying-sync"),
         (Self::Pause, "pause"),

@@ -137,6 +137,9 @@ impl Disk {
     /// # Errors
     /// What the disk says.
     pub fn complete(&mut self) -> Result<Option<PersistBatch>, String> {
+        if self.real.as_ref().is_some_and(|real| real.open.is_some()) {
+            return Err("the store takes nothing after an error".to_owned());
+        }
         let Some(batch) = self.under_way.front().cloned() else { return Ok(None) };
         let lies = !self.failing && self.lies > 0;
         if let Some(real) = &mut self.real {
@@ -365,11 +368,13 @@ mod tests {
             let mut rng = Rng::stream(1, Stream::Disk);
             let mut disk = disk(storage);
             disk.order(0, batch(1, 1, 1), &mut rng);
+            disk.order(0, batch(2, 2, 1), &mut rng);
             disk.fail();
+            assert!(disk.complete().is_err(), "{storage:?}");
             assert!(disk.complete().is_err(), "{storage:?}");
             disk.crash(&mut rng);
             let before = disk.open().expect("a mended disk").incarnation;
-            disk.order(0, batch(1, 1, 1), &mut rng);
+            disk.order(0, batch(3, 1, 2), &mut rng);
             assert!(disk.complete().is_ok());
             disk.crash(&mut rng);
             assert_eq!(disk.open().expect("a good disk").incarnation.0, before.0 + 1);

@@ -63,6 +63,8 @@ pub struct Fate {
 pub struct Network {
     /// In force now.
     pub weather: Weather,
+    /// Votes are held up by up to this long.
+    pub votes_held: Micros,
     /// By sender, then receiver.
     cut: Vec<Vec<bool>>,
 }
@@ -70,7 +72,7 @@ pub struct Network {
 impl Network {
     /// Nothing is cut.
     pub fn new(nodes: usize, weather: Weather) -> Self {
-        Self { weather, cut: vec![vec![false; nodes]; nodes] }
+        Self { weather, votes_held: 0, cut: vec![vec![false; nodes]; nodes] }
     }
 
     /// Draws the fate of one message.
@@ -83,6 +85,15 @@ impl Network {
         let first = (!rng.chance(weather.loss)).then_some(delay);
         let again = rng.chance(weather.duplicates).then(|| delay + rng.below(weather.replay));
         Fate { first, again }
+    }
+
+    /// Holds a vote, or a request for one, up: several then run for one term, and know it late.
+    pub fn hold_votes(&self, fate: &mut Fate, rng: &mut Rng) {
+        if self.votes_held > 0
+            && let Some(delay) = &mut fate.first
+        {
+            *delay += rng.below(self.votes_held);
+        }
     }
 
     /// Whether what arrives now on this link is dropped.

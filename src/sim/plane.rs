@@ -135,14 +135,16 @@ impl Planes {
         self.critical_of(group).all(|place| self.states[plane][place] == ServiceState::Up)
     }
 
-    /// Whether a plane is so bad for a group that no observer can find it good.
-    pub fn is_bad(&self, group: &GroupName, plane: usize) -> bool {
-        self.critical_of(group).any(|place| match self.states[plane][place] {
+    /// The critical services of a group, by their places, each with whether it is so bad on a plane that no
+    /// observer can find it good.
+    pub fn bad(&self, group: &GroupName, plane: usize) -> impl Iterator<Item = (usize, bool)> {
+        let is_bad = move |place: usize| match self.states[plane][place] {
             ServiceState::Dead | ServiceState::Hang => true,
             ServiceState::Error => self.has_http[place],
             ServiceState::Slow(late) => late >= self.longest_timeout,
             ServiceState::Up => false,
-        })
+        };
+        self.critical_of(group).map(move |place| (place, is_bad(place)))
     }
 
     fn critical_of(&self, group: &GroupName) -> impl Iterator<Item = usize> {

@@ -25,7 +25,7 @@ pub const END: Micros = 60 * SECOND;
 /// A run that has not come to rest by now never will.
 pub const PATIENCE: Micros = 150 * SECOND;
 /// Fewest kinds of fault in a seed.
-const FEWEST: usize = 3;
+pub const FEWEST: usize = 3;
 
 /// The kinds of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,7 +42,7 @@ pub enum Fault {
     Crash,
     /// All of them at once.
     PowerFailure,
-    /// A process is killed right after a promise to a candidate.
+    /// A process is killed right after it told a vote, while others run for the same term.
     CrashAfterVote,
     /// A process is killed between two outputs.
     CrashBetweenOutputs,
@@ -125,6 +125,8 @@ pub struct Plan {
     pub params: Params,
     /// Which faults exist.
     pub faults: BTreeSet<Fault>,
+    /// How many faults: blows, and kinds of weather that last.
+    pub struck: u64,
     /// What is done when.
     pub actions: Vec<(Micros, Action)>,
     /// Nodes of the healed quorum.
@@ -154,19 +156,24 @@ impl Plan {
             log_entries: usize::try_from(rng.between(8, 400)).unwrap_or(400),
             ..Params::fair(seed)
         };
-        let mut plan = Self { params, faults, actions: Vec::new(), core: Vec::new(), dead: None };
+        let mut plan =
+            Self { params, faults, struck: 0, actions: Vec::new(), core: Vec::new(), dead: None };
         plan.draw_faults(&mut Rng::stream(seed, Stream::Faults));
         plan.draw_rest(&mut rng);
         plan
     }
 
     fn draw_faults(&mut self, rng: &mut Rng) {
-        let kinds: Vec<Fault> = self.faults.iter().copied().collect();
+        let weather = |fault: &Fault| fault.is_weather();
+        let (lasting, kinds): (Vec<Fault>, Vec<Fault>) =
+            self.faults.iter().partition(|f| weather(f));
+        self.struck = lasting.len() as u64;
         let pause = rng.between(400 * MS, 4 * SECOND);
         let mut at = FAULTS_FROM + rng.below(2 * SECOND);
         while at < HEALED_AT - SECOND {
             let kind = *rng.pick(&kinds);
             self.strike(rng, kind, at);
+            self.struck += 1;
             at += pause / 4 + rng.below(2 * pause);
         }
     }
@@ -247,11 +254,15 @@ impl Plan {
         }
     }
 
-    /// A few times all start at once, so that more than one of them runs for the same term, and one that votes
-    /// dies right after it said so.
+    /// A few times all start at once and votes travel slowly, so that more than one of them runs for the same
+    /// term. Who votes dies right after it said so, and is back before the other candidate's request is there.
     fn strike_voters(&mut self, rng: &mut Rng, from: Micros) {
-        let rounds = rng.between(1, 4);
-        let each = 2 * SECOND + rng.below(SECOND);
+        let rounds = rng.between(2, 5);
+        let election = u64::try_from(self.params.shape.election_max.as_micros()).unwrap_or(SECOND);
+        let each = 2 * election + rng.below(SECOND);
+        let held = rng.between(election / 8, election / 2);
+        self.put(from, Action::HoldVotes(held));
+        self.put((from + rounds * each).min(HEALED_AT), Action::HoldVotes(0));
         for round in 0..rounds {
             let at = from + round * each;
             if at > HEALED_AT - SECOND {
@@ -262,12 +273,13 @@ impl Plan {
                 let at = at + rng.below(5 * MS);
                 self.put(at, Action::Crash { who: Who::Node(node), down: Some(down) });
             }
-            let doom = Action::Doom {
-                who: Who::Node(rng.place(NODES)),
-                doom: Doom::AfterVote,
-                down: rng.between(MS, 20 * MS),
-            };
-            self.put(at + down + 10 * MS, doom);
+            let down_again = rng.between(MS, 20 * MS);
+            let spared = rng.place(NODES + 1);
+            for node in (0..NODES).filter(|node| *node != spared) {
+                let who = Who::Node(node);
+                let doom = Action::Doom { who, doom: Doom::AfterVote, down: down_again };
+                self.put(at + down + 10 * MS, doom);
+            }
         }
     }
 

@@ -20,6 +20,7 @@ mod process;
 mod cluster;
 mod decision;
 mod figure;
+mod outage;
 mod published;
 mod scale;
 
@@ -28,6 +29,12 @@ type Bench = (&'static str, &'static str, usize, fn(usize));
 
 const BENCHES: &[Bench] = &[
     ("scale", "10,000 groups moved together when their plane dies", 1, scale::run),
+    (
+        "outage",
+        "what users see when a plane dies: the demo, kill and hang, both profiles",
+        10,
+        outage::run,
+    ),
     ("decision", "from the deciding ballot to the route published on all nodes", 30, decision::run),
 ];
 

@@ -11,7 +11,9 @@
 mod cluster;
 mod demo;
 mod exits;
+mod hostile;
 mod process;
+mod reference;
 mod simulate;
 mod tidy;
 mod world;

@@ -83,6 +83,17 @@ impl Running {
         }
     }
 
+    /// Everything that it said until now.
+    pub(crate) fn heard(&mut self) -> &[String] {
+        while let Ok((line, printed)) = self.lines.try_recv() {
+            if printed {
+                self.printed.push(line.clone());
+            }
+            self.said.push(line);
+        }
+        &self.said
+    }
+
     /// Reads until a line holds this text.
     pub(crate) fn says(&mut self, text: &str, limit: Duration) -> String {
         let end = Instant::now() + limit;

@@ -32,6 +32,14 @@ fn scenarios_are_run_from_files() {
 }
 
 #[test]
+fn what_is_printed_of_a_scenario_tells_no_path_and_no_time() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/simulations/plane-dies.txt");
+    let (near, far) = (simulate(&["--json", "plane-dies.txt"]), simulate(&["--json", path]));
+    assert!(near.status.success(), "{near:?}");
+    assert_eq!(near.stdout, far.stdout);
+}
+
+#[test]
 fn a_scenario_whose_demand_is_not_met_fails_and_says_which() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("wrong.txt");

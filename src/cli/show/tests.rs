@@ -1,5 +1,7 @@
 //! What people read.
 
+use std::collections::BTreeMap;
+
 use super::*;
 
 fn status_of_a_cluster() -> Status {
@@ -23,7 +25,8 @@ fn record() -> SwitchoverRecord {
     serde_json::from_value(serde_json::json!({
         "id": "s9-0", "group": "shop", "from": "east", "to": "west", "kind": "automatic",
         "state": "done", "base": "1.7", "epoch": "1.8", "by": "policy", "cause": "web is down on east",
-        "ballots": {"one": {"web": "du"}, "two": {"web": "d?"}}, "skipped": ["drain"],
+        "ballots": {"one": {"web": {"east": "down", "west": "up"}},
+                    "two": {"web": {"east": "down", "west": "unknown"}}}, "skipped": ["drain"],
         "steps": [{"step": "detected", "at": 100, "wall": 951_827_696_789_u64},
                   {"step": "decided", "at": 1350, "wall": 951_827_698_039_u64}],
         "converging": ["three"], "outcome": "verified",
@@ -62,7 +65,8 @@ fn a_switchover_tells_its_steps_with_the_time_between_them() {
         "epoch 1.7 → 1.8",
         "because: web is down on east",
         "decided   +1.2 s  2000-02-29T12:34:58.039Z",
-        "web down, unknown",
+        "BALLOT OF  SERVICE  EAST  WEST",
+        "two        web      down  unknown",
         "converging: three",
         "skipped: drain",
     ] {

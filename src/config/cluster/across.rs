@@ -1,11 +1,10 @@
 //! What can only be seen of the whole: probe load, sites, quorum.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::super::limits;
 use super::super::reader::Section;
-use crate::kernel::domain::{Quorum, SiteName};
 use crate::kernel::ledger::{Cluster, Mode};
 
 pub(super) fn check(top: &Section<'_>, cluster: &Cluster) {
@@ -38,26 +37,13 @@ fn probes_a_second(cluster: &Cluster) -> u64 {
 }
 
 pub(super) fn warnings(cluster: &Cluster) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let mut at: BTreeMap<&SiteName, usize> = BTreeMap::new();
-    for member in cluster.members.values() {
-        *at.entry(&member.site).or_default() += 1;
-    }
-    let quorum = Quorum::of(cluster.members.len());
-    for (site, members) in &at {
-        if !quorum.reached(cluster.members.len() - members) {
-            warnings.push(format!(
-                "the loss of site {site} takes the quorum: {members} of {} members stand there",
-                cluster.members.len()
-            ));
-        }
-    }
+    let mut warnings = cluster.sites_that_take_the_quorum();
+    let sites = cluster.sites().len();
     let automatic = cluster.groups.values().any(|group| group.policy.mode == Mode::Auto);
-    if at.len() < 3 {
+    if sites < 3 {
         let mode = if automatic { "; groups with mode = \"auto\" will only hold" } else { "" };
         warnings.push(format!(
-            "automation is off: members stand at {} site(s), and an automatic switch needs three{mode}",
-            at.len()
+            "automation is off: members stand at {sites} site(s), and an automatic switch needs three{mode}"
         ));
     }
     warnings

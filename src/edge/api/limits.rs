@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Limits {
     /// Connections open at once; a further one is closed at once.
     pub connections: usize,
+    /// Of these, from one address.
+    pub connections_per_address: usize,
     /// Requests being answered at once; a further one gets 503.
     pub requests: usize,
     /// Watchers at once; a further one gets 503.
@@ -36,6 +38,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 1_024,
+            connections_per_address: 256,
             requests: 256,
             watchers: 256,
             handshake: Duration::from_secs(5),

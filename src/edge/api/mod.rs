@@ -9,6 +9,7 @@ mod admit;
 mod backend;
 pub mod client;
 mod command;
+mod crowd;
 mod extract;
 pub mod limits;
 mod problem;

@@ -16,6 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::backend::Backend;
+use super::crowd::Crowd;
 use super::limits::{ACCEPT_PAUSE, HEADER_BYTES, HEADER_COUNT, Limits, PEER_DEAD};
 use super::stall::StallGuard;
 use super::{ApiSettings, router};
@@ -49,6 +50,7 @@ struct Door {
 impl Door {
     async fn run(self, listener: TcpListener) {
         let room = Arc::new(Semaphore::new(self.limits.connections));
+        let crowd = Arc::new(Crowd::default());
         let mut connections = JoinSet::new();
         loop {
             let accepted = tokio::select! {
@@ -56,22 +58,24 @@ impl Door {
                 Some(_) = connections.join_next() => continue,
                 accepted = listener.accept() => accepted,
             };
-            let stream = match accepted {
-                Ok((stream, _)) => stream,
+            let (stream, from) = match accepted {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, "the API cannot accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
             };
-            let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
+            let place = crowd.enter(from.ip(), self.limits.connections_per_address);
+            let permit = Arc::clone(&room).try_acquire_owned();
+            let (Some(place), Ok(permit)) = (place, permit) else {
                 metrics::counter!("biplane_api_connections_refused_total").increment(1);
                 continue;
             };
             let door = self.clone();
             connections.spawn(async move {
                 door.connection(stream).await;
-                drop(permit);
+                drop((permit, place));
             });
         }
         drop(listener);

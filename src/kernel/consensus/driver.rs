@@ -159,9 +159,15 @@ impl Consensus {
             _ => {}
         }
         let raft = &self.raw.raft;
-        self.halves.len() < limits::PERSISTS
+        !self.disk_is_behind()
             || (raft.msgs.len() < limits::HELD_MESSAGES
                 && raft.raft_log.unstable().entries_size < limits::HELD_BYTES)
+    }
+
+    /// Whether as much waits for the disk as may: writes, or readies that wait behind a write.
+    fn disk_is_behind(&self) -> bool {
+        let writes = self.halves.iter().filter(|half| half.batch.is_some()).count();
+        writes >= limits::PERSISTS || self.halves.len() >= limits::READIES
     }
 
     fn has_room_for_reads(&self) -> bool {
@@ -251,7 +257,7 @@ impl Consensus {
     pub fn poll(&mut self) -> Option<ConsensusOutput> {
         while self.outputs.is_empty() {
             self.note_role();
-            if self.halves.len() >= limits::PERSISTS || !self.raw.has_ready() {
+            if self.disk_is_behind() || !self.raw.has_ready() {
                 break;
             }
             self.take_ready();

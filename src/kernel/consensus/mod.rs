@@ -36,6 +36,8 @@ pub mod limits {
     pub const COMMITTED_BYTES: u64 = 8 << 20;
     /// Persists under way; above it nothing new is taken from raft until a receipt comes.
     pub const PERSISTS: usize = 16;
+    /// Steps that wait behind a persist, most of them without a write of their own; above it likewise.
+    pub const READIES: usize = 1_024;
     /// While that many persists are under way: messages that raft may hold back before peers' are dropped.
     pub const HELD_MESSAGES: usize = 4_096;
     /// While that many persists are under way: bytes of entries that raft may hold back before peers' are dropped.

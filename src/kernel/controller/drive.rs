@@ -127,6 +127,17 @@ impl Controller {
             text.push_str(": ");
             text.push_str(&s.outcome);
         }
-        self.tell(level, "switchover", Some(s.group.clone()), text);
+        let kind = match s.state {
+            State::Done => "switchover-done",
+            State::Undone => "switchover-undone",
+            State::Stuck => "switchover-stuck",
+            State::Overtaken => "switchover-overtaken",
+            State::Planned
+            | State::Prechecking
+            | State::Routing
+            | State::Verifying
+            | State::Undoing => "switchover",
+        };
+        self.tell(level, kind, Some(s.group.clone()), text);
     }
 }

@@ -105,7 +105,7 @@ impl Controller {
     /// The role changed, or an entry was applied: take office or leave it.
     pub(super) fn check_office(&mut self) {
         let own_term = self.consensus.term() == self.ledger.term();
-        if !self.consensus.is_leader() || self.disk_failed.is_some() {
+        if !self.consensus.is_leader() || self.stands_apart() {
             if self.leads() {
                 self.leave_office();
             }
@@ -156,9 +156,9 @@ impl Controller {
         self.decide_dirty();
         self.drive_switchovers();
         self.verify_routes();
+        self.raise_ruleset();
         self.tick_ledger();
         self.propose();
-        self.watch_disk();
     }
 
     /// A silent observer loses its votes.
@@ -191,11 +191,13 @@ impl Controller {
 
     /// While a ledger timer is open the log must carry time on.
     fn tick_ledger(&mut self) {
+        let quiet = self.now.since(self.leading.last_proposal);
+        if quiet < limits::LEDGER_TICK || !self.leading.outbox.is_empty() {
+            return;
+        }
         let open = self.ledger.questions().values().any(|question| question.open);
-        let running = !self.leading.drive.is_empty();
-        let due = self.now.since(self.leading.last_proposal) >= limits::LEDGER_TICK;
         let waiting = !self.leading.held.is_empty() || !self.leading.deciding.is_empty();
-        if (open || running || waiting) && due && self.leading.outbox.is_empty() {
+        if open || waiting || (quiet >= limits::DWELL_TICK && self.ledger.dwells()) {
             self.leading.push_own(Command::Tick {});
         }
     }
@@ -230,28 +232,23 @@ impl Controller {
             self.leading.last_proposal = self.now;
         }
     }
-
-    /// A leader with a slow disk gives way.
-    fn watch_disk(&mut self) {
-        let limit = self.timing().election_max;
-        let slow = self.persists.front().is_some_and(|(_, at)| self.now.since(*at) > limit);
-        if slow && self.consensus.transfer_leadership() {
-            let text = format!("a write has been under way for more than {limit:?}: giving way");
-            self.tell(Level::Warn, "disk", None, text);
-        }
-    }
 }
 
 /// How many of the commands fit one entry.
 fn batch_len(commands: &[Command]) -> usize {
     let mut weight = 0;
     for (place, command) in commands.iter().enumerate() {
+        if matches!(command, Command::Raise { .. }) {
+            // Alone: what follows it is applied by the new rules, or not at all.
+            return place.max(1);
+        }
         weight += match command {
             Command::Report { states, .. } | Command::Ballot { states, .. } => states.len(),
             Command::Question { groups, .. } | Command::Freeze { groups, .. } => groups.len(),
             Command::Decide { moves, .. } => moves.len(),
             Command::Configure(cluster) => cluster.services.len() + cluster.groups.len(),
             Command::Tick {}
+            | Command::Raise { .. }
             | Command::ObserverLost { .. }
             | Command::Switch(_)
             | Command::Advance { .. }

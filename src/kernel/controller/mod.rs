@@ -9,7 +9,9 @@
 //!         decisions, switchovers) → propose → consensus → reads, requests → publish → wait-until
 //! ```
 
+mod agreement;
 mod decide;
+mod disk;
 mod drive;
 mod input;
 mod lead;
@@ -68,6 +70,8 @@ pub mod limits {
     pub const GATHER_FROM: usize = 64;
     /// Between two ticks of the ledger while one of its timers is open.
     pub const LEDGER_TICK: Duration = Duration::from_secs(1);
+    /// The same while nothing but a dwell runs: `explain` shows how much of it is left.
+    pub const DWELL_TICK: Duration = Duration::from_secs(3);
     /// A decision that is held only because ballots are still missing is not told before this.
     pub const VOTING: Duration = Duration::from_secs(2);
     /// Shortest pause between two questions about a group.
@@ -102,6 +106,10 @@ pub mod limits {
     pub const COMPACTED_ENTRIES: usize = 1_024;
     /// See [`COMPACTED_ENTRIES`].
     pub const COMPACTED_BYTES: usize = 4 << 20;
+    /// Members compare their states after every so many entries, and after more where there are many groups.
+    pub const DIGEST_ENTRIES: u64 = 64;
+    /// Digests of so many indices are remembered.
+    pub const DIGESTS_KEPT: u64 = 8;
     /// Between an observer's signs of life.
     pub const HEARTBEAT: Duration = Duration::from_millis(500);
 }
@@ -144,10 +152,13 @@ pub struct Controller {
     heartbeat_due: Moment,
     /// Persists under way: number and when they were ordered.
     persists: VecDeque<(u64, Moment)>,
-    /// Why the disk failed, if it did: from then on this node only shows what it knows.
-    disk_failed: Option<String>,
+    /// Why this node left consensus, if it did: from then on it only shows what it knows.
+    left: Option<String>,
+    /// Whether a write has been under way for so long that this node stands apart until it ends.
+    disk_stuck: bool,
     observing: observe::Observing,
     leading: lead::Leading,
+    agreement: agreement::Agreement,
     reads: reads::Reads,
     requests: requests::Requests,
     verifying: verify::Verifying,
@@ -191,9 +202,11 @@ impl Controller {
             tick_due: now,
             heartbeat_due: now,
             persists: VecDeque::new(),
-            disk_failed: None,
+            left: None,
+            disk_stuck: false,
             observing: observe::Observing::default(),
             leading: lead::Leading::default(),
+            agreement: agreement::Agreement::default(),
             reads: reads::Reads::default(),
             requests: requests::Requests::default(),
             verifying: verify::Verifying::default(),
@@ -211,6 +224,7 @@ impl Controller {
         assert!(now >= self.now, "one process's clock never goes back");
         self.now = now;
         self.on_input(input);
+        self.watch_disk();
         self.tick();
         self.run_consensus();
         self.observe();

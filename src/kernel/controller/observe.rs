@@ -235,6 +235,7 @@ impl Controller {
             let heartbeat = PeerMessage::Heartbeat {
                 incarnation: self.incarnation,
                 applied: self.ledger.index(),
+                ruleset: self.agreement.ruleset,
             };
             self.tell_members(&heartbeat);
         }

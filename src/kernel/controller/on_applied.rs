@@ -13,7 +13,7 @@ impl Controller {
     pub(super) fn tick(&mut self) {
         if self.now >= self.tick_due {
             self.tick_due = self.now + self.timing().tick;
-            if self.disk_failed.is_none() {
+            if !self.stands_apart() {
                 self.consensus.tick();
             }
         }
@@ -57,6 +57,9 @@ impl Controller {
     }
 
     pub(super) fn apply_one(&mut self, index: u64, term: u64, data: &[u8]) {
+        if !self.may_apply(index, data) {
+            return;
+        }
         let before = self.ledger.time();
         let applied = self.ledger.apply(index, term, data);
         self.publishing.dirty = true;
@@ -67,6 +70,7 @@ impl Controller {
         if self.leads() && self.ledger.time() > before {
             self.recheck_held();
         }
+        self.agree(index);
     }
 
     fn on_applied(&mut self, change: Applied) {
@@ -168,7 +172,7 @@ impl Controller {
         if !long && self.consensus.log_bytes() <= limits::LOG_BYTES {
             return;
         }
-        if self.disk_failed.is_some() || self.ledger.index() == 0 {
+        if self.stands_apart() || self.ledger.index() == 0 {
             return;
         }
         // What is not applied stays: a snapshot that frees little would be written again in every turn.

@@ -60,7 +60,7 @@ impl Controller {
         };
         match message {
             PeerMessage::Raft(bytes) => {
-                if self.disk_failed.is_none()
+                if !self.stands_apart()
                     && let Err(error) = self.consensus.step(from, &Bytes::from(bytes), readable)
                 {
                     if matches!(error, WireError::Forgotten { .. }) {
@@ -70,7 +70,11 @@ impl Controller {
                     self.tell(Level::Warn, "peer", None, text);
                 }
             }
-            PeerMessage::Heartbeat { applied, .. } => self.leading.applied_at(from, applied),
+            PeerMessage::Heartbeat { applied, ruleset, .. } => {
+                self.leading.applied_at(from, applied);
+                self.on_ruleset(from, ruleset);
+            }
+            PeerMessage::Digest { index, digest } => self.on_digest(from, index, digest),
             PeerMessage::Forward(commands) => self.on_forwarded(from, commands),
             PeerMessage::Suspect(services) => {
                 for (service, plane) in services {
@@ -102,29 +106,13 @@ impl Controller {
                 | Command::ObserverLost { .. }
                 | Command::Question { .. }
                 | Command::Decide { .. }
-                | Command::Advance { .. } => false,
+                | Command::Advance { .. }
+                | Command::Raise { .. } => false,
             };
             if own {
                 self.leading.push(command);
             }
         }
-    }
-
-    fn on_persisted(&mut self, number: u64) {
-        while self.persists.front().is_some_and(|(first, _)| *first <= number) {
-            self.persists.pop_front();
-        }
-        self.consensus.persisted(number);
-    }
-
-    fn on_disk_failed(&mut self, why: String) {
-        let text = format!(
-            "the disk failed: {why}. This node has left consensus and shows what it last knew; \
-             mend the disk and start it again"
-        );
-        self.tell(Level::Error, "disk", None, text);
-        self.disk_failed = Some(why);
-        self.publishing.dirty = true;
     }
 
     fn on_gateway(&mut self, report: GatewayReport) {

@@ -19,7 +19,7 @@ pub(super) enum PeerMessage {
     /// Consensus' own.
     Raft(#[serde(with = "serde_bytes")] Vec<u8>),
     /// "I live": to everybody.
-    Heartbeat { incarnation: Incarnation, applied: u64 },
+    Heartbeat { incarnation: Incarnation, applied: u64, ruleset: u32 },
     /// Commands for the leader to log.
     Forward(Vec<Vec<u8>>),
     /// Something began to speak against (service, plane): to the leader, at once.
@@ -28,6 +28,8 @@ pub(super) enum PeerMessage {
     Gateway(GatewayReport),
     /// A gateway's hint, passed on to everybody.
     Hint(DataPlaneHint),
+    /// The digest of the state at a log index: to everybody.
+    Digest { index: u64, digest: String },
 }
 
 impl PeerMessage {
@@ -68,7 +70,7 @@ mod tests {
         let service = ServiceName::new("web").expect("a good name");
         for message in [
             PeerMessage::Raft(vec![1, 2, 3]),
-            PeerMessage::Heartbeat { incarnation: Incarnation(3), applied: 9 },
+            PeerMessage::Heartbeat { incarnation: Incarnation(3), applied: 9, ruleset: 1 },
             PeerMessage::Suspect(vec![(service, 1)]),
             PeerMessage::Forward(vec![b"{\"tick\":{}}".to_vec()]),
         ] {

@@ -23,7 +23,7 @@ pub(super) struct Publishing {
 
 impl Controller {
     pub(super) fn publish(&mut self) {
-        let in_quorum = self.disk_failed.is_none() && self.consensus.quorum_recently_active();
+        let in_quorum = !self.stands_apart() && self.consensus.quorum_recently_active();
         if !self.publishing.dirty && in_quorum == self.publishing.in_quorum {
             return;
         }
@@ -68,8 +68,8 @@ impl Controller {
                 self.ledger.config_version()
             ));
         }
-        if let Some(why) = &self.disk_failed {
-            warnings.push(format!("this node's disk failed ({why}): it shows what it last knew"));
+        if let Some(why) = self.why_apart() {
+            warnings.push(format!("{why}; it shows what it last knew"));
         }
         View {
             member: self.me,

@@ -75,10 +75,7 @@ impl Controller {
             round.requests.append(&mut self.reads.waiting);
             self.reads.waiting = round.requests;
         }
-        if self.reads.round.is_none()
-            && !self.reads.waiting.is_empty()
-            && self.disk_failed.is_none()
-        {
+        if self.reads.round.is_none() && !self.reads.waiting.is_empty() && !self.stands_apart() {
             self.reads.counter += 1;
             let context = ReadContext {
                 member: self.me,

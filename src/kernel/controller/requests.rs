@@ -49,8 +49,7 @@ impl Requests {
 impl Controller {
     pub(super) fn on_request(&mut self, request: ClientRequest) {
         let ClientRequest { id, principal, action } = request;
-        if let Some(why) = &self.disk_failed {
-            let why = format!("this node's disk failed: {why}");
+        if let Some(why) = self.why_apart() {
             let next = "ask another node; mend the disk and start this one again".to_owned();
             return self.refuse(id, RefusalKind::Unavailable, why, next);
         }

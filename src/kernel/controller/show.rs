@@ -1,6 +1,7 @@
 //! The view as `status`, `explain` and records: pure renderings of what the ledger holds.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::view::{RouteEntry, RouteTable, View};
 use super::{
@@ -8,8 +9,8 @@ use super::{
     ServiceOnPlane, ServiceStatus, Status, StepRecord, SwitchoverRecord,
 };
 use crate::kernel::domain::{
-    CheckName, GroupName, MemberId, MemberName, Moment, PlaneName, QuestionId, ServiceName,
-    SwitchoverId,
+    CheckName, GroupName, HealthState, MemberId, MemberName, Moment, PlaneName, QuestionId,
+    ServiceName, StatePair, SwitchoverId,
 };
 use crate::kernel::ledger::{Cluster, Evidence, GroupState, OnSwitch};
 use crate::kernel::policy::{Facts, Hold, Mode, holds};
@@ -40,13 +41,14 @@ impl View {
         };
         if !self.in_quorum {
             status.warnings.push(
-                "no quorum: nothing can be switched; DNS and gateways keep the last routes. Two of \
-                 three members must run and reach each other"
+                "no quorum: nothing can be switched; DNS and gateways keep the last routes. A \
+                 majority of the members must run and reach each other"
                     .to_owned(),
             );
         }
         let Some(config) = &self.cluster else { return status };
         config.name.as_str().clone_into(&mut status.cluster);
+        status.warnings.extend(config.sites_that_take_the_quorum());
         if ledger.member_sites() < 3 {
             status
                 .warnings
@@ -209,8 +211,13 @@ impl View {
     }
 
     fn record(&self, s: &Switchover) -> SwitchoverRecord {
-        let letters = |states: &BTreeMap<ServiceName, crate::kernel::domain::StatePair>| {
-            states.iter().map(|(service, pair)| (service.clone(), String::from(*pair))).collect()
+        let planes = self.cluster.as_ref().map(|config| config.planes.each_ref().map(|p| &p.name));
+        let by_plane = |pair: &StatePair| -> BTreeMap<PlaneName, HealthState> {
+            let names = planes.into_iter().flatten();
+            names.zip(pair.0).map(|(plane, state)| (plane.clone(), state)).collect()
+        };
+        let by_service = |states: &BTreeMap<ServiceName, StatePair>| {
+            states.iter().map(|(service, pair)| (service.clone(), by_plane(pair))).collect()
         };
         SwitchoverRecord {
             id: s.id.to_string(),
@@ -226,7 +233,7 @@ impl View {
             ballots: s
                 .ballots
                 .iter()
-                .map(|(member, states)| (self.member_name(*member), letters(states)))
+                .map(|(member, states)| (self.member_name(*member), by_service(states)))
                 .collect(),
             skipped: s.skipped.clone(),
             steps: s
@@ -283,20 +290,28 @@ fn guards(facts: &Facts<'_>) -> Vec<GuardStatus> {
         || "no limit".to_owned(),
         |budget| format!("at most {} in {:?}", budget.switches, budget.window),
     );
+    let dwell = match facts.policy.dwell {
+        Duration::ZERO => "none".to_owned(),
+        dwell => format!("{dwell:?} have passed"),
+    };
+    // Nobody votes against a plane that is well: only then does it matter where the votes come from.
+    let sites = match holding(|h| matches!(h, Hold::TooFewSites | Hold::OneSiteVoted)) {
+        Some(Hold::OneSiteVoted) if !out => {
+            guard("sites", true, "no ballots against the active plane".to_owned())
+        }
+        Some(hold) => guard("sites", false, hold.to_string()),
+        None => guard("sites", true, "ballots come from two sites".to_owned()),
+    };
     vec![
         guard("source", out, facts.source.words()),
         guard("target", facts.target.good(), facts.target.words()),
         from("drain", |h| matches!(h, Hold::TargetDrained(_)), "not drained".to_owned()),
         from("flap", |h| matches!(h, Hold::TargetUnstable), "calm".to_owned()),
         from("freeze", |h| matches!(h, Hold::Frozen(_)), "not frozen".to_owned()),
-        from("dwell", |h| matches!(h, Hold::Dwell { .. }), format!("{:?}", facts.policy.dwell)),
+        from("dwell", |h| matches!(h, Hold::Dwell { .. }), dwell),
         from("budget", |h| matches!(h, Hold::Budget { .. }), budget),
         from("in-flight", |h| matches!(h, Hold::InFlight), "no switchover under way".to_owned()),
-        from(
-            "sites",
-            |h| matches!(h, Hold::TooFewSites | Hold::OneSiteVoted),
-            "ballots come from two sites".to_owned(),
-        ),
+        sites,
         guard(
             "mode",
             facts.policy.mode == Mode::Auto,

@@ -144,8 +144,8 @@ pub struct SwitchoverRecord {
     pub by: String,
     /// Why, in words.
     pub cause: String,
-    /// The ballots that decided it: observer → service → two letters, one per plane.
-    pub ballots: BTreeMap<MemberName, BTreeMap<ServiceName, String>>,
+    /// The ballots that decided it: observer → service → plane → state.
+    pub ballots: BTreeMap<MemberName, BTreeMap<ServiceName, BTreeMap<PlaneName, HealthState>>>,
     /// Prechecks that a forced switchover skipped.
     pub skipped: Vec<String>,
     /// When each step was taken.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::cluster::Cluster;
 use super::command::{RequestKey, SwitchCommand};
+use super::facts::Evidence;
 use super::limits;
 use super::outcome::{Applied, Outcome, RefusalReason, Refused};
 use super::state::{Entry, GroupState, Ledger};
 use crate::kernel::domain::{GroupName, PlaneName, Route, SwitchoverId};
-use crate::kernel::policy::Hold;
+use crate::kernel::policy::{Hold, WhenBothDown};
 use crate::kernel::switchover::{FORCED_SKIPS, Kind, Switchover};
 
 impl Ledger {
@@ -94,12 +95,24 @@ impl Ledger {
         if let (Kind::Planned, Some(why)) = (kind, drained) {
             return Err(RefusalReason::Held(vec![Hold::TargetDrained(why)]));
         }
+        if *kind == Kind::Planned && self.refuses_for_both(&moved.group) {
+            return Err(RefusalReason::Held(vec![Hold::BothDown]));
+        }
         let mut switchover =
             self.planned(moved, route, *kind, by.clone(), shortened(reason.clone()));
         if *kind == Kind::Forced {
             switchover.skipped = FORCED_SKIPS.iter().map(|skip| (*skip).to_owned()).collect();
         }
         Ok(switchover)
+    }
+
+    /// Whether both planes are bad by the live reports, and the group's policy refuses a planned move then.
+    fn refuses_for_both(&self, group: &GroupName) -> bool {
+        self.facts(group, Evidence::Reports).is_some_and(|facts| {
+            facts.policy.when_both_down == WhenBothDown::Refuse
+                && facts.source.out(facts.out_when, facts.policy.degraded_is_out)
+                && !facts.target.good()
+        })
     }
 
     pub(super) fn freeze(

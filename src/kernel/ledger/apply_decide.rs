@@ -124,7 +124,7 @@ impl Ledger {
         switchover.id = id;
         let asked = switchover.question.and_then(|question| self.questions.get(&question));
         if let Some(asked) = asked {
-            switchover.note("detected", asked.asked_at, self.wall, entry.term);
+            switchover.note("detected", asked.asked_at, asked.asked_wall, entry.term);
         }
         switchover.note("decided", self.time, self.wall, entry.term);
         switchover

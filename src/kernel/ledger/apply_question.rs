@@ -37,6 +37,7 @@ impl Ledger {
                 groups: Arc::new(groups.clone()),
                 config,
                 asked_at: self.time,
+                asked_wall: self.wall,
                 until,
                 why,
                 open: true,

@@ -146,6 +146,29 @@ impl Cluster {
         Quorum::of(self.members.len())
     }
 
+    /// How many members stand at each site.
+    pub fn sites(&self) -> BTreeMap<&SiteName, usize> {
+        let mut sites = BTreeMap::new();
+        for member in self.members.values() {
+            *sites.entry(&member.site).or_default() += 1;
+        }
+        sites
+    }
+
+    /// In words, each single site whose loss takes the quorum.
+    pub fn sites_that_take_the_quorum(&self) -> Vec<String> {
+        let all = self.members.len();
+        let quorum = self.observers();
+        let takes = |members: &usize| !quorum.reached(all - members);
+        self.sites()
+            .into_iter()
+            .filter(|(_, members)| takes(members))
+            .map(|(site, members)| {
+                format!("the loss of site {site} takes the quorum: {members} of {all} members stand there")
+            })
+            .collect()
+    }
+
     /// 0 or 1: a plane's place in the cluster file.
     pub fn plane_index(&self, plane: &PlaneName) -> Option<usize> {
         self.planes.iter().position(|p| p.name == *plane)

@@ -144,6 +144,11 @@ pub enum Command {
         /// Why.
         reason: String,
     },
+    /// Every member knows these rules: they are in force from the next entry on. Never back.
+    Raise {
+        /// The ruleset.
+        ruleset: u32,
+    },
     /// A plane is not to be chosen.
     Drain {
         /// Which request.

@@ -8,6 +8,14 @@ use crate::kernel::domain::{LedgerTime, MemberId, WallTime};
 /// The format that this version writes. Readers take every format up to it.
 pub const FORMAT: u32 = 1;
 
+/// The newest rules of ratification that this version knows. Two versions that judge a command differently would hold
+/// different states, so a change of any guard is a new ruleset, in force from the entry that raises it. A golden log of
+/// each is kept.
+pub const RULESET: u32 = 1;
+
+/// What every format begins with, for ever: its number can be read without knowing the rest.
+const HEAD: &[u8] = b"{\"format\":";
+
 /// What one log entry holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Envelope {
@@ -37,6 +45,13 @@ impl Envelope {
     /// The bytes that are logged.
     pub fn encode(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("commands hold only text keys, numbers and text: all JSON")
+    }
+
+    /// The format of logged bytes, if they begin as every format does.
+    pub fn format_of(bytes: &[u8]) -> Option<u32> {
+        let number = bytes.strip_prefix(HEAD)?;
+        let digits = number.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        std::str::from_utf8(&number[..digits]).ok()?.parse().ok()
     }
 
     /// Reads logged bytes. Commands that this version does not know come back as the reason why not, in

@@ -121,11 +121,21 @@ impl Ledger {
         last.and_then(|id| self.switchovers.get(&id)).is_some_and(|s| s.state.in_flight())
     }
 
+    /// Whether the dwell of any group still runs, by ledger time.
+    pub fn dwells(&self) -> bool {
+        let Some(config) = &self.config else { return false };
+        self.groups.iter().any(|(name, state)| {
+            let (Some(changed), Some(group)) = (state.changed_at, config.groups.get(name)) else {
+                return false;
+            };
+            self.time < changed + group.policy.dwell
+        })
+    }
+
     /// At how many sites the members stand.
     pub fn member_sites(&self) -> usize {
         let Some(config) = &self.config else { return 0 };
-        let sites: BTreeSet<&SiteName> = config.members.values().map(|m| &m.site).collect();
-        sites.len()
+        config.sites().len()
     }
 
     /// Whether a critical service of the group went down on this plane too often of late.

@@ -23,7 +23,7 @@ pub use crate::kernel::policy::{Budget, FlapLimit, Mode, OutWhen, Policy, WhenBo
 pub use audit::{Audit, AuditLink};
 pub use cluster::{Cluster, GatewayRoute, Group, Member, OnSwitch, Plane, Role, Timing};
 pub use command::{Command, Move, RequestKey, SwitchCommand};
-pub use envelope::{Envelope, FORMAT};
+pub use envelope::{Envelope, FORMAT, RULESET};
 pub use facts::Evidence;
 pub use outcome::{Applied, Outcome, RefusalReason, Refused};
 pub use snapshot::SnapshotError;

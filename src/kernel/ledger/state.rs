@@ -73,6 +73,9 @@ pub struct Question {
     pub config: u64,
     /// When it was asked.
     pub asked_at: LedgerTime,
+    /// The same by the wall clock of the leader that asked.
+    #[serde(default)]
+    pub asked_wall: WallTime,
     /// When its window ends.
     pub until: LedgerTime,
     /// What made the leader ask.
@@ -102,6 +105,9 @@ pub struct Ledger {
     pub(super) time: LedgerTime,
     pub(super) wall: WallTime,
     pub(super) generation: u32,
+    /// 0 means 1: nothing was raised yet.
+    #[serde(default)]
+    pub(super) ruleset: u32,
     pub(super) config: Option<Arc<Cluster>>,
     pub(super) config_version: u64,
     pub(super) revision: u64,
@@ -133,6 +139,11 @@ pub(super) struct Entry {
 }
 
 impl Ledger {
+    /// The rules by which commands are ratified: [`super::RULESET`] of the oldest member.
+    pub fn ruleset(&self) -> u32 {
+        self.ruleset.max(1)
+    }
+
     /// Applies one committed entry. Total: what cannot be done is refused with a reason.
     ///
     /// # Panics
@@ -185,6 +196,7 @@ impl Ledger {
         match command {
             Command::Configure(cluster) => self.configure(entry, *cluster),
             Command::Tick {} => {}
+            Command::Raise { ruleset } => self.ruleset = self.ruleset.max(ruleset),
             Command::Report { observer, incarnation, seq, isolated, states } => {
                 self.report(entry, observer, (incarnation, seq), isolated, states);
             }

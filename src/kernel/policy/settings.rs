@@ -35,7 +35,8 @@ pub enum WhenBothDown {
     /// The route stays and DNS goes on answering it.
     #[default]
     Keep,
-    /// The route stays, and an operator's planned switch is refused too.
+    /// The route stays, and an operator's planned switch is refused at once instead of being prechecked. A forced
+    /// one is not.
     Refuse,
 }
 

@@ -135,8 +135,8 @@ pub struct Book {
     pub chain: Vec<Committed>,
     /// Probes by who, what and where.
     pub probes: BTreeMap<Watched, VecDeque<ProbeSeen>>,
-    /// Since when each plane truly does not serve a group.
-    pub bad_since: BTreeMap<GroupName, [Option<Micros>; 2]>,
+    /// Since when a critical service of a group has truly been bad on a plane: by group, plane, service.
+    pub bad_since: BTreeMap<(GroupName, usize, usize), Micros>,
     /// Since when nothing at all speaks against any plane: no sick service, no cut way, no lost probe.
     pub well_since: Option<Micros>,
 }

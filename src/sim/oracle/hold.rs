@@ -51,14 +51,13 @@ impl Hold {
             }
         }
         let Some(decided) = book.committed(id.index).map(|entry| entry.born) else { return Ok(()) };
-        let long_before = |since: Option<Micros>| {
-            since.is_some_and(|since| since.saturating_add(self.oldest) < decided)
-        };
+        let long_before = |since: &Micros| since.saturating_add(self.oldest) < decided;
         let target = self.cluster.plane_index(to).unwrap_or_default();
-        if long_before(book.bad_since.get(group).and_then(|planes| planes[target])) {
+        let services = (group.clone(), target, 0)..=(group.clone(), target, usize::MAX);
+        if book.bad_since.range(services).any(|(_, since)| long_before(since)) {
             return Err(format!("{id} moves {group} to {to}, which has long been bad"));
         }
-        if long_before(book.well_since) {
+        if book.well_since.as_ref().is_some_and(long_before) {
             return Err(format!("{id} moves {group} by itself, though all has long been well"));
         }
         Ok(())

@@ -9,6 +9,7 @@ mod hold;
 mod leader_completeness;
 mod log_matching;
 mod never_older;
+mod one_vote;
 mod quorum_decision;
 mod replay;
 mod resumable;
@@ -18,6 +19,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 pub use book::{Book, Committed, NodeBook, ProbeSeen, Terms, Watched};
+pub use one_vote::Vote;
 pub use replay::{Recorder, digest_output};
 
 use super::client::Op;
@@ -63,6 +65,11 @@ pub trait Oracle: Debug {
         Ok(())
     }
 
+    /// A vote left a process.
+    fn voted(&mut self, _book: &Book, _vote: Vote) -> Finding {
+        Ok(())
+    }
+
     /// An entry was shown as applied for the first time.
     fn committed(&mut self, _book: &Book, _entry: &Committed) -> Finding {
         Ok(())
@@ -88,6 +95,7 @@ pub trait Oracle: Debug {
 pub fn all(cluster: &Arc<Cluster>) -> Vec<Box<dyn Oracle>> {
     vec![
         Box::new(election_safety::ElectionSafety::default()),
+        Box::new(one_vote::OneVote::default()),
         Box::new(log_matching::LogMatching),
         Box::new(leader_completeness::LeaderCompleteness::default()),
         Box::new(state_machine_safety::StateMachineSafety::default()),

@@ -3,8 +3,11 @@
 use std::fmt;
 
 use super::parse::micros;
-use super::verbs::{group, plane_name};
-use crate::kernel::domain::{GroupName, PlaneName};
+use super::verbs::{group, plane, plane_name, service_name};
+use crate::kernel::controller::View;
+use crate::kernel::domain::{GroupName, PlaneName, ServiceName};
+use crate::kernel::health::Verdict;
+use crate::kernel::ledger::Evidence;
 use crate::kernel::switchover::{Kind, State};
 use crate::sim::cluster::NODES;
 use crate::sim::queue::Micros;
@@ -42,6 +45,8 @@ pub enum Fact {
     Crash,
     /// A node shows the group on the plane; in the end: every living one does.
     Shown(GroupName, PlaneName),
+    /// A node shows that the quorum reports the service down on the plane; in the end: every living one does.
+    Down(ServiceName, usize),
     /// The gateway sends the group to the plane.
     Gateway(GroupName, PlaneName),
     /// Somebody leads. In the end only.
@@ -95,7 +100,8 @@ impl Expectation {
         }
         let fact = fact(words)?;
         let in_the_end = matches!(claim, Claim::Hold | Claim::HoldNot);
-        let state = matches!(fact, Fact::Shown(..) | Fact::Gateway(..) | Fact::Leader);
+        let state =
+            matches!(fact, Fact::Shown(..) | Fact::Down(..) | Fact::Gateway(..) | Fact::Leader);
         if in_the_end && !state {
             return Err(format!("`{text}` happens, it does not hold: write `must see {text}`"));
         }
@@ -140,17 +146,21 @@ impl Expectation {
         match &self.fact {
             Fact::Leader => world.leader().is_some(),
             Fact::Gateway(group, plane) => world.gateway().plane(group) == Some(plane),
-            Fact::Shown(group, plane) => {
-                let shows = |node: usize| {
-                    let route = world.view(node).and_then(|view| view.routes.get(group));
-                    route.is_some_and(|route| route.plane == *plane)
-                };
-                let mut living = (0..NODES).filter(|node| world.lives(*node)).peekable();
-                living.peek().is_some() && living.all(shows)
-            }
+            Fact::Shown(group, plane) => all_show(world, |view| {
+                view.routes.get(group).is_some_and(|route| route.plane == *plane)
+            }),
+            Fact::Down(service, plane) => all_show(world, |view| {
+                view.ledger.verdict(service, *plane, Evidence::Reports) == Verdict::Down
+            }),
             _ => false,
         }
     }
+}
+
+/// Whether somebody lives, and all who do show it.
+fn all_show(world: &World, shows: impl Fn(&View) -> bool) -> bool {
+    let mut living = (0..NODES).filter(|node| world.lives(*node)).peekable();
+    living.peek().is_some() && living.all(|node| world.view(node).is_some_and(|view| shows(view)))
 }
 
 impl Fact {
@@ -172,6 +182,7 @@ impl Fact {
             | (Self::Crash, Mark::Crashed(_)) => true,
             (Self::Shown(group, plane), Mark::Shown(_, of, on))
             | (Self::Gateway(group, plane), Mark::Gateway(of, on)) => group == of && plane == on,
+            (Self::Down(service, plane), Mark::Down(of, on)) => service == of && plane == on,
             _ => false,
         }
     }
@@ -194,12 +205,13 @@ fn fact(words: &[&str]) -> Result<Fact, String> {
         ["forced", "switchover", rest @ ..] => switchover(Some(Kind::Forced), rest)?,
         ["switchover", rest @ ..] => switchover(None, rest)?,
         ["gateway", name, "on", plane] => Fact::Gateway(group(name)?, plane_name(plane)?),
+        [name, "down", "on", at] => Fact::Down(service_name(name)?, plane(at)?),
         [name, "on", plane] => Fact::Shown(group(name)?, plane_name(plane)?),
         _ => {
             return Err(format!(
                 "`{}` cannot be seen: write [automatic|planned|forced] switchover [of GROUP] [to PLANE], \
                  switchover done|undone|stuck|overtaken, held decision, question, leader change, resumed \
-                 switchover, crash, GROUP on PLANE, gateway GROUP on PLANE or a leader",
+                 switchover, crash, GROUP on PLANE, SERVICE down on PLANE, gateway GROUP on PLANE or a leader",
                 words.join(" ")
             ));
         }

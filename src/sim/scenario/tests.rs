@@ -22,19 +22,25 @@ fn scenarios() -> Vec<(PathBuf, Scenario)> {
 }
 
 #[test]
-fn every_scenario_passes() {
+fn every_scenario_passes_on_both_stores() {
     let all = scenarios();
     assert!(all.len() >= 10, "{} scenarios", all.len());
     for (path, scenario) in all {
-        let report = scenario.run(false, false);
-        assert!(
-            report.passed(),
-            "{}: {:?} {:?}\n{}",
-            path.display(),
-            report.violation,
-            report.unmet,
-            report.events.join("\n")
-        );
+        for claim in [Claim::See, Claim::Hold, Claim::Never] {
+            let said = scenario.expectations.iter().any(|(_, demand)| demand.claim == claim);
+            assert!(said, "{} has no {claim:?}", path.display());
+        }
+        for redb in [false, true] {
+            let report = scenario.run(false, redb);
+            assert!(
+                report.passed(),
+                "{}: {:?} {:?}\n{}",
+                path.display(),
+                report.violation,
+                report.unmet,
+                report.events.join("\n")
+            );
+        }
     }
 }
 

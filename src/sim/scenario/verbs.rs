@@ -1,7 +1,7 @@
 //! What can be done in a scenario.
 
 use super::parse::micros;
-use crate::kernel::domain::{GroupName, PlaneName};
+use crate::kernel::domain::{GroupName, PlaneName, ServiceName};
 use crate::sim::action::{Action, Ways, Who};
 use crate::sim::client::Wish;
 use crate::sim::cluster::PLANES;
@@ -156,6 +156,11 @@ pub(super) fn group(name: &str) -> Result<GroupName, String> {
 fn service_at(name: &str) -> Result<usize, String> {
     let at = SERVICES.iter().position(|service| *service == name);
     at.ok_or_else(|| format!("`{name}` is not a service: web, pay or log"))
+}
+
+pub(super) fn service_name(name: &str) -> Result<ServiceName, String> {
+    service_at(name)?;
+    ServiceName::new(name).map_err(|error| error.to_string())
 }
 
 fn place(name: &str) -> Result<usize, String> {

@@ -47,6 +47,7 @@ impl World {
                 self.each(who, |w, node| w.planes.cut(node, plane, on));
                 self.note_truth();
             }
+            Action::HoldVotes(by) => self.network.votes_held = by,
             Action::Gateway(up) => {
                 if up && !self.gateway.up {
                     self.gateway.restart();
@@ -140,6 +141,7 @@ impl World {
     /// Faults end where they are not part of the world's state.
     fn calm(&mut self) {
         self.network.weather = Weather::FAIR;
+        self.network.votes_held = 0;
         self.params.probe_loss = 0;
         self.asking = false;
         for node in &mut self.nodes {

@@ -15,7 +15,7 @@ use crate::sim::action::Doom;
 use crate::sim::client::Heard;
 use crate::sim::cluster::NODES;
 use crate::sim::counts::Class;
-use crate::sim::oracle::Finding;
+use crate::sim::oracle::{Finding, Vote};
 use crate::sim::plane::{Met, Target, timeout_of};
 use crate::sim::queue::{MS, Micros};
 use crate::sim::trace::Note;
@@ -33,6 +33,13 @@ impl World {
                 if event.kind == "decision" && event.text.starts_with("hold") {
                     self.see(Class::HeldDecision);
                     self.watch.held(self.now, event.group.as_ref());
+                }
+                if ["disk", "state"].contains(&event.kind)
+                    && event.level == Level::Error
+                    && !self.nodes[place].disk_failed
+                {
+                    let what = format!("node {} left consensus, and its disk is well: ", place + 1);
+                    self.report("left_consensus", what + &event.text);
                 }
                 if event.kind == "snapshot" {
                     self.see(Class::SnapshotInstalled);
@@ -59,13 +66,6 @@ impl World {
             self.note(Note::Ordered(place, batch.number, entries));
         }
         let node = &mut self.nodes[place];
-        let newer = batch.hard_state.is_some_and(|state| state.term > node.term);
-        if let Some(state) = batch.hard_state {
-            node.term = state.term;
-        }
-        if newer {
-            node.promise = Some(batch.number);
-        }
         let at = node.disk.order(self.now, batch, &mut self.streams.disk);
         let life = node.life;
         self.queue.put(at, Event::Stored { node: place, life });
@@ -79,9 +79,6 @@ impl World {
         match self.nodes[place].disk.complete() {
             Ok(None) => {}
             Ok(Some(batch)) => {
-                if !self.nodes[place].disk.honest() {
-                    self.see(Class::LyingSync);
-                }
                 self.book.stored(place, &batch);
                 self.feed(place, Input::Persisted { number: batch.number });
             }
@@ -89,7 +86,7 @@ impl World {
                 let node = &mut self.nodes[place];
                 if !node.disk_failed {
                     node.disk_failed = true;
-                    self.see(Class::FailedSync);
+                    self.see(Class::FailedDisk);
                     self.note(Note::Node(place, "has a failed disk"));
                     self.feed(place, Input::DiskFailed(why));
                 }
@@ -102,7 +99,13 @@ impl World {
         if to >= NODES {
             return;
         }
-        let fate = self.network.fate(&mut self.streams.network);
+        let vote = Vote::read(from, &frame);
+        let mut fate = self.network.fate(&mut self.streams.network);
+        if let Some(vote) = vote {
+            self.nodes[from].voted = true;
+            self.ask_oracles(|oracle, book| oracle.voted(book, vote));
+            self.network.hold_votes(&mut fate, &mut self.streams.network);
+        }
         if fate.first.is_none() {
             self.see(Class::LostMessage);
         }

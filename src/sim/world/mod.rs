@@ -282,7 +282,9 @@ impl World {
             self.replay(node);
             let disk = self.nodes[node].disk.counts();
             self.counts.add(Class::TornPage, disk.torn_pages);
-            self.counts.add(Class::LostPage, disk.lost_tails);
+            self.counts.add(Class::LostTail, disk.lost_tails);
+            self.counts.add(Class::FailedSync, disk.failed_syncs);
+            self.counts.add(Class::LyingSync, disk.lying_syncs);
         }
         if self.violation.is_some() {
             return;

@@ -42,9 +42,8 @@ pub(super) struct Node {
     pub(super) wake_queued: Micros,
     pub(super) pause: Option<Pause>,
     pub(super) doom: Option<(Doom, Micros)>,
-    /// The batch that makes a promise in a newer term durable, once it is ordered.
-    pub(super) promise: Option<u64>,
-    pub(super) term: u64,
+    /// It told a vote in this turn.
+    pub(super) voted: bool,
     pub(super) incarnation: crate::kernel::domain::Incarnation,
     pub(super) recorder: Option<Recorder>,
     pub(super) disk_failed: bool,
@@ -64,8 +63,7 @@ impl Node {
             wake_queued: Micros::MAX,
             pause: None,
             doom: None,
-            promise: None,
-            term: 0,
+            voted: false,
             incarnation: crate::kernel::domain::Incarnation::default(),
             recorder: None,
             disk_failed: false,
@@ -96,7 +94,6 @@ impl World {
         };
         let node = &mut self.nodes[place];
         node.incarnation = recovered.incarnation;
-        node.term = recovered.hard_state.term;
         node.disk_failed = false;
         node.wake = now;
         node.wake_queued = Micros::MAX;
@@ -135,17 +132,17 @@ impl World {
         node.view = None;
         node.pause = None;
         node.doom = None;
-        node.promise = None;
+        node.voted = false;
         node.recorder = None;
         node.life += 1;
         let left = node.disk.crash(&mut self.streams.disk);
         self.watch.crashed(self.now, place);
         self.see(Class::Crash);
         if left.lost > 0 {
-            self.see(Class::LostTail);
+            self.see(Class::LostWrite);
         }
         if left.kept > 0 {
-            self.see(Class::KeptTail);
+            self.see(Class::KeptWrite);
         }
         self.note(Note::Node(place, "dies"));
     }
@@ -202,10 +199,6 @@ impl World {
             return self.report("busy", format!("node {} never waits", place + 1));
         }
         self.trace.digest.word(self.now);
-        let receipt = match &input {
-            Input::Persisted { number } => Some(*number),
-            _ => None,
-        };
         if self.params.trace {
             self.note(Note::Took(place, name_of(&input)));
         }
@@ -233,7 +226,7 @@ impl World {
             self.ask_oracles(|oracle, book| oracle.led(book, place, term));
             self.watch.led(self.now, place, term, &mut self.counts);
         }
-        self.die_after_promise(place, receipt);
+        self.die_after_vote(place);
         self.queue_wake(place);
     }
 
@@ -262,14 +255,11 @@ impl World {
         }
     }
 
-    /// Aimed: a node dies right after a promise in a newer term is durable and told.
-    fn die_after_promise(&mut self, place: usize, receipt: Option<u64>) {
-        let node = &self.nodes[place];
-        let told = node.promise.zip(receipt).is_some_and(|(batch, receipt)| batch <= receipt);
-        if !told {
+    /// Aimed: a node dies right after it told a vote, its own for itself too.
+    fn die_after_vote(&mut self, place: usize) {
+        if !std::mem::take(&mut self.nodes[place].voted) {
             return;
         }
-        self.nodes[place].promise = None;
         if let Some((Doom::AfterVote, down)) = self.nodes[place].doom {
             self.see(Class::CrashAfterVote);
             self.crash_for(place, down);

@@ -79,16 +79,18 @@ impl World {
             .collect()
     }
 
-    /// Since when a plane has not served each group, as the oracles may know.
+    /// Since when what has been bad, as the oracles may know.
     pub(super) fn note_truth(&mut self) {
         let now: Micros = self.now;
         for group in self.cluster.groups.keys() {
-            let since = self.book.bad_since.entry(group.clone()).or_default();
-            for (plane, since) in since.iter_mut().enumerate() {
-                if !self.planes.is_bad(group, plane) {
-                    *since = None;
-                } else if since.is_none() {
-                    *since = Some(now);
+            for plane in 0..2 {
+                for (service, bad) in self.planes.bad(group, plane) {
+                    let key = (group.clone(), plane, service);
+                    if bad {
+                        self.book.bad_since.entry(key).or_insert(now);
+                    } else {
+                        self.book.bad_since.remove(&key);
+                    }
                 }
             }
         }

@@ -9,7 +9,7 @@ use crate::kernel::domain::MemberId;
 use crate::kernel::ledger::{Budget, Command, RequestKey};
 use crate::sim::action::{Doom, Who};
 use crate::sim::cluster::{PLANES, cluster, group, plane};
-use crate::sim::oracle::{Committed, Recorder};
+use crate::sim::oracle::{Committed, Recorder, Vote};
 use crate::sim::plane::ServiceState;
 use crate::sim::queue::SECOND;
 
@@ -79,6 +79,27 @@ fn two_leaders_of_one_term_are_found() {
     assert_eq!(oracle.led(&book, 0, 4), Ok(()));
     assert_eq!(oracle.led(&book, 1, 5), Ok(()));
     finds(oracle.led(&book, 2, 5), "two leaders");
+}
+
+#[test]
+fn a_second_vote_in_a_term_is_found() {
+    let mut oracle = plain("one_vote");
+    let book = Book::new(NODES);
+    let mut vote = |voter, candidate, term| oracle.voted(&book, Vote { voter, candidate, term });
+    assert_eq!(vote(0, 2, 4), Ok(()));
+    assert_eq!(vote(0, 2, 4), Ok(()));
+    assert_eq!(vote(0, 3, 5), Ok(()));
+    assert_eq!(vote(1, 3, 4), Ok(()));
+    finds(vote(0, 3, 4), "voted twice in term 4");
+}
+
+#[test]
+fn a_node_that_leaves_consensus_while_its_disk_is_well_is_found() {
+    let mut world = World::new(Params::fair(3));
+    world.run_until(5 * SECOND, |_| {});
+    assert_eq!(world.violation(), None);
+    world.feed(1, Input::DiskFailed("it says so".to_owned()));
+    assert_eq!(world.violation().expect("a finding").oracle, "left_consensus");
 }
 
 #[test]
@@ -202,7 +223,7 @@ fn a_move_of_a_frozen_group_or_to_a_bad_plane_or_without_any_cause_is_found() {
     assert_eq!(oracle.committed(&world.book, &frozen), Ok(()));
     finds(show(oracle.as_mut(), &world, &view), "frozen");
 
-    world.book.bad_since.insert(group("shop"), [Some(0), Some(0)]);
+    world.book.bad_since.insert((group("shop"), 1, 1), 0);
     finds(show(plain("hold").as_mut(), &world, &view), "long been bad");
     world.book.bad_since.clear();
     world.book.well_since = Some(0);

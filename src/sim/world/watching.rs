@@ -1,10 +1,12 @@
 //! What happened, in a few marks: for scenarios, and for the classes of a campaign.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::kernel::controller::View;
-use crate::kernel::domain::{GroupName, PlaneName, Route, SwitchoverId};
+use crate::kernel::domain::{GroupName, PlaneName, Route, ServiceName, SwitchoverId};
+use crate::kernel::health::Verdict;
+use crate::kernel::ledger::Evidence;
 use crate::kernel::switchover::{Kind, State};
 use crate::sim::counts::{Class, Counts};
 use crate::sim::queue::Micros;
@@ -26,6 +28,8 @@ pub enum Mark {
     Resumed(GroupName),
     /// A node shows a group on a plane.
     Shown(usize, GroupName, PlaneName),
+    /// A node shows that the quorum reports a service down on a plane.
+    Down(ServiceName, usize),
     /// A gateway sends a group to a plane.
     Gateway(GroupName, PlaneName),
     /// Another node leads.
@@ -43,6 +47,7 @@ pub struct Watch {
     states: BTreeMap<SwitchoverId, (State, bool)>,
     shown: BTreeMap<(usize, GroupName), PlaneName>,
     gateway: BTreeMap<GroupName, PlaneName>,
+    down: BTreeSet<(ServiceName, usize)>,
     leader: (u64, usize),
     routes: BTreeMap<usize, Arc<BTreeMap<GroupName, Route>>>,
 }
@@ -109,6 +114,21 @@ impl Watch {
         if view.applied > self.applied {
             self.applied = view.applied;
             self.switchovers(at, view, partition, counts);
+            self.reports(at, view);
+        }
+    }
+
+    fn reports(&mut self, at: Micros, view: &View) {
+        let Some(cluster) = &view.cluster else { return };
+        for service in cluster.services.keys() {
+            for plane in 0..2 {
+                let key = (service.clone(), plane);
+                if view.ledger.verdict(service, plane, Evidence::Reports) != Verdict::Down {
+                    self.down.remove(&key);
+                } else if self.down.insert(key) {
+                    self.mark(at, Mark::Down(service.clone(), plane));
+                }
+            }
         }
     }
 

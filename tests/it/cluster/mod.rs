@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::world::{EAST, WEST, World};
 
 /// One cluster at a time: two on two cores would disturb each other's elections.
-fn alone() -> MutexGuard<'static, ()> {
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,5 @@
-//! `docs/promises.md`: each promise names its proofs, and each proof exists.
+//! `docs/promises.md`: each promise, and each sentence of how the main job is proved, names its proofs; each proof
+//! exists; each row has the last result and its day.
 //!
 //! A proof is written in backquotes: `test NAME`, `scenario NAME` (a file of `simulations/`), `oracle NAME` (a file
 //! of `src/sim/oracle/`), or `run COMMAND` (a script of the tree).
@@ -7,19 +8,17 @@
 const FILES: &[(&str, &str, &str)] =
     &[("scenario", "simulations/", ".txt"), ("oracle", "src/sim/oracle/", ".rs"), ("run", "", "")];
 
-/// Proofs that do not exist, and promises without a row.
+/// Rows that must be there: P1 to P10, and the sentences of the main job's proof, J1 to J20.
+const ROWS: &[(char, u32)] = &[('P', 10), ('J', 20)];
+
+/// Rows that are missing or tell too little, and proofs that do not exist.
 pub(crate) fn faults(text: &str, tests: &[String], exists: impl Fn(&str) -> bool) -> Vec<String> {
     let mut faults = Vec::new();
-    for number in 1..=10 {
-        let row = text.lines().find(|line| line.starts_with(&format!("| P{number} ")));
-        match row {
-            None => faults.push(format!("P{number} has no row")),
-            // A promise that is not kept yet says so, and claims no proof.
-            Some(row) if row.contains("not yet") => {}
-            Some(row) if proofs(row).next().is_none() => {
-                faults.push(format!("P{number} names no proof"));
-            }
-            Some(_) => {}
+    for (letter, count) in ROWS {
+        for number in 1..=*count {
+            let id = format!("{letter}{number}");
+            let row = text.lines().find(|line| line.starts_with(&format!("| {id} ")));
+            faults.extend(row.map_or_else(|| Some(format!("{id} has no row")), row_fault));
         }
     }
     for (kind, name) in proofs(text) {
@@ -37,6 +36,28 @@ pub(crate) fn faults(text: &str, tests: &[String], exists: impl Fn(&str) -> bool
     faults
 }
 
+/// What a row lacks. One that is not kept yet says so, and claims nothing.
+fn row_fault(row: &str) -> Option<String> {
+    let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+    let id = cells.first()?.split_whitespace().next().unwrap_or_default();
+    let [_, _, claim, result, day] = cells.as_slice() else {
+        return Some(format!("{id} has {} cells, not five", cells.len()));
+    };
+    if claim.starts_with("not yet") {
+        return None;
+    }
+    if proofs(claim).next().is_none() {
+        return Some(format!("{id} names no proof"));
+    }
+    if result.is_empty() {
+        return Some(format!("{id} tells no result"));
+    }
+    let numbers: Vec<&str> = day.split('-').collect();
+    let shaped = numbers.iter().map(|part| part.len()).eq([4, 2, 2])
+        && numbers.iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
+    (!shaped).then(|| format!("{id} has no day of the form 2026-01-31"))
+}
+
 /// Every proof in a text.
 fn proofs(text: &str) -> impl Iterator<Item = (&str, &str)> {
     text.split('`').skip(1).step_by(2).filter_map(|quoted| {
@@ -51,8 +72,10 @@ mod tests {
     use super::*;
 
     fn text_with(row: &str) -> String {
-        let rows = (2..=10).map(|n| format!("| P{n} x | not yet |"));
-        std::iter::once(row.to_owned()).chain(rows).collect::<Vec<_>>().join("\n")
+        let rest = ROWS.iter().flat_map(|(letter, count)| {
+            (1..=*count).map(move |n| format!("| {letter}{n} x | y | not yet | | |"))
+        });
+        std::iter::once(row.to_owned()).chain(rest.skip(1)).collect::<Vec<_>>().join("\n")
     }
 
     fn faults_of(row: &str) -> Vec<String> {
@@ -62,23 +85,32 @@ mod tests {
 
     #[test]
     fn proofs_that_exist_are_accepted() {
-        let row =
-            "| P1 x | `test a_is_b`, `scenario plane-dies`, `run tests/run --all`, `not a proof` |";
+        let row = "| P1 x | y | `test a_is_b`, `scenario plane-dies`, `run tests/run --all`, `not a proof` \
+                   | green | 2026-01-31 |";
         assert_eq!(faults_of(row), Vec::<String>::new());
     }
 
     #[test]
     fn proofs_that_do_not_exist_are_found() {
-        for row in
-            ["| P1 x | `test gone` |", "| P1 x | `scenario gone` |", "| P1 x | `oracle p1` |"]
-        {
-            assert_eq!(faults_of(row).len(), 1, "{row}");
+        for claim in ["`test gone`", "`scenario gone`", "`oracle p1`"] {
+            let row = format!("| P1 x | y | {claim} | green | 2026-01-31 |");
+            assert_eq!(faults_of(&row).len(), 1, "{row}");
         }
     }
 
     #[test]
-    fn a_promise_without_proof_or_without_a_row_is_found() {
-        assert_eq!(faults_of("| P1 x | surely |"), ["P1 names no proof"]);
-        assert_eq!(faults_of("| Q1 x | |"), ["P1 has no row"]);
+    fn a_row_that_tells_too_little_is_found() {
+        for (row, fault) in [
+            ("| P1 x | y | surely | green | 2026-01-31 |", "P1 names no proof"),
+            ("| P1 x | y | `test a_is_b` | | 2026-01-31 |", "P1 tells no result"),
+            (
+                "| P1 x | y | `test a_is_b` | green | today |",
+                "P1 has no day of the form 2026-01-31",
+            ),
+            ("| P1 x | `test a_is_b` | green |", "P1 has 3 cells, not five"),
+            ("| Q1 x | |", "P1 has no row"),
+        ] {
+            assert_eq!(faults_of(row), [fault]);
+        }
     }
 }

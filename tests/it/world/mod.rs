@@ -4,6 +4,7 @@ mod ask;
 mod planes;
 mod ports;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -143,6 +144,51 @@ impl World {
     /// Asks a node's DNS server for the users' name.
     pub(crate) fn by_dns(&self, node: usize) -> Heard {
         ask::resolve(self.ports.dns(node), NAME)
+    }
+
+    /// A node's process.
+    pub(crate) fn node(&self, node: usize) -> &Running {
+        self.nodes[node].as_ref().expect("it runs")
+    }
+
+    /// The same, to read what it says.
+    pub(crate) fn node_mut(&mut self, node: usize) -> &mut Running {
+        self.nodes[node].as_mut().expect("it runs")
+    }
+
+    /// The gateway's process.
+    pub(crate) fn gateway_process(&self) -> &Running {
+        self.gateway.as_ref().expect("it runs")
+    }
+
+    /// The same, to read what it says.
+    pub(crate) fn gateway_process_mut(&mut self) -> &mut Running {
+        self.gateway.as_mut().expect("it runs")
+    }
+
+    /// Where a node answers its members.
+    pub(crate) fn member(&self, node: usize) -> SocketAddr {
+        self.ports.member(node)
+    }
+
+    /// Where a node answers clients.
+    pub(crate) fn api_address(&self, node: usize) -> SocketAddr {
+        self.ports.api(node)
+    }
+
+    /// Where a node answers DNS.
+    pub(crate) fn dns(&self, node: usize) -> SocketAddr {
+        self.ports.dns(node)
+    }
+
+    /// Where the gateway serves users.
+    pub(crate) fn gateway(&self) -> SocketAddr {
+        self.ports.gateway()
+    }
+
+    /// Where the gateway serves its operator.
+    pub(crate) fn gateway_admin(&self) -> SocketAddr {
+        self.ports.gateway_admin()
     }
 
     /// The API, through whichever node answers.

@@ -43,6 +43,10 @@ impl Ports {
         self.of_node(0, node)
     }
 
+    pub(super) fn member(&self, node: usize) -> SocketAddr {
+        self.of_node(10, node)
+    }
+
     pub(super) fn dns(&self, node: usize) -> SocketAddr {
         self.of_node(20, node)
     }

@@ -45,6 +45,9 @@ pub(super) struct Trio {
     /// What this member sends is held back.
     pub(super) muffled: Option<MemberId>,
     muffled_frames: Vec<(MemberId, Input)>,
+    /// This member's disk gives no receipts; they wait here.
+    pub(super) stalled: Option<MemberId>,
+    stalled_receipts: Vec<(MemberId, Input)>,
     /// Members whose commands for the leader are lost.
     pub(super) mute: BTreeSet<MemberId>,
     replies: BTreeMap<u64, Response>,
@@ -55,16 +58,22 @@ pub(super) struct Trio {
 
 impl Trio {
     pub(super) fn new(mode: Mode) -> Self {
+        Self::of(cluster(mode))
+    }
+
+    pub(super) fn of(cluster: Cluster) -> Self {
         let mut trio = Self {
             now: Moment::from_micros(1_000_000),
             nodes: BTreeMap::new(),
             disks: BTreeMap::new(),
-            cluster: Arc::new(cluster(mode)),
+            cluster: Arc::new(cluster),
             inputs: VecDeque::new(),
             up: BTreeMap::from([("10.0.0.1".to_owned(), true), ("10.0.0.2".to_owned(), true)]),
             blind: BTreeSet::new(),
             muffled: None,
             muffled_frames: Vec::new(),
+            stalled: None,
+            stalled_receipts: Vec::new(),
             mute: BTreeSet::new(),
             replies: BTreeMap::new(),
             next_request: 0,
@@ -110,6 +119,12 @@ impl Trio {
     pub(super) fn kill(&mut self, id: MemberId) {
         self.nodes.remove(&id);
         self.inputs.retain(|(to, _)| *to != id);
+    }
+
+    /// The disk that stalled ends its writes, in order.
+    pub(super) fn release_disk(&mut self) {
+        self.stalled = None;
+        self.inputs.extend(self.stalled_receipts.drain(..));
     }
 
     /// What was held back arrives, in order.
@@ -174,7 +189,12 @@ impl Trio {
             Output::Persist(batch) => {
                 let number = batch.number;
                 write(self.disks.get_mut(&id).expect("a disk for each member"), batch);
-                self.inputs.push_back((id, Input::Persisted { number }));
+                let receipt = (id, Input::Persisted { number });
+                if self.stalled == Some(id) {
+                    self.stalled_receipts.push(receipt);
+                } else {
+                    self.inputs.push_back(receipt);
+                }
             }
             Output::Send { to, frame, traffic } => {
                 let lost = matches!(PeerMessage::decode(&frame), Some(PeerMessage::Forward(_)));

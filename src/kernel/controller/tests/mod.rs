@@ -1,7 +1,9 @@
 //! Three controllers in one test, with a network and disks that answer at once: the machine's plain paths.
 //! Faults are the simulator's business.
 
+mod agreement;
 mod cluster;
+mod disk;
 mod repaired;
 
 use std::time::Duration;
@@ -124,6 +126,25 @@ fn a_dry_run_changes_nothing_and_names_the_obstacles() {
     let Response::Plan(plan) = trio.ask(1, request) else { panic!("a plan") };
     assert!(plan.obstacles.iter().any(|o| o.contains("not up")), "{plan:?}");
     assert_eq!(&before, trio.nodes[&MemberId(1)].controller.ledger().routes());
+}
+
+#[test]
+fn every_status_names_a_site_whose_loss_takes_the_quorum_and_says_that_automation_is_off() {
+    let steady = Trio::steady(Mode::Auto);
+    assert_eq!(steady.view(1).status(steady.now).warnings, Vec::<String>::new());
+    let mut shape = cluster::cluster(Mode::Auto);
+    let east = shape.members[&MemberId(1)].site.clone();
+    shape.members.get_mut(&MemberId(2)).expect("three members").site = east.clone();
+    let mut trio = Trio::of(shape);
+    trio.run_until("a leader with a configuration", |t| t.leader().is_some() && t.configured());
+    trio.set_plane("east", false);
+    trio.run(Duration::from_secs(20));
+    assert!(trio.all_on("east"), "two sites only: nothing moves by itself");
+    for id in 1..=3 {
+        let warnings = trio.view(id).status(trio.now).warnings.join("; ");
+        let named = format!("the loss of site {east} takes the quorum: 2 of 3 members");
+        assert!(warnings.contains(&named) && warnings.contains("automation is off"), "{warnings}");
+    }
 }
 
 #[test]

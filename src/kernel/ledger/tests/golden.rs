@@ -59,6 +59,7 @@ fn story() -> Vec<(&'static str, Command)> {
             }),
         ),
         ("drain", book.drain("west", true)),
+        ("raise", Command::Raise { ruleset: 1 }),
     ]
 }
 
@@ -116,9 +117,10 @@ fn there_is_a_golden_file_for_each_command() {
         Command::Advance { .. } => "advance",
         Command::Freeze { .. } => "freeze",
         Command::Drain { .. } => "drain",
+        Command::Raise { .. } => "raise",
     };
     let told: BTreeSet<&str> = story().iter().map(|(_, command)| name(command)).collect();
-    assert_eq!(told.len(), 11);
+    assert_eq!(told.len(), 12);
     for (file, command) in story() {
         assert_eq!(file, name(&command));
     }
@@ -186,4 +188,62 @@ fn a_snapshot_of_a_newer_version_or_none_at_all_is_refused_in_words() {
     for bytes in [&b""[..], b"{}", br#"{"format":1}"#, br#"{"format":1,"ledger":[]}"#] {
         assert!(matches!(Ledger::from_bytes(bytes), Err(SnapshotError::Unreadable(_))));
     }
+}
+
+/// A longer log under the rules that this version knows: outages, refusals, a new leader, a way back.
+fn log_of_this_ruleset() -> Vec<(u64, Vec<u8>)> {
+    let mut log = vec![(1, Book::new().entry(vec![Command::Configure(Box::new(cluster()))]))];
+    let mut book = Book::new();
+    let mut take = |book: &mut Book, command: Command| {
+        let bytes = book.entry(vec![command]);
+        log.push((book.term, bytes.clone()));
+        book.log_bytes(&bytes);
+    };
+    for observer in 1..=3 {
+        take(&mut book, report(observer, (1, 1), false, "web=uu stats=uu imap=uu"));
+    }
+    for round in 0_u64..40 {
+        let up = if round % 2 == 0 { "web=du" } else { "web=ud" };
+        let asked = QuestionId { term: book.term, index: book.ledger.index() + 1 };
+        take(&mut book, question(&["shop"]));
+        for observer in 1..=3 {
+            take(&mut book, ballot(asked, observer, (1, 2 + round), round % 7 == observer, up));
+        }
+        let target = if book.on("shop") == "east" { "west" } else { "east" };
+        let moves = vec![book.to("shop", target)];
+        take(&mut book, Command::Decide { question: asked, moves });
+        if let Some(id) = book.last("shop") {
+            for event in [Event::Route, Event::Verify, Event::Verified] {
+                take(&mut book, advance(id, event, Some(asked)));
+            }
+        }
+        book.at += 900_000;
+        let thaw = book.freeze(round % 5 == 4);
+        take(&mut book, thaw);
+        let switch = book.switch_command(Kind::Planned, "mail", "west");
+        take(&mut book, Command::Switch(switch));
+        book.term += round % 3;
+        take(&mut book, Command::Tick {});
+    }
+    log
+}
+
+#[test]
+fn the_golden_log_of_ruleset_1_ends_in_the_state_that_it_always_did() {
+    let lines: Vec<u8> = log_of_this_ruleset()
+        .into_iter()
+        .flat_map(|(term, bytes)| [format!("{term} ").into_bytes(), bytes, b"\n".to_vec()].concat())
+        .collect();
+    let text = String::from_utf8(golden("ruleset-1.log", &lines)).expect("JSON is text");
+    let mut ledger = Ledger::default();
+    let mut moved = 0;
+    for line in text.lines() {
+        let (term, entry) = line.split_once(' ').expect("a term and an entry");
+        let applied =
+            ledger.apply(ledger.index() + 1, term.parse().expect("a term"), entry.as_bytes());
+        moved += applied.iter().filter(|change| matches!(change, Applied::Routed(_))).count();
+    }
+    assert!(moved > 3, "a log in which nothing moves proves nothing: {moved}");
+    let digest = String::from_utf8(golden("ruleset-1.digest", ledger.digest().as_bytes()));
+    assert_eq!(digest.expect("hex"), ledger.digest());
 }

@@ -1,7 +1,7 @@
 //! Operators' requests: done once, however often they arrive.
 
 use super::*;
-use crate::kernel::policy::Hold;
+use crate::kernel::policy::{Hold, WhenBothDown};
 
 fn keyed(book: &mut Book, by: &str, body: &str) -> Command {
     let command = book.switch_command(Kind::Forced, "shop", "west");
@@ -117,4 +117,30 @@ fn a_second_configuration_is_refused() {
     let applied = book.log(vec![Command::Configure(Box::new(cluster()))]);
     assert_eq!(refused(&applied), [&RefusalReason::AlreadyConfigured]);
     assert_eq!(*book.ledger.routes(), before);
+}
+
+#[test]
+fn with_both_planes_bad_a_planned_switch_is_refused_where_the_policy_says_so() {
+    for (rule, refused) in [(WhenBothDown::Keep, false), (WhenBothDown::Refuse, true)] {
+        let mut cluster = cluster();
+        for settings in cluster.groups.values_mut() {
+            settings.policy.when_both_down = rule;
+        }
+        let mut book = Book::with(cluster);
+        book.all_report("web=dd");
+        let planned = book.switch(Kind::Planned, "shop", "west");
+        let held = Outcome::Refused(RefusalReason::Held(vec![Hold::BothDown]));
+        assert_eq!(planned == held, refused, "{planned:?}");
+    }
+}
+
+#[test]
+fn with_both_planes_bad_a_forced_switch_is_the_operators_own() {
+    let mut cluster = cluster();
+    for settings in cluster.groups.values_mut() {
+        settings.policy.when_both_down = WhenBothDown::Refuse;
+    }
+    let mut book = Book::with(cluster);
+    book.all_report("web=dd");
+    assert!(matches!(book.switch(Kind::Forced, "shop", "west"), Outcome::Switchover(..)));
 }

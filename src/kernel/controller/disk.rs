@@ -1,0 +1,70 @@
+//! This node's own disk: receipts, slowness, failure.
+//!
+//! A leader whose write is under way for longer than an election gives way. A node whose write is under way for
+//! [`STUCK_ELECTIONS`] times as long takes no part in consensus until the receipt comes: its peers must not count on one
+//! that can promise nothing. To them it is a paused process, which the protocol survives. A disk that failed is for good.
+
+use super::{Controller, Level};
+
+/// A write that takes this many times `election_max` makes its node stop serving consensus.
+const STUCK_ELECTIONS: u32 = 10;
+
+impl Controller {
+    /// Whether this node takes no part in consensus.
+    pub(super) const fn stands_apart(&self) -> bool {
+        self.left.is_some() || self.disk_stuck
+    }
+
+    /// Why a request cannot be served here, if this node stands apart.
+    pub(super) fn why_apart(&self) -> Option<String> {
+        let left = self.left.as_ref().map(|why| format!("this node has left consensus: {why}"));
+        left.or_else(|| self.disk_stuck.then(|| "this node's disk does not answer".to_owned()))
+    }
+
+    pub(super) fn on_persisted(&mut self, number: u64) {
+        while self.persists.front().is_some_and(|(first, _)| *first <= number) {
+            self.persists.pop_front();
+        }
+        self.consensus.persisted(number);
+    }
+
+    pub(super) fn on_disk_failed(&mut self, why: String) {
+        let why = format!("the disk failed: {why}. Mend the disk and start it again");
+        self.leave_consensus("disk", why);
+    }
+
+    /// For good: until the process starts again.
+    pub(super) fn leave_consensus(&mut self, kind: &'static str, why: String) {
+        let text = format!("this node has left consensus and shows what it last knew: {why}");
+        self.tell(Level::Error, kind, None, text);
+        self.left.get_or_insert(why);
+        self.publishing.dirty = true;
+        self.check_office();
+    }
+
+    /// Gives way when the disk is slow, stands apart while it is stuck.
+    pub(super) fn watch_disk(&mut self) {
+        let slow = self.timing().election_max;
+        let waited = self.persists.front().map(|(_, at)| self.now.since(*at));
+        let longer_than = |limit| waited.is_some_and(|waited| waited > limit);
+        let stuck = longer_than(slow * STUCK_ELECTIONS);
+        if stuck != self.disk_stuck {
+            self.disk_stuck = stuck;
+            self.publishing.dirty = true;
+            let (level, text) = if stuck {
+                (
+                    Level::Error,
+                    "a write does not end: this node stops serving consensus until it does",
+                )
+            } else {
+                (Level::Info, "the disk answers again: this node serves consensus")
+            };
+            self.tell(level, "disk-stuck", None, text.to_owned());
+            self.check_office();
+        }
+        if !stuck && longer_than(slow) && self.consensus.transfer_leadership() {
+            let text = format!("a write has been under way for more than {slow:?}: giving way");
+            self.tell(Level::Warn, "disk", None, text);
+        }
+    }
+}

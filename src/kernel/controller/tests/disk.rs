@@ -1,0 +1,58 @@
+//! A disk that does not answer.
+
+use super::*;
+
+#[test]
+fn a_node_whose_disk_is_stuck_stands_apart_until_it_answers() {
+    let mut trio = Trio::steady(Mode::Auto);
+    let old = trio.leader().expect("a steady trio has one");
+    trio.stalled = Some(old);
+    // Something to write: the plane dies.
+    trio.set_plane("east", false);
+    trio.run_until("another leader", |t| t.leader().is_some_and(|leader| leader != old));
+    trio.run_until("the route on west at the others", |t| {
+        t.nodes
+            .iter()
+            .filter(|(id, _)| **id != old)
+            .all(|(_, node)| node.controller.view().routes[&group("shop")].plane == plane("west"))
+    });
+    // Ten elections of a second, and the time until it was written to again.
+    trio.run(Duration::from_secs(15));
+    let view = trio.view(old.0);
+    assert!(!view.in_quorum);
+    assert!(view.warnings.iter().any(|w| w.contains("disk does not answer")), "{view:?}");
+    let refused = trio.ask_action(old.0, Action::Read);
+    assert!(matches!(refused, Response::Refused(_)), "{refused:?}");
+    trio.release_disk();
+    trio.run_until("it caught up", |t| t.all_on("west") && t.view(old.0).in_quorum);
+    assert!(trio.trace.iter().any(|line| line.contains("stops serving consensus")));
+    assert!(trio.trace.iter().any(|line| line.contains("answers again")));
+}
+
+#[test]
+fn the_end_of_a_switchover_has_a_kind_of_its_own() {
+    let mut trio = Trio::steady(Mode::Auto);
+    trio.set_plane("east", false);
+    trio.run_until("done", |t| t.last_state() == "done");
+    let ends = trio.trace.iter().filter(|line| line.contains(" switchover-done ")).count();
+    assert_eq!(ends, 3, "one at each node: {:#?}", trio.trace);
+}
+
+#[test]
+fn what_is_left_of_a_dwell_is_told_in_a_quiet_cluster() {
+    let mut trio = Trio::steady(Mode::Auto);
+    trio.ask(1, switch("shop", Some("west"), SwitchKind::Planned));
+    trio.run_until("done", |t| t.last_state() == "done");
+    let dwell = |trio: &Trio| {
+        let explained = trio.view(1).explain(trio.now, &group("shop")).expect("a group");
+        explained.guards.into_iter().find(|guard| guard.guard == "dwell").expect("it is listed")
+    };
+    assert!(!dwell(&trio).open, "{:?}", dwell(&trio));
+    trio.run(limits::DWELL_TICK + Duration::from_secs(1));
+    assert!(dwell(&trio).open, "{:?}", dwell(&trio));
+    // Until the window of its question has run out.
+    trio.run(Duration::from_secs(20));
+    let quiet = trio.view(1).applied;
+    trio.run(Duration::from_secs(30));
+    assert_eq!(trio.view(1).applied, quiet, "a quiet cluster writes nothing");
+}

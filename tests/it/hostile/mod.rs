@@ -1,0 +1,8 @@
+//! Hostile input to whole living processes, through their sockets: afterwards they serve as before, and nothing grew.
+
+mod api;
+mod dns;
+mod gateway;
+mod health;
+mod member;
+mod wire;
