@@ -34,6 +34,8 @@ pub(super) struct Leading {
     /// Since an entry of the own term was applied: when, and the ledger's time then.
     pub(super) base: Option<(Moment, LedgerTime)>,
     pub(super) outbox: Vec<Command>,
+    /// How much others' commands brought into the outbox since it was last empty.
+    foreign_weight: usize,
     pub(super) last_proposal: Moment,
     /// When each other member was last heard.
     pub(super) heard: BTreeMap<MemberId, Moment>,
@@ -73,7 +75,9 @@ impl Leading {
 
     /// Takes a command of an observer or a client, who sends it again if it is dropped.
     pub(super) fn push(&mut self, command: Command) {
-        if self.outbox.len() < limits::OUTBOX {
+        let weight = self.foreign_weight + weight_of(&command);
+        if self.outbox.len() < limits::OUTBOX && weight <= limits::OUTBOX_WEIGHT {
+            self.foreign_weight = weight;
             self.outbox.push(command);
         }
     }
@@ -231,6 +235,9 @@ impl Controller {
             }
             self.leading.last_proposal = self.now;
         }
+        if self.leading.outbox.is_empty() {
+            self.leading.foreign_weight = 0;
+        }
     }
 }
 
@@ -242,21 +249,26 @@ fn batch_len(commands: &[Command]) -> usize {
             // Alone: what follows it is applied by the new rules, or not at all.
             return place.max(1);
         }
-        weight += match command {
-            Command::Report { states, .. } | Command::Ballot { states, .. } => states.len(),
-            Command::Question { groups, .. } | Command::Freeze { groups, .. } => groups.len(),
-            Command::Decide { moves, .. } => moves.len(),
-            Command::Configure(cluster) => cluster.services.len() + cluster.groups.len(),
-            Command::Tick {}
-            | Command::Raise { .. }
-            | Command::ObserverLost { .. }
-            | Command::Switch(_)
-            | Command::Advance { .. }
-            | Command::Drain { .. } => 4,
-        };
+        weight += weight_of(command);
         if weight > limits::ENTRY_WEIGHT && place > 0 {
             return place;
         }
     }
     commands.len()
+}
+
+/// Of how many services or groups a command speaks, about.
+fn weight_of(command: &Command) -> usize {
+    match command {
+        Command::Report { states, .. } | Command::Ballot { states, .. } => states.len(),
+        Command::Question { groups, .. } | Command::Freeze { groups, .. } => groups.len(),
+        Command::Decide { moves, .. } => moves.len(),
+        Command::Configure(cluster) => cluster.services.len() + cluster.groups.len(),
+        Command::Tick {}
+        | Command::Raise { .. }
+        | Command::ObserverLost { .. }
+        | Command::Switch(_)
+        | Command::Advance { .. }
+        | Command::Drain { .. } => 4,
+    }
 }

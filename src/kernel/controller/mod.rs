@@ -80,6 +80,8 @@ pub mod limits {
     pub const ASK_BACKOFF_MAX: Duration = Duration::from_secs(60);
     /// Commands of observers and clients that a leader holds before it drops more; its own are bounded by groups.
     pub const OUTBOX: usize = 10_000;
+    /// The same in services that these commands speak of.
+    pub const OUTBOX_WEIGHT: usize = 400_000;
     /// Groups or moves in one command.
     pub const BATCH: usize = 500;
     /// Services of commands in one log entry; an entry stays well under consensus' message size.
@@ -92,7 +94,9 @@ pub mod limits {
     pub const VERIFY_PAUSE: Duration = Duration::from_millis(100);
     /// Names of a group that verification asks for.
     pub const VERIFY_NAMES: usize = 4;
-    /// A gateway that was silent for this long does not hold up verification.
+    /// A witness whose answer did not come in this time, several times an effect's timeout, is asked again.
+    pub const RECEIPT_LOST: Duration = Duration::from_secs(5);
+    /// While a gateway was heard this short a time ago, an older process of its name is not listened to.
     pub const GATEWAY_SILENCE: Duration = Duration::from_secs(3);
     /// A gateway that was silent for this long is forgotten.
     pub const GATEWAY_FORGOTTEN: Duration = Duration::from_secs(300);

@@ -116,8 +116,15 @@ impl Controller {
     }
 
     fn on_gateway(&mut self, report: GatewayReport) {
-        let known = self.gateways.contains_key(&report.gateway);
-        if !known && self.gateways.len() >= limits::GATEWAYS {
+        let known = self.gateways.get(&report.gateway);
+        // Incarnations come from a wall clock, which may have stepped back: only while the newer one speaks.
+        if known.is_some_and(|known| {
+            known.report.incarnation > report.incarnation
+                && self.now.since(known.at) < limits::GATEWAY_SILENCE
+        }) {
+            return;
+        }
+        if known.is_none() && self.gateways.len() >= limits::GATEWAYS {
             self.gateways.retain(|_, heard| self.now.since(heard.at) < limits::GATEWAY_FORGOTTEN);
             if self.gateways.len() >= limits::GATEWAYS {
                 return;

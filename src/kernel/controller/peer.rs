@@ -12,6 +12,8 @@ use crate::kernel::ledger::Command;
 const FORMAT: u8 = 1;
 /// Commands in one frame.
 const COMMANDS_MAX: usize = 64;
+/// Bytes of commands in one frame, unless a single command has more.
+const BYTES_MAX: usize = 1 << 20;
 
 /// One frame.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,21 +51,37 @@ impl PeerMessage {
         left.is_empty().then_some(message)
     }
 
-    pub(super) fn forward(commands: &[Command]) -> impl Iterator<Item = Self> {
-        commands.chunks(COMMANDS_MAX).map(|chunk| {
-            let bytes = |command: &Command| {
-                serde_json::to_vec(command).expect("commands hold only text keys: all JSON")
-            };
-            Self::Forward(chunk.iter().map(bytes).collect())
-        })
+    /// Commands as frames of bounded size and number of commands; a command that is larger has one for itself.
+    pub(super) fn forward(commands: &[Command]) -> Vec<Self> {
+        let mut frames = Vec::new();
+        let (mut frame, mut size) = (Vec::new(), 0);
+        for command in commands {
+            let bytes = serde_json::to_vec(command);
+            let bytes = bytes.expect("commands hold only text keys: all JSON");
+            if !frame.is_empty() && (frame.len() >= COMMANDS_MAX || size + bytes.len() > BYTES_MAX)
+            {
+                frames.push(Self::Forward(std::mem::take(&mut frame)));
+                size = 0;
+            }
+            size += bytes.len();
+            frame.push(bytes);
+        }
+        if !frame.is_empty() {
+            frames.push(Self::Forward(frame));
+        }
+        frames
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::kernel::domain::MemberId;
+    use crate::kernel::ledger::RequestKey;
 
     #[test]
     fn frames_read_back_as_written() {
@@ -76,6 +94,30 @@ mod tests {
         ] {
             assert_eq!(PeerMessage::decode(&message.encode()), Some(message));
         }
+    }
+
+    #[test]
+    fn forwarded_commands_are_cut_into_frames_by_number_and_by_size() {
+        let freeze = |reason: usize| Command::Freeze {
+            request: RequestKey { member: MemberId(1), incarnation: Incarnation(1), counter: 1 },
+            by: String::new(),
+            groups: BTreeSet::new(),
+            on: true,
+            reason: "r".repeat(reason),
+        };
+        let sizes = |commands: &[Command]| -> Vec<usize> {
+            let frames = PeerMessage::forward(commands).into_iter();
+            frames
+                .map(|frame| match frame {
+                    PeerMessage::Forward(commands) => commands.len(),
+                    other => panic!("{other:?}"),
+                })
+                .collect()
+        };
+        assert_eq!(sizes(&[]), Vec::<usize>::new());
+        assert_eq!(sizes(&vec![freeze(1); COMMANDS_MAX + 1]), [COMMANDS_MAX, 1]);
+        assert_eq!(sizes(&vec![freeze(BYTES_MAX / 3); 5]), [2, 2, 1]);
+        assert_eq!(sizes(&[freeze(1), freeze(2 * BYTES_MAX), freeze(1)]), [1, 1, 1]);
     }
 
     proptest! {

@@ -24,7 +24,8 @@ enum Witness {
 /// One switchover that is being verified.
 #[derive(Clone, Debug)]
 struct Verification {
-    started: Moment,
+    /// When the first of them was asked: until then a crowd of others was before it.
+    started: Option<Moment>,
     /// Everybody who is asked.
     witnesses: Arc<[Witness]>,
     /// Answered as hoped.
@@ -39,6 +40,8 @@ pub(super) struct Verifying {
     running: BTreeMap<SwitchoverId, Verification>,
     /// Of them, those that something came for.
     touched: BTreeSet<SwitchoverId>,
+    /// Of them, those that wait for a place among the effects.
+    starved: BTreeSet<SwitchoverId>,
     /// When all of them are looked at.
     round: Option<Moment>,
     /// By group, of this configuration.
@@ -51,11 +54,13 @@ impl Verifying {
     pub(super) fn forget(&mut self, id: SwitchoverId) {
         self.running.remove(&id);
         self.touched.remove(&id);
+        self.starved.remove(&id);
     }
 
     pub(super) fn clear(&mut self) {
         self.running.clear();
         self.touched.clear();
+        self.starved.clear();
         self.round = None;
     }
 
@@ -84,9 +89,10 @@ impl Controller {
         if self.verifying.running.contains_key(&id) {
             return;
         }
+        let witnesses = self.witnesses(&switchover.group);
         let verification = Verification {
-            started: self.now,
-            witnesses: self.witnesses(&switchover.group),
+            started: witnesses.is_empty().then_some(self.now),
+            witnesses,
             good: BTreeSet::new(),
             not_before: BTreeMap::new(),
         };
@@ -123,6 +129,10 @@ impl Controller {
     pub(super) fn on_receipt(&mut self, receipt: Receipt) {
         let Some((id, witness)) = self.verifying.effects.remove(&receipt.id) else { return };
         self.verifying.touch(id);
+        // The place that is free now is the next one's.
+        if let Some(next) = self.verifying.starved.pop_first() {
+            self.verifying.touch(next);
+        }
         let Some(switchover) = self.ledger.switchovers().get(&id).cloned() else { return };
         let Some(running) = self.verifying.running.get_mut(&id) else { return };
         running.not_before.insert(witness.clone(), self.now + limits::VERIFY_PAUSE);
@@ -172,7 +182,7 @@ impl Controller {
         if standing.verified {
             let note = format!("verified: users are sent to {}", switchover.to);
             self.step(id, Event::Verified, None, standing.missing, note);
-        } else if self.now.since(started) >= config.timing.verify_timeout {
+        } else if started.is_some_and(|at| self.now.since(at) >= config.timing.verify_timeout) {
             self.verification_failed(config, switchover, standing.missing);
         } else {
             self.ask_witnesses(config, switchover);
@@ -227,7 +237,7 @@ impl Controller {
         }
         let mut verified = Quorum::of(config.members.len()).reached(showing);
         for (name, heard) in &self.gateways {
-            let silent = self.now.since(heard.at) >= limits::GATEWAY_SILENCE;
+            let silent = self.now.since(heard.at) >= config.timing.verify_timeout;
             let Some(epoch) = heard.report.groups.get(&switchover.group) else { continue };
             if switchover.epoch.is_some_and(|new| *epoch < new) {
                 missing.push(format!("gateway {name}"));
@@ -255,14 +265,17 @@ impl Controller {
         let now = self.now;
         let Some(running) = self.verifying.running.get_mut(&switchover.id) else { return };
         for witness in running.witnesses.iter().cloned() {
-            if self.verifying.effects.len() >= limits::EFFECTS {
-                return;
-            }
             let waiting = running.not_before.get(&witness).is_some_and(|at| *at > now);
             if waiting || running.good.contains(&witness) {
                 continue;
             }
-            running.not_before.insert(witness.clone(), Moment::NEVER);
+            if self.verifying.effects.len() >= limits::EFFECTS {
+                self.verifying.starved.insert(switchover.id);
+                return;
+            }
+            running.started.get_or_insert(now);
+            // A receipt comes within the effect's timeout; one that was lost is not waited for without end.
+            running.not_before.insert(witness.clone(), now + limits::RECEIPT_LOST);
             let effect = match &witness {
                 Witness::Dns(member, name) => {
                     let Some(settings) = config.members.get(member) else { continue };

@@ -245,6 +245,20 @@ impl Ledger {
         Ok(())
     }
 
+    /// A new leader found these under way: a route that its predecessor logged may have been committed late.
+    pub(super) fn mark_change_of_leader(&mut self, term: u64) {
+        let (now, wall) = (self.time, self.wall);
+        let live: Vec<SwitchoverId> = self
+            .switchovers
+            .values()
+            .filter(|s| !s.state.ended() && s.steps.len() < limits::STEPS_BEFORE_MARKS)
+            .map(|s| s.id)
+            .collect();
+        for id in live {
+            self.change(id, |s| s.note("leader-changed", now, wall, term));
+        }
+    }
+
     fn change(&mut self, id: SwitchoverId, how: impl FnOnce(&mut Switchover)) {
         let switchovers = Arc::make_mut(&mut self.switchovers);
         if let Some(switchover) = switchovers.get_mut(&id) {

@@ -33,6 +33,8 @@ pub use state::{Ballot, GroupState, Ledger, ObserverState, Question};
 pub mod limits {
     use std::time::Duration;
 
+    /// A record with so many steps takes no more marks of changed leaders: its own steps need the room.
+    pub const STEPS_BEFORE_MARKS: usize = 8;
     /// Ended switchovers that are kept; the oldest go first.
     pub const SWITCHOVERS_KEPT: usize = 1_000;
     /// Outcomes of requests that are kept for repetition; the oldest go first.

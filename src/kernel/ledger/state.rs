@@ -157,6 +157,7 @@ impl Ledger {
         if term > self.term {
             self.term = term;
             self.close_questions(&mut entry, |_| true);
+            self.mark_change_of_leader(term);
         }
         if data.is_empty() {
             return entry.applied;

@@ -123,3 +123,27 @@ fn a_serial_grows_by_one_with_each_entry_that_changes_its_zone() {
     assert_eq!(serials(&book), (2, 2));
     assert_eq!(book.ledger.revision(), book.ledger.index());
 }
+
+#[test]
+fn a_change_of_leader_in_mid_switch_is_marked_in_the_record() {
+    let (mut book, id) = verifying();
+    book.term += 1;
+    book.log(vec![Command::Tick {}]);
+    let steps = |book: &Book| -> Vec<String> {
+        book.ledger.switchovers()[&id].steps.iter().map(|step| step.step.clone()).collect()
+    };
+    assert_eq!(steps(&book).last().map(String::as_str), Some("leader-changed"));
+    assert!(refused(&book.advance(id, Event::Verified)).is_empty());
+    // What has ended is not marked any more, and marks never take the room of steps.
+    book.term += 1;
+    book.log(vec![Command::Tick {}]);
+    assert_eq!(steps(&book).last().map(String::as_str), Some("verified"));
+    let (mut book, id) = verifying();
+    for _ in 0..20 {
+        book.term += 1;
+        book.log(vec![Command::Tick {}]);
+    }
+    assert!(refused(&book.advance(id, Event::Verified)).is_empty());
+    let last = book.ledger.switchovers()[&id].steps.last().map(|step| step.step.clone());
+    assert_eq!(last.as_deref(), Some("verified"));
+}
