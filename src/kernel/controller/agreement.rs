@@ -58,17 +58,23 @@ impl Controller {
         !self.agreement.halted
     }
 
-    /// After an entry: its rules must be known, and its state may be due for comparison.
-    pub(super) fn agree(&mut self, index: u64) {
+    /// Rules that this version does not know are not applied: not after the entry that raised them, and not from a
+    /// state that came from the disk or from a leader.
+    pub(super) fn check_rules(&mut self) {
         let (rules, known) = (self.ledger.ruleset(), self.agreement.ruleset);
-        if rules > known {
+        if rules > known && !self.agreement.halted {
             let why = format!(
                 "the cluster decides by ruleset {rules}, this version knows up to {known}: start a \
                  newer version on this data directory"
             );
-            return self.halt(why);
+            self.halt(why);
         }
-        if !index.is_multiple_of(self.digest_every()) {
+    }
+
+    /// After an entry: its rules must be known, and its state may be due for comparison.
+    pub(super) fn agree(&mut self, index: u64) {
+        self.check_rules();
+        if self.agreement.halted || !index.is_multiple_of(self.digest_every()) {
             return;
         }
         let digest = self.ledger.digest();

@@ -156,6 +156,7 @@ impl Controller {
     pub(super) fn take_over_ledger(&mut self) {
         self.publishing.dirty = true;
         self.publishing.all_zones = true;
+        self.check_rules();
         self.configure_observer();
         let open: Vec<_> =
             self.ledger.questions().iter().filter(|(_, q)| q.open).map(|(id, _)| *id).collect();

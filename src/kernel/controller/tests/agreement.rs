@@ -95,3 +95,22 @@ fn a_ruleset_is_raised_when_every_member_knows_it_and_not_before() {
     trio.run(Duration::from_secs(10));
     assert_eq!(trio.view(1).routes[&group("shop")].plane, plane("west"));
 }
+
+#[test]
+fn a_state_by_unknown_rules_takes_no_further_entry() {
+    let mut trio = Trio::steady(Mode::Auto);
+    let controller = &mut trio.nodes.get_mut(&MemberId(1)).expect("it lives").controller;
+    let text = String::from_utf8(controller.ledger().to_bytes()).expect("JSON is text");
+    let newer = text.replacen("\"ruleset\":0", "\"ruleset\":7", 1);
+    assert_ne!(text, newer);
+    controller.ledger = Ledger::from_bytes(newer.as_bytes()).expect("a state");
+    // As after a start, or a leader's snapshot.
+    controller.take_over_ledger();
+    let before = controller.ledger().digest();
+    let (index, term) = (controller.ledger().index() + 1, controller.term());
+    let (at, wall, by) = (controller.ledger().time(), WallTime(0), MemberId(1));
+    let entry = Envelope { format: FORMAT, at, wall, by, commands: vec![Command::Tick {}] };
+    controller.apply_one(index, term, &entry.encode());
+    assert_eq!(controller.ledger().digest(), before);
+    assert!(controller.view().warnings.join("").contains("ruleset 7"));
+}
