@@ -35,7 +35,7 @@ pub mod limits {
 
     /// A record with so many steps takes no more marks of changed leaders: its own steps need the room.
     pub const STEPS_BEFORE_MARKS: usize = 8;
-    /// Ended switchovers that are kept; the oldest go first.
+    /// Ended switchovers that are kept beside the last of each group, and at most twice as many; the oldest go first.
     pub const SWITCHOVERS_KEPT: usize = 1_000;
     /// Outcomes of requests that are kept for repetition; the oldest go first.
     pub const OUTCOMES_KEPT: usize = 10_000;

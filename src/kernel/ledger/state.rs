@@ -245,8 +245,11 @@ impl Ledger {
             };
             self.questions.remove(&oldest);
         }
-        if self.switchovers.len() > limits::SWITCHOVERS_KEPT {
-            self.forget_switchovers();
+        // The last of each group stays in any case. Room for as many again as are kept, so that not every entry of a
+        // move of thousands looks through all of them.
+        let kept = limits::SWITCHOVERS_KEPT + self.groups.len();
+        if self.switchovers.len() > kept + limits::SWITCHOVERS_KEPT {
+            self.forget_switchovers(kept);
         }
         let oldest = LedgerTime(self.time.0.saturating_sub(
             u64::try_from(limits::OUTCOMES_KEPT_FOR.as_millis()).unwrap_or(u64::MAX),
@@ -259,8 +262,8 @@ impl Ledger {
         }
     }
 
-    fn forget_switchovers(&mut self) {
-        let excess = self.switchovers.len() - limits::SWITCHOVERS_KEPT;
+    fn forget_switchovers(&mut self, kept: usize) {
+        let excess = self.switchovers.len() - kept;
         let last: BTreeSet<SwitchoverId> =
             self.groups.values().filter_map(|group| group.switchover).collect();
         let old: Vec<SwitchoverId> = self
