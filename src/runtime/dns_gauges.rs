@@ -4,7 +4,9 @@ use std::sync::Weak;
 
 use super::limits::GAUGES_EVERY;
 use crate::edge::dns::DnsServer;
-use crate::edge::telemetry::names::{DNS_ANSWERS, DNS_DROPPED, DNS_PANICS, DNS_QUERIES};
+use crate::edge::telemetry::names::{
+    DNS_ANSWERS, DNS_DROPPED, DNS_LIMITED, DNS_PANICS, DNS_QUERIES,
+};
 
 /// Writes the server's counters now and then, for as long as it lives.
 pub(super) async fn write(server: Weak<DnsServer>) {
@@ -16,6 +18,7 @@ pub(super) async fn write(server: Weak<DnsServer>) {
         metrics::counter!(DNS_QUERIES, "transport" => "udp").absolute(counted.udp_queries);
         metrics::counter!(DNS_QUERIES, "transport" => "tcp").absolute(counted.tcp_queries);
         metrics::counter!(DNS_DROPPED).absolute(counted.dropped);
+        metrics::counter!(DNS_LIMITED).absolute(counted.limited);
         metrics::counter!(DNS_PANICS).absolute(counted.panics);
         let answers = [
             ("noerror", counted.no_error),

@@ -20,7 +20,7 @@ use super::node_parts::NodeParts;
 use super::shell::{Parts, Shell, ShellError};
 use crate::config::NodeSettings;
 use crate::edge::api::{self, ApiSettings};
-use crate::edge::dns::{DnsServer, Published, ask_epoch};
+use crate::edge::dns::{DnsServer, Identity as DnsIdentity, Published, ask_epoch};
 use crate::edge::identity::{IdentityError, member_server_name};
 use crate::edge::probe::ProbeRunner;
 use crate::edge::storage::{Identity, RedbStore, Store, StoreError, open_dir};
@@ -188,11 +188,15 @@ fn start_dns(
     published: Arc<ArcSwap<Published>>,
 ) -> Result<DnsServer, NodeError> {
     let address = parts.dns_listen;
-    DnsServer::start(address, parts.dns_threads, published).map_err(|error| NodeError::Listen {
-        what: "DNS",
-        address,
-        error,
-    })
+    let mut secret = [0; 16];
+    secret.copy_from_slice(&Clock.entropy()[..16]);
+    let identity = DnsIdentity {
+        name: parts.member.name.to_string(),
+        secret,
+        wall: u32::try_from(Clock.wall().0 / 1000 % (1 << 32)).unwrap_or_default(),
+    };
+    DnsServer::start(address, parts.dns_threads, published, identity)
+        .map_err(|error| NodeError::Listen { what: "DNS", address, error })
 }
 
 /// Waits until its ports are free.

@@ -4,14 +4,15 @@ use std::mem;
 use std::str::FromStr;
 
 use domain::base::charstr::CharStr;
-use domain::base::iana::{OptRcode, Rcode};
+use domain::base::iana::{OptRcode, OptionCode, Rcode};
 use domain::base::message_builder::{
     AdditionalBuilder, AnswerBuilder, MessageBuilder, PushError, StaticCompressor,
 };
 use domain::base::{Header, Name, Serial, Ttl};
+use domain::dep::octseq::OctetsBuilder as _;
 use domain::rdata::{A, Aaaa, Hinfo, Ns, Soa, Txt};
 
-use super::answer::{Finding, Records, Transport};
+use super::answer::{Asker, Finding, Records, Transport};
 use super::limits::{ANY_TTL, TCP_PAYLOAD, UDP_CLASSIC, UDP_PAYLOAD};
 use super::query::{HEADER_LEN, Query};
 use crate::kernel::zone::Zone;
@@ -22,6 +23,10 @@ type Additional = AdditionalBuilder<StaticCompressor<Vec<u8>>>;
 
 /// Octets of an OPT record without options.
 const OPT_LEN: usize = 11;
+/// Octets of an option before its data.
+const OPTION_LEN: usize = 4;
+/// Octets of a client's cookie and ours (RFC 9018, section 4).
+const COOKIE_LEN: usize = 24;
 
 /// Why an answer could not be written as found.
 enum Unwritten {
@@ -55,19 +60,19 @@ pub(super) fn compose_header(query: &[u8], rcode: Rcode, out: &mut Vec<u8>) {
 pub(super) fn compose(
     query: &Query<'_>,
     finding: Finding<'_>,
-    transport: Transport,
+    asker: &Asker<'_>,
     out: &mut Vec<u8>,
 ) -> OptRcode {
     let rcode = match finding {
         Finding::Fault(rcode) => rcode,
-        Finding::Records(..) => OptRcode::NOERROR,
+        Finding::Records(..) | Finding::Limited => OptRcode::NOERROR,
         Finding::Negative(_, rcode) => rcode.into(),
     };
-    if write(query, &finding, rcode, transport, out).is_ok() {
+    if write(query, &finding, rcode, asker, out).is_ok() {
         return rcode;
     }
     let failed = OptRcode::SERVFAIL;
-    if write(query, &Finding::Fault(failed), failed, transport, out).is_err() {
+    if write(query, &Finding::Fault(failed), failed, asker, out).is_err() {
         compose_header(query.message.as_slice(), Rcode::SERVFAIL, out);
     }
     failed
@@ -77,27 +82,37 @@ fn write(
     query: &Query<'_>,
     finding: &Finding<'_>,
     rcode: OptRcode,
-    transport: Transport,
+    asker: &Asker<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), Unwritten> {
     let target = StaticCompressor::new(mem::take(out));
     let Ok(mut builder) = MessageBuilder::from_target(target);
-    let reserved = if query.edns.is_some() { OPT_LEN } else { 0 };
+    let edns = query.edns.as_ref();
+    let nsid = edns.filter(|edns| edns.nsid).and_then(|_| asker.nsid());
+    let cookie = edns.and_then(|edns| asker.cookie(edns.cookie.as_ref()?));
+    let options = nsid.map_or(0, |name| OPTION_LEN + name.len())
+        + if cookie.is_some() { OPTION_LEN + COOKIE_LEN } else { 0 };
+    let reserved = if edns.is_some() { OPT_LEN + options } else { 0 };
     // The builder wants to stay *below* its limit.
-    builder.set_push_limit(room(query, transport) - reserved + 1);
+    builder.set_push_limit(room(query, asker.transport) - reserved + 1);
     let answer = builder.start_answer(query.message, rcode.rcode())?;
     let mut additional = match finding {
         Finding::Fault(_) => answer.additional(),
+        Finding::Limited => answer.tc_rewind_into().additional(),
         Finding::Records(zone, records) => positive(query, zone, records, answer)?,
         Finding::Negative(zone, _) => negative(zone, answer)?,
     };
-    if let Some(edns) = query.edns {
+    if let Some(edns) = edns {
         additional.clear_push_limit();
         additional.opt(|opt| {
             opt.set_udp_payload_size(UDP_PAYLOAD);
             opt.set_dnssec_ok(edns.dnssec_ok);
             opt.set_rcode(rcode);
-            Ok(())
+            if let Some(name) = nsid {
+                let len = u16::try_from(name.len()).unwrap_or_default();
+                opt.push_raw_option(OptionCode::NSID, len, |to| to.append_slice(name))?;
+            }
+            cookie.map_or(Ok(()), |cookie| opt.cookie(cookie))
         })?;
     }
     *out = additional.finish().into_target();
@@ -106,7 +121,7 @@ fn write(
 
 /// Octets that the answer may have.
 fn room(query: &Query<'_>, transport: Transport) -> usize {
-    usize::from(match (transport, query.edns) {
+    usize::from(match (transport, &query.edns) {
         (Transport::Tcp, _) => TCP_PAYLOAD,
         (Transport::Udp, Some(edns)) => edns.payload.clamp(UDP_CLASSIC, UDP_PAYLOAD),
         (Transport::Udp, None) => UDP_CLASSIC,

@@ -27,6 +27,20 @@ pub(super) const ERROR_PAUSE: Duration = Duration::from_millis(20);
 /// Receive buffer asked of the kernel for each UDP socket, in octets.
 pub(super) const RECEIVE_BUFFER: usize = 1 << 20;
 
+/// Answers by UDP that one network gets in a second, from each thread: room for one member that verifies ten thousand
+/// groups at once. Beyond it see [`RATE_SLIP`].
+pub(super) const RATE_PER_NETWORK: u32 = 10_000;
+/// Beyond the limit every so many-th answer is sent, truncated.
+pub(super) const RATE_SLIP: u32 = 2;
+/// Networks that are counted at once, by each thread.
+pub(super) const RATE_BUCKETS: usize = 1 << 14;
+/// A server cookie is good for this long (RFC 9018, section 4.3: an hour).
+pub(super) const COOKIE_LIFE: u32 = 3600;
+/// And this far ahead of our clock (the same: five minutes).
+pub(super) const COOKIE_AHEAD: u32 = 300;
+/// Octets of a server's name that NSID tells (RFC 5001).
+pub(super) const NSID_MAX: usize = 63;
+
 /// Most TCP connections at once.
 pub const MAX_TCP_CONNECTIONS: usize = 512;
 /// Most TCP connections at once from one address.

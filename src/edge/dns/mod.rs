@@ -1,14 +1,14 @@
 //! DNS (F5): an authoritative server for the zones that the cluster has agreed on, and a small client.
 //!
 //! The server has its own threads and reads [`Published`], which the runtime replaces whole. It never
-//! recurses, never answers answers, and never sends more than it was allowed to. Zone transfers, NSID,
-//! cookies and response rate limits are absent.
+//! recurses, never answers answers, and never sends more than it was allowed to. Zone transfers are absent.
 
 mod answer;
 mod client;
 mod compose;
 mod limits;
 mod query;
+mod rate;
 #[cfg(test)]
 mod sample;
 mod server;
@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use answer::{Transport, Verdict, answer};
+pub use answer::{Asker, Identity, Transport, Verdict, answer};
 pub use client::{ask_addresses, ask_epoch, ask_serial};
 pub use limits::{DEFAULT_THREADS, MAX_TCP_CONNECTIONS, MAX_THREADS, UDP_PAYLOAD};
 pub use server::DnsServer;

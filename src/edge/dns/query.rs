@@ -2,7 +2,7 @@
 
 use domain::base::iana::{Class, Opcode, Rcode};
 use domain::base::name::ToLabelIter;
-use domain::base::opt::{Opt, OptRecord};
+use domain::base::opt::{Cookie, Nsid, Opt, OptRecord};
 use domain::base::{Message, ParsedName, Rtype};
 
 /// A well-formed query: opcode QUERY, one question, nothing in the sections that a query leaves empty.
@@ -21,7 +21,7 @@ pub(super) struct Query<'a> {
 }
 
 /// What an asker's OPT record says (RFC 6891).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Edns {
     /// The largest UDP answer that the asker takes, in octets, as asked.
     pub(super) payload: u16,
@@ -29,6 +29,10 @@ pub(super) struct Edns {
     pub(super) version: u8,
     /// To be copied (RFC 3225).
     pub(super) dnssec_ok: bool,
+    /// Whether the server's name is asked for (RFC 5001).
+    pub(super) nsid: bool,
+    /// The asker's cookie, with or without ours (RFC 7873).
+    pub(super) cookie: Option<Cookie>,
 }
 
 /// Why octets are no query to be answered.
@@ -94,6 +98,9 @@ fn additional(message: &Message<[u8]>) -> Result<Option<Edns>, ()> {
             payload: opt.udp_payload_size(),
             version: opt.version(),
             dnssec_ok: opt.dnssec_ok(),
+            nsid: opt.opt().iter::<Nsid<_>>().next().is_some(),
+            // A cookie of a length that none has is FORMERR (RFC 7873, section 5.2.2).
+            cookie: opt.opt().iter::<Cookie>().next().transpose().map_err(|_| ())?,
         });
     }
     if records.pos() == message.as_slice().len() { Ok(edns) } else { Err(()) }

@@ -1,7 +1,7 @@
 //! The server: sockets, threads, and how they end.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,13 +12,13 @@ use arc_swap::ArcSwap;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio_util::sync::CancellationToken;
 
-use super::answer::{Transport, Verdict, answer, servfail};
+use super::answer::{Asker, Identity, Transport, Verdict, answer, servfail};
 use super::limits::{MAX_THREADS, PORT_TRIES, RECEIVE_BUFFER, TCP_BACKLOG, TCP_IDLE, TICK};
 use super::tally::Tally;
 use super::{DnsCounters, Published, tcp, udp};
 
 /// The shape of [`answer`].
-pub(super) type Engine = fn(&Published, Instant, &[u8], Transport, &mut Vec<u8>) -> Verdict;
+pub(super) type Engine = fn(&Published, Instant, &[u8], &Asker<'_>, &mut Vec<u8>) -> Verdict;
 
 /// What tests replace.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +39,13 @@ pub(super) struct Shared {
     /// Ends the UDP threads.
     stopped: AtomicBool,
     pub(super) manners: Manners,
+    pub(super) identity: Identity,
+    pub(super) started: Instant,
+}
+
+/// Whole seconds, wrapped as a cookie's are.
+fn seconds(span: Duration) -> u32 {
+    u32::try_from(span.as_secs() % (1 << 32)).expect("less than 2^32")
 }
 
 impl Shared {
@@ -47,10 +54,15 @@ impl Shared {
         &self,
         published: &Published,
         query: &[u8],
-        transport: Transport,
+        from: (Transport, IpAddr),
+        limited: bool,
         out: &mut Vec<u8>,
     ) -> bool {
-        let engine = || (self.manners.engine)(published, Instant::now(), query, transport, out);
+        let (transport, address) = from;
+        let now = Instant::now();
+        let wall = self.identity.wall.wrapping_add(seconds(now - self.started));
+        let asker = Asker { transport, address, wall, server: Some(&self.identity), limited };
+        let engine = || (self.manners.engine)(published, now, query, &asker, out);
         // Whatever `out` holds after an unwind is thrown away; nothing else is written to.
         let verdict = catch_unwind(AssertUnwindSafe(engine)).unwrap_or_else(|_| {
             let so_far = self.tally.panics.up();
@@ -60,7 +72,7 @@ impl Shared {
                     "a DNS query made the server panic; it was answered SERVFAIL"
                 );
             }
-            let instead = AssertUnwindSafe(|| servfail(query, transport, out));
+            let instead = AssertUnwindSafe(|| servfail(query, &asker, out));
             catch_unwind(instead).unwrap_or(Verdict::Dropped)
         });
         self.tally.note(transport, verdict, out);
@@ -100,15 +112,17 @@ impl DnsServer {
         listen: SocketAddr,
         threads: usize,
         published: Arc<ArcSwap<Published>>,
+        identity: Identity,
     ) -> io::Result<Self> {
         let manners = Manners { engine: answer, tcp_idle: TCP_IDLE };
-        Self::start_with(listen, threads, published, manners)
+        Self::start_with(listen, threads, published, identity, manners)
     }
 
     pub(super) fn start_with(
         listen: SocketAddr,
         threads: usize,
         published: Arc<ArcSwap<Published>>,
+        identity: Identity,
         manners: Manners,
     ) -> io::Result<Self> {
         let (listener, sockets) = bind(listen, threads.clamp(1, MAX_THREADS))?;
@@ -119,6 +133,8 @@ impl DnsServer {
             stop: CancellationToken::new(),
             stopped: AtomicBool::new(false),
             manners,
+            identity,
+            started: Instant::now(),
         });
         // From here on a failure drops `server`, which ends the threads that were started.
         let mut server = Self { shared, local, threads: Vec::new() };

@@ -31,6 +31,8 @@ counters! {
     tcp_queries
     /// Messages that must not be answered: answers, scraps.
     dropped
+    /// Messages beyond the rate limit of their network: answered truncated, or not at all.
+    limited
     /// Answers NOERROR, with records or without.
     no_error
     /// Answers NXDOMAIN.

@@ -88,12 +88,13 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
 /// Answers the queries of one connection, in their order. Whatever is amiss ends it.
 async fn converse(stream: TcpStream, (all, _mine): (Seat, Seat), shared: Arc<Shared>) {
     let _ = stream.set_nodelay(true);
+    let Ok(asker) = stream.peer_addr().map(|from| from.ip()) else { return };
     let mut stream = BufReader::with_capacity(TCP_BUFFER, stream);
     let mut query = Vec::new();
     let mut answer = Vec::new();
     while let Ok(Some(())) = timeout(patience(&all, &shared), read(&mut stream, &mut query)).await {
         let published = shared.published.load_full();
-        if !shared.reply(&published, &query, Transport::Tcp, &mut answer) {
+        if !shared.reply(&published, &query, (Transport::Tcp, asker), false, &mut answer) {
             return;
         }
         let Ok(len) = u16::try_from(answer.len()) else { return };

@@ -6,11 +6,15 @@ use std::sync::Arc;
 
 use super::answer::Transport;
 use super::limits::{ERROR_PAUSE, MAX_QUERY, TCP_PAYLOAD};
+use super::rate::{Rate, Rates};
 use super::server::Shared;
 
 /// Answers until told to stop.
 pub(super) fn serve(socket: &UdpSocket, shared: &Shared) {
     let mut published = arc_swap::Cache::new(Arc::clone(&shared.published));
+    let seed =
+        shared.identity.secret.iter().fold(0, |seed: u64, octet| seed << 4 ^ u64::from(*octet));
+    let mut rates = Rates::new(seed);
     let mut query = [0; MAX_QUERY];
     let mut out = Vec::with_capacity(usize::from(TCP_PAYLOAD));
     while !shared.stopped() {
@@ -32,7 +36,18 @@ pub(super) fn serve(socket: &UdpSocket, shared: &Shared) {
             }
         };
         let Some(query) = query.get(..len) else { continue };
-        if shared.reply(published.load(), query, Transport::Udp, &mut out)
+        let rate = rates.take(asker.ip(), shared.started.elapsed());
+        if rate != Rate::Answer && shared.tally.limited.up().is_power_of_two() {
+            tracing::warn!(network = %asker.ip(), "DNS answers beyond the rate limit are truncated or not sent");
+        }
+        if rate != Rate::Drop
+            && shared.reply(
+                published.load(),
+                query,
+                (Transport::Udp, asker.ip()),
+                rate == Rate::Truncate,
+                &mut out,
+            )
             && let Err(error) = socket.send_to(&out, asker)
             && shared.tally.socket_errors.up().is_power_of_two()
         {

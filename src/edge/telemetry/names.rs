@@ -63,6 +63,8 @@ metrics_table! {
         "Answers that the DNS server gave.";
     DNS_DROPPED = "biplane_dns_dropped_total", Counter, "messages", "",
         "DNS messages that must not be answered: scraps and answers.";
+    DNS_LIMITED = "biplane_dns_limited_total", Counter, "messages", "",
+        "DNS messages beyond the rate limit of their network: answered truncated, or not at all.";
     DNS_PANICS = "biplane_dns_panics_total", Counter, "queries", "",
         "DNS queries that made the server panic; each cost one answer.";
     DNS_QUERIES = "biplane_dns_queries_total", Counter, "queries", "transport",

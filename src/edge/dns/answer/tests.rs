@@ -23,7 +23,7 @@ const REFUSED: u8 = 5;
 /// The answer to `query`; `None` if it was dropped.
 fn ask_by(transport: Transport, query: &[u8]) -> Option<Vec<u8>> {
     let mut out = vec![0xEE; 7];
-    match answer(&published(), Instant::now(), query, transport, &mut out) {
+    match answer(&published(), Instant::now(), query, &Asker::plain(transport), &mut out) {
         Verdict::Answered(_) => Some(out),
         Verdict::Dropped => {
             assert!(out.is_empty());
@@ -192,7 +192,13 @@ fn what_is_not_ours_is_refused() {
     }
     let mut out = Vec::new();
     let empty = Published::default();
-    let verdict = answer(&empty, Instant::now(), &query("a.test", A), Transport::Udp, &mut out);
+    let verdict = answer(
+        &empty,
+        Instant::now(),
+        &query("a.test", A),
+        &Asker::plain(Transport::Udp),
+        &mut out,
+    );
     assert_eq!(verdict, Verdict::Answered(OptRcode::REFUSED));
 }
 
@@ -307,7 +313,7 @@ fn a_node_that_is_cut_off_answers_as_its_zones_say() {
     for (name, seconds, expected) in table {
         let mut out = Vec::new();
         let now = since + Duration::from_secs(seconds);
-        answer(&cut_off, now, &query_edns(name, A, 1232), Transport::Udp, &mut out);
+        answer(&cut_off, now, &query_edns(name, A, 1232), &Asker::plain(Transport::Udp), &mut out);
         assert_eq!(rcode(&out), expected, "{name} after {seconds} s");
         assert_eq!(counts(&out)[3], 1, "the OPT of {name}");
         assert_eq!(is_authoritative(&out), expected == NOERROR);
@@ -322,7 +328,13 @@ fn a_zone_with_a_name_that_is_none_costs_its_own_answers_only() {
     zone.soa.mname = "x".repeat(64);
     let mut out = Vec::new();
     for (name, expected) in [("nothing.biplane.test", SERVFAIL), ("shop.biplane.test", NOERROR)] {
-        answer(&published, Instant::now(), &query(name, A), Transport::Udp, &mut out);
+        answer(
+            &published,
+            Instant::now(),
+            &query(name, A),
+            &Asker::plain(Transport::Udp),
+            &mut out,
+        );
         assert_eq!((rcode(&out), counts(&out)[0]), (expected, 1), "{name}");
     }
 }

@@ -7,14 +7,15 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 
 use super::super::sample::published;
-use super::super::{DnsServer, Published};
+use super::super::{Asker, DnsServer, Identity, Published};
 use super::*;
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
 fn start(published: Published) -> DnsServer {
     let state = Arc::new(ArcSwap::from_pointee(published));
-    DnsServer::start((Ipv4Addr::LOCALHOST, 0).into(), 1, state).unwrap()
+    let identity = Identity { name: "member-a".to_owned(), secret: [7; 16], wall: 0 };
+    DnsServer::start((Ipv4Addr::LOCALHOST, 0).into(), 1, state, identity).unwrap()
 }
 
 /// A server that the test plays itself.
@@ -28,7 +29,7 @@ async fn played() -> (UdpSocket, SocketAddr) {
 fn true_answer(query: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let transport = super::super::Transport::Udp;
-    super::super::answer(&published(), Instant::now(), query, transport, &mut out);
+    super::super::answer(&published(), Instant::now(), query, &Asker::plain(transport), &mut out);
     out
 }
 

@@ -7,6 +7,7 @@ use super::super::limits::MAX_TCP_PER_ADDRESS;
 use super::super::sample::{A, published, query};
 use super::*;
 
+mod options;
 mod other_resolver;
 mod switch_under_load;
 
@@ -18,7 +19,12 @@ fn loopback() -> SocketAddr {
 }
 
 fn start() -> DnsServer {
-    DnsServer::start(loopback(), 2, Arc::new(ArcSwap::from_pointee(published()))).unwrap()
+    DnsServer::start(loopback(), 2, Arc::new(ArcSwap::from_pointee(published())), identity())
+        .unwrap()
+}
+
+fn identity() -> Identity {
+    Identity { name: "member-a".to_owned(), secret: [7; 16], wall: 1_800_000_000 }
 }
 
 fn udp_to(server: &DnsServer) -> UdpSocket {
@@ -137,7 +143,7 @@ fn hostile_streams_are_closed_without_an_answer() {
 fn a_tcp_connection_that_dawdles_is_closed() {
     let manners = Manners { engine: answer, tcp_idle: Duration::from_millis(50) };
     let state = Arc::new(ArcSwap::from_pointee(published()));
-    let server = DnsServer::start_with(loopback(), 1, state, manners).unwrap();
+    let server = DnsServer::start_with(loopback(), 1, state, identity(), manners).unwrap();
     let mut idle = tcp_to(&server);
     let mut half = tcp_to(&server);
     let asked = framed(&query("shop.biplane.test", A));
@@ -168,13 +174,13 @@ fn one_address_cannot_take_all_connections() {
 
 #[test]
 fn a_query_that_panics_costs_one_answer() {
-    fn fragile(p: &Published, now: Instant, q: &[u8], t: Transport, out: &mut Vec<u8>) -> Verdict {
+    fn fragile(p: &Published, now: Instant, q: &[u8], a: &Asker<'_>, out: &mut Vec<u8>) -> Verdict {
         assert!(!q.windows(4).any(|octets| octets == b"bomb"), "as the test wants it");
-        answer(p, now, q, t, out)
+        answer(p, now, q, a, out)
     }
     let manners = Manners { engine: fragile, tcp_idle: TCP_IDLE };
     let state = Arc::new(ArcSwap::from_pointee(published()));
-    let server = DnsServer::start_with(loopback(), 1, state, manners).unwrap();
+    let server = DnsServer::start_with(loopback(), 1, state, identity(), manners).unwrap();
     let socket = udp_to(&server);
     let mut stream = tcp_to(&server);
     for (name, expected) in
@@ -215,21 +221,21 @@ fn a_port_has_one_server_and_is_free_after_it() {
     let server = start();
     let taken = server.local_addr();
     let state = Arc::new(ArcSwap::from_pointee(published()));
-    let second = DnsServer::start(taken, 1, Arc::clone(&state));
+    let second = DnsServer::start(taken, 1, Arc::clone(&state), identity());
     assert_eq!(second.map(drop).unwrap_err().kind(), io::ErrorKind::AddrInUse);
     let mut open = tcp_to(&server);
     open.write_all(&framed(&query("shop.biplane.test", A))).unwrap();
     read_framed(&mut open).unwrap();
     server.stop();
     assert!(is_closed(&mut open));
-    let again = DnsServer::start(taken, 1, state).unwrap();
+    let again = DnsServer::start(taken, 1, state, identity()).unwrap();
     assert_eq!(rcode(&exchange(&udp_to(&again), &query("shop.biplane.test", A))), 0);
 }
 
 #[test]
 fn what_is_published_is_served_at_once() {
     let state = Arc::new(ArcSwap::from_pointee(Published::default()));
-    let server = DnsServer::start(loopback(), 1, Arc::clone(&state)).unwrap();
+    let server = DnsServer::start(loopback(), 1, Arc::clone(&state), identity()).unwrap();
     let socket = udp_to(&server);
     let asked = query("shop.biplane.test", A);
     assert_eq!(rcode(&exchange(&socket, &asked)), 5);

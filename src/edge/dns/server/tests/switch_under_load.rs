@@ -39,7 +39,7 @@ fn a_thousand_names_switch_under_load_without_a_gap() {
         Published { zones: Arc::new(zones), cut_off_since: None }
     };
     let state = Arc::new(ArcSwap::from_pointee(publish(&zone)));
-    let server = DnsServer::start(loopback(), 2, Arc::clone(&state)).unwrap();
+    let server = DnsServer::start(loopback(), 2, Arc::clone(&state), identity()).unwrap();
     let asked = AtomicU64::new(0);
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
