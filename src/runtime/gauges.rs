@@ -5,13 +5,14 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::clock::Clock;
 use super::inbox::Inbox;
 use super::limits::GAUGES_EVERY;
 use crate::edge::telemetry::names::{
     ACTIVE_PLANE, APPLIED_INDEX, FRAMES_DROPPED, FRAMES_SENT, LEADER, MEMBERS_CONNECTED, QUORUM,
     ROUTE_EPOCH, TERM,
 };
-use crate::edge::telemetry::{Metrics, UPKEEP_INTERVAL};
+use crate::edge::telemetry::{LABELLED_GROUPS, Metrics, UPKEEP_INTERVAL, record_status};
 use crate::edge::transport::Transport;
 use crate::kernel::controller::View;
 
@@ -50,7 +51,12 @@ impl Gauges {
             let news = self.view.has_changed().unwrap_or(false);
             let view = self.view.borrow_and_update().clone();
             if let (true, Some(view)) = (news, view) {
-                write_view(&view);
+                if view.routes.len() <= LABELLED_GROUPS {
+                    record_status(&view.status(Clock.now()));
+                } else {
+                    // A status of thousands of groups is too dear to be made every second.
+                    write_view(&view);
+                }
             }
         }
     }
@@ -77,7 +83,7 @@ fn write_view(view: &View) {
     metrics::gauge!(LEADER).set(u32::from(view.leader == Some(view.member)));
     metrics::gauge!(QUORUM).set(u32::from(view.in_quorum));
     let Some(cluster) = &view.cluster else { return };
-    for (group, route) in view.routes.iter() {
+    for (group, route) in view.routes.iter().take(LABELLED_GROUPS) {
         metrics::gauge!(ROUTE_EPOCH, "group" => group.to_string()).set(route.epoch.counter as f64);
         for plane in &cluster.planes {
             let labels = [("group", group.to_string()), ("plane", plane.name.to_string())];

@@ -57,8 +57,6 @@ metrics_table! {
         "Raft index of the last applied entry.";
     BUILD_INFO = "biplane_build_info", Gauge, "bool", "version",
         "Always 1; the label says which version runs.";
-    COMMIT_SECONDS = "biplane_commit_seconds", Histogram, "seconds", "",
-        "Time from a proposal on this leader to its apply.";
     DNS_ANSWERS = "biplane_dns_answers_total", Counter, "answers", "rcode",
         "Answers that the DNS server gave.";
     DNS_DROPPED = "biplane_dns_dropped_total", Counter, "messages", "",

@@ -200,3 +200,14 @@ fn every_metric_that_the_sources_name_stands_in_the_table() {
     assert!(seen >= METRICS.len() / 2, "the search finds names: {seen}");
     assert!(strangers.is_empty(), "put these into edge/telemetry/names.rs: {strangers:#?}");
 }
+
+#[test]
+fn the_metrics_page_is_the_table() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference/metrics.md");
+    let page = names::metrics_markdown();
+    if std::env::var_os("REWRITE").is_some() {
+        std::fs::write(path, &page).unwrap();
+    }
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(committed == page, "run the tests with REWRITE=1 and look at the difference");
+}

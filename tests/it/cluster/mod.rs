@@ -2,6 +2,7 @@
 
 mod fail_static;
 mod leader;
+mod metrics;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -5,4 +5,4 @@ mod dns;
 mod gateway;
 mod health;
 mod member;
-mod wire;
+pub(crate) mod wire;

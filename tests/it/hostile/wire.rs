@@ -10,15 +10,15 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use socket2::{Domain, Socket, Type};
 
 /// Attackers come from here, so that limits for each address do not meet the tests' own questions.
-pub(super) const ATTACKER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 66));
+pub(crate) const ATTACKER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 66));
 /// Nobody waits longer for an answer.
-pub(super) const PATIENCE: Duration = Duration::from_secs(15);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A TLS stream over a plain socket.
-pub(super) type Tls = StreamOwned<ClientConnection, TcpStream>;
+pub(crate) type Tls = StreamOwned<ClientConnection, TcpStream>;
 
 /// Connects from the attackers' address.
-pub(super) fn connect(to: SocketAddr) -> std::io::Result<TcpStream> {
+pub(crate) fn connect(to: SocketAddr) -> std::io::Result<TcpStream> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.bind(&SocketAddr::new(ATTACKER, 0).into())?;
     socket.connect_timeout(&to.into(), PATIENCE)?;
@@ -29,7 +29,7 @@ pub(super) fn connect(to: SocketAddr) -> std::io::Result<TcpStream> {
 }
 
 /// The same over TLS. The handshake happens with the first bytes.
-pub(super) fn connect_tls(
+pub(crate) fn connect_tls(
     to: SocketAddr,
     config: &Arc<ClientConfig>,
     name: &str,
@@ -40,7 +40,7 @@ pub(super) fn connect_tls(
 }
 
 /// Sends everything and reads until the other side ends. What breaks on the way ends it too.
-pub(super) fn exchange(mut stream: impl Read + Write, bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn exchange(mut stream: impl Read + Write, bytes: &[u8]) -> Vec<u8> {
     // A peer that hung up in the middle has answered enough.
     let _ = stream.write_all(bytes).and_then(|()| stream.flush());
     let mut answer = Vec::new();
@@ -49,7 +49,7 @@ pub(super) fn exchange(mut stream: impl Read + Write, bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Bytes without sense, the same in every run.
-pub(super) fn noise(seed: u64, len: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = || {
         state ^= state << 13;
@@ -61,12 +61,12 @@ pub(super) fn noise(seed: u64, len: usize) -> Vec<u8> {
 }
 
 /// So many connections that say nothing. Those that are refused do not count.
-pub(super) fn idle(to: SocketAddr, count: usize) -> Vec<TcpStream> {
+pub(crate) fn idle(to: SocketAddr, count: usize) -> Vec<TcpStream> {
     (0..count).filter_map(|_| connect(to).ok()).collect()
 }
 
 /// The same on a plain socket, and says that nothing more will come.
-pub(super) fn exchange_plain(mut stream: TcpStream, bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn exchange_plain(mut stream: TcpStream, bytes: &[u8]) -> Vec<u8> {
     let _ = stream.write_all(bytes);
     let _ = stream.shutdown(std::net::Shutdown::Write);
     exchange(stream, &[])
