@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use super::exit::{Exit, Failure};
 use super::{Context, print, reach};
-use crate::config::{parse_client, parse_cluster, parse_gateway, parse_node};
+use crate::config::{
+    Fault, Faults, Position, parse_client, parse_cluster, parse_gateway, parse_node,
+};
 
 /// Commands on configuration files.
 #[derive(Debug, Subcommand)]
@@ -29,8 +31,13 @@ struct FileReport {
     warnings: Vec<String>,
 }
 
+/// One fault; line and column count from 1, and are absent where no text could be read.
 #[derive(Debug, Serialize)]
 struct FaultReport {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<usize>,
     path: String,
     what: String,
     write: String,
@@ -41,7 +48,7 @@ pub(super) fn run(command: &ConfigCommand, context: &Context) -> Result<Exit, Fa
     let mut reports = Vec::new();
     let mut words = String::new();
     for file in files {
-        let (report, text) = check(file)?;
+        let (report, text) = check(file);
         words.push_str(&text);
         reports.push(report);
     }
@@ -55,36 +62,53 @@ pub(super) fn run(command: &ConfigCommand, context: &Context) -> Result<Exit, Fa
     Ok(if reports.iter().all(|report| report.ok) { Exit::Done } else { Exit::Failed })
 }
 
-fn check(file: &Path) -> Result<(FileReport, String), Failure> {
-    let text = reach::read(file)?;
+fn check(file: &Path) -> (FileReport, String) {
     let name = file.display().to_string();
-    let kind = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let result = if kind.starts_with("node") {
-        parse_node(file, &text).map(|_| Vec::new())
-    } else if kind.starts_with("gateway") {
-        parse_gateway(file, &text).map(|_| Vec::new())
-    } else if kind.starts_with("client") {
-        parse_client(file, &text).map(|_| Vec::new())
-    } else {
-        parse_cluster(&name, &text).map(|checked| checked.warnings)
-    };
-    Ok(match result {
-        Ok(warnings) => {
+    match reach::read_or(file).map(|read| read.and_then(|text| warnings_of(file, &name, &text))) {
+        Ok(Ok(warnings)) => {
             let mut words = format!("{name}: ok\n");
             for warning in &warnings {
                 words.push_str(&format!("  warning: {warning}\n"));
             }
             (FileReport { file: name, ok: true, faults: Vec::new(), warnings }, words)
         }
-        Err(faults) => {
-            let list = faults.list().iter().map(|fault| FaultReport {
-                path: fault.path.clone(),
-                what: fault.what.clone(),
-                write: fault.write.clone(),
-            });
-            let report =
-                FileReport { file: name, ok: false, faults: list.collect(), warnings: Vec::new() };
+        Ok(Err(faults)) => {
+            let list = faults.list().iter().map(|fault| of_fault(&faults, fault)).collect();
+            let report = FileReport { file: name, ok: false, faults: list, warnings: Vec::new() };
             (report, format!("{faults}\n"))
         }
-    })
+        Err(failure) => {
+            let words = format!("{failure}\n");
+            let Failure { what, next: write, .. } = failure;
+            let fault = FaultReport { line: None, column: None, path: String::new(), what, write };
+            let report =
+                FileReport { file: name, ok: false, faults: vec![fault], warnings: Vec::new() };
+            (report, words)
+        }
+    }
+}
+
+fn of_fault(faults: &Faults, fault: &Fault) -> FaultReport {
+    let Position { line, column } = faults.position(fault);
+    FaultReport {
+        line: Some(line),
+        column: Some(column),
+        path: fault.path.clone(),
+        what: fault.what.clone(),
+        write: fault.write.clone(),
+    }
+}
+
+/// Reads a file of the kind that its name begins with.
+fn warnings_of(file: &Path, name: &str, text: &str) -> Result<Vec<String>, Faults> {
+    let kind = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    if kind.starts_with("node") {
+        parse_node(file, text).map(|_| Vec::new())
+    } else if kind.starts_with("gateway") {
+        parse_gateway(file, text).map(|_| Vec::new())
+    } else if kind.starts_with("client") {
+        parse_client(file, text).map(|_| Vec::new())
+    } else {
+        parse_cluster(name, text).map(|checked| checked.warnings)
+    }
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+use crate::config::Faults;
 use crate::edge::api::client::ApiError;
 
 /// What the shell sees. The table in `docs/reference/exit-codes.md` is compared with this one by a test.
@@ -62,6 +63,10 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// Where the names are that exist.
+const SHOWN_BY: &str =
+    "`biplane status` lists groups and planes; `biplane explain last` shows the last switchover";
+
 /// The exit codes as lines of `--help`.
 pub(super) fn exit_help() -> String {
     let lines = Exit::ALL.map(|exit| format!("  {:>2}  {}", exit.code(), exit.meaning()));
@@ -116,6 +121,15 @@ impl fmt::Display for Failure {
     }
 }
 
+impl From<Faults> for Failure {
+    fn from(faults: Faults) -> Self {
+        Self::failed(
+            faults.to_string(),
+            "mend the file; `biplane config check FILE` reads it again",
+        )
+    }
+}
+
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
         let exit = match &error {
@@ -132,7 +146,8 @@ impl From<ApiError> for Failure {
                 } else {
                     problem.detail.clone()
                 },
-                next: problem.next,
+                // The API names an address where the right names stand; here the command that shows them helps more.
+                next: if problem.status == 404 { SHOWN_BY.to_owned() } else { problem.next },
             },
             other => Self { exit, what: other.to_string(), next: String::new() },
         }

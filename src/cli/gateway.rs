@@ -20,8 +20,7 @@ pub struct GatewayArgs {
 
 pub(super) fn run(args: &GatewayArgs) -> Result<Exit, Failure> {
     let text = reach::read(&args.file)?;
-    let settings = parse_gateway(&args.file, &text)
-        .map_err(|faults| Failure::usage(faults.to_string(), ""))?;
+    let settings = parse_gateway(&args.file, &text)?;
     start_log(&settings.log)?;
     let metrics = Metrics::install().map_err(|error| Failure::failed(error.to_string(), ""))?;
     on_runtime(async {

@@ -83,6 +83,9 @@ pub enum InitError {
     Identity(#[from] IdentityError),
 }
 
+/// Where the gateway of `gateway.toml` tells of itself.
+pub(super) const GATEWAY_ADMIN: &str = "127.0.0.1:7460";
+
 /// Bytes of entropy for so many members.
 pub const fn entropy_needed(members: usize) -> usize {
     32 + 16 * members
@@ -163,7 +166,9 @@ fn write_clients(
     writer.public("client.toml", &client)?;
     let mut gateway = format!(
         "# A gateway for every route of the cluster file. Every key: config/gateway.toml.\n\
-         name = \"gateway-1\"\n{controllers}\nca = \"ca.crt\"\ntoken = \"token\"\n"
+         name = \"gateway-1\"           # each gateway its own\n\
+         admin = \"{GATEWAY_ADMIN}\"    # each gateway of one host its own\n\
+         {controllers}\nca = \"ca.crt\"\ntoken = \"token\"\n"
     );
     for (port, route) in (7480_u16..).zip(cluster.routes.keys()) {
         let address = cluster.routes[route]
@@ -180,10 +185,19 @@ fn write_clients(
 
 fn next_commands(options: &InitOptions) -> Vec<String> {
     let dir = options.dir.display();
-    let first = options.members.first().map_or("a", |member| member.name.as_str());
+    let mut names = options.members.iter().map(|member| member.name.as_str());
+    let first = names.next().unwrap_or("a");
+    let others: Vec<&str> = names.collect();
     vec![
         format!("biplane config check {dir}/cluster.toml"),
-        format!("biplane node {dir}/{first}/node.toml"),
+        if others.is_empty() {
+            format!("biplane node {dir}/{first}/node.toml")
+        } else {
+            let others = others.join(", ");
+            format!(
+                "biplane node {dir}/{first}/node.toml   # likewise {others}, each on its machine or in its terminal"
+            )
+        },
         format!("biplane --dir {dir} status"),
     ]
 }

@@ -15,7 +15,8 @@ use crate::runtime::clock::Clock;
 pub struct InitArgs {
     /// Where to write; must be empty or not there
     dir: PathBuf,
-    /// The members: NAME or NAME=ADDRESS, with commas; without addresses all run on this machine
+    /// The members: NAME or NAME=ADDRESS, with commas; without addresses all run on this
+    /// machine; addresses have no port (ports of your own: --cluster-file)
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "a,b,c")]
     members: Vec<String>,
     /// Their sites, in the same order
@@ -34,7 +35,7 @@ pub(super) fn run(args: InitArgs, context: &Context) -> Result<Exit, Failure> {
         Some(file) => of_file(args.dir.clone(), file)?,
         None => of_arguments(args)?,
     };
-    let report = init(&options).map_err(refused)?;
+    let report = init(&options).map_err(|error| refused(&error))?;
     show(&report, context);
     Ok(Exit::Done)
 }
@@ -42,8 +43,7 @@ pub(super) fn run(args: InitArgs, context: &Context) -> Result<Exit, Failure> {
 /// The members, and everything else, as a cluster file says.
 fn of_file(dir: PathBuf, file: &Path) -> Result<InitOptions, Failure> {
     let text = reach::read(file)?;
-    let checked = parse_cluster(&file.display().to_string(), &text)
-        .map_err(|faults| Failure::usage(faults.to_string(), ""))?;
+    let checked = parse_cluster(&file.display().to_string(), &text)?;
     let members = checked.cluster.members.values().map(|member| NewMember {
         name: member.name.clone(),
         id: member.id,
@@ -62,6 +62,18 @@ fn of_arguments(args: InitArgs) -> Result<InitOptions, Failure> {
     let InitArgs { dir, members, sites, cluster, cluster_file: _ } = args;
     let bad = |what: String| Failure::usage(what, "see `biplane init --help`");
     let cluster = MemberName::new(&cluster).map_err(|error| bad(error.to_string()))?;
+    for (at, member) in members.iter().enumerate() {
+        let name = |member: &str| member.split('=').next().unwrap_or_default().to_owned();
+        if members[..at].iter().any(|other| name(other) == name(member)) {
+            return Err(bad(format!("member `{}` is named twice", name(member))));
+        }
+    }
+    if members.len().is_multiple_of(2) {
+        let count = members.len();
+        return Err(bad(format!(
+            "{count} members: a majority needs an odd number, three in production"
+        )));
+    }
     if sites.len() < members.len() {
         let what = format!("{} members and only {} sites", members.len(), sites.len());
         return Err(bad(what));
@@ -85,11 +97,8 @@ pub(super) fn entropy(bytes: usize) -> Vec<u8> {
     entropy
 }
 
-fn refused(error: InitError) -> Failure {
-    match error {
-        InitError::NotEmpty(_) | InitError::Cluster(_) => Failure::usage(error.to_string(), ""),
-        InitError::Write { .. } | InitError::Identity(_) => Failure::failed(error.to_string(), ""),
-    }
+fn refused(error: &InitError) -> Failure {
+    Failure::failed(error.to_string(), "")
 }
 
 /// `NAME`: on this machine, at ports of its own. `NAME=ADDRESS`: at the default ports.
@@ -98,8 +107,7 @@ fn new_member(text: &str, site: &str, number: u16) -> Result<NewMember, String> 
     let at = |ip: IpAddr, port: u16| SocketAddr::new(ip, port);
     let (member, api, dns) = match address {
         Some(address) => {
-            let ip: IpAddr =
-                address.parse().map_err(|_| format!("`{address}` is not an address"))?;
+            let ip: IpAddr = address.parse().map_err(|_| no_address(address))?;
             (at(ip, 7410), at(ip, 7400), at(ip, 53))
         }
         None => {
@@ -117,6 +125,16 @@ fn new_member(text: &str, site: &str, number: u16) -> Result<NewMember, String> 
     })
 }
 
+fn no_address(text: &str) -> String {
+    if text.parse::<SocketAddr>().is_ok() {
+        return format!(
+            "`{text}` has a port: write the address alone. Ports of your own stand in a cluster file: \
+             `biplane init DIR --cluster-file FILE`"
+        );
+    }
+    format!("`{text}` is not an IP address")
+}
+
 fn show(report: &InitReport, context: &Context) {
     if context.shared.json {
         let json = serde_json::json!({
@@ -128,9 +146,13 @@ fn show(report: &InitReport, context: &Context) {
     for warning in &report.warnings {
         text.push_str(&format!("warning: {warning}\n"));
     }
-    text.push_str("\nnext:\n");
+    let dir = report.dir.display();
+    text.push_str(&format!(
+        "\nnext: edit {dir}/cluster.toml (planes, services, groups, routes), then\n"
+    ));
     for command in &report.next {
         text.push_str(&format!("  {command}\n"));
     }
+    text.push_str(&format!("a gateway, where one is wanted: biplane gateway {dir}/gateway.toml\n"));
     print(&text);
 }

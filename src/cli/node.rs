@@ -21,8 +21,7 @@ pub struct NodeArgs {
 
 pub(super) fn run(args: &NodeArgs) -> Result<Exit, Failure> {
     let text = reach::read(&args.file)?;
-    let settings =
-        parse_node(&args.file, &text).map_err(|faults| Failure::usage(faults.to_string(), ""))?;
+    let settings = parse_node(&args.file, &text)?;
     start_log(&settings.log)?;
     let cluster = read_cluster(&settings.cluster)?;
     let metrics = Metrics::install().map_err(|e| Failure::failed(e.to_string(), ""))?;
@@ -39,7 +38,7 @@ pub(super) fn run(args: &NodeArgs) -> Result<Exit, Failure> {
 /// Sets the process's log up.
 pub(super) fn start_log(log: &LogSettings) -> Result<(), Failure> {
     let format = if log.json { LogFormat::Json } else { LogFormat::Text };
-    init_logging(format, &log.filter).map_err(|error| Failure::usage(error.to_string(), ""))
+    init_logging(format, &log.filter).map_err(|error| Failure::failed(error.to_string(), ""))
 }
 
 /// A runtime for servers.
@@ -53,8 +52,7 @@ pub(super) fn on_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> R
 
 fn read_cluster(file: &Path) -> Result<Arc<Cluster>, Failure> {
     let text = reach::read(file)?;
-    let checked = parse_cluster(&file.display().to_string(), &text)
-        .map_err(|faults| Failure::usage(faults.to_string(), ""))?;
+    let checked = parse_cluster(&file.display().to_string(), &text)?;
     for warning in &checked.warnings {
         tracing::warn!("{warning}");
     }

@@ -1,11 +1,15 @@
 //! From a directory to controllers.
 
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::net::SocketAddr;
+use std::path::Path;
 
 use super::Shared;
 use super::exit::Failure;
 use super::place::{CLIENT_FILE, Surroundings};
-use crate::config::parse_client;
+use crate::config::limits::FILE;
+use crate::config::{Faults, parse_client, text_of};
 use crate::edge::api::client::ApiClient;
 use crate::edge::identity::api_client_tls;
 
@@ -25,14 +29,17 @@ impl Reach {
     }
 
     /// The same, of this directory.
-    pub(super) fn in_directory(dir: &std::path::Path) -> Result<Self, Failure> {
+    pub(super) fn in_directory(dir: &Path) -> Result<Self, Failure> {
         let file = dir.join(CLIENT_FILE);
         let text = read(&file)?;
-        let settings =
-            parse_client(&file, &text).map_err(|faults| Failure::usage(faults.to_string(), ""))?;
+        let settings = parse_client(&file, &text)?;
         let token = read(&settings.token)?.trim().to_owned();
-        let tls = api_client_tls(&settings.ca)
-            .map_err(|error| Failure::usage(error.to_string(), "make the directory anew"))?;
+        let tls = api_client_tls(&settings.ca).map_err(|error| {
+            Failure::failed(
+                error.to_string(),
+                "copy ca.crt from the directory that `biplane init` made",
+            )
+        })?;
         let client = ApiClient::new(settings.controllers.clone(), Some(tls), token);
         Ok(Self { client, controllers: settings.controllers })
     }
@@ -45,8 +52,25 @@ impl Reach {
     }
 }
 
-/// Reads a small text file, or says which one could not be read.
-pub(super) fn read(path: &std::path::Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path)
-        .map_err(|error| Failure::usage(format!("{}: {error}", path.display()), ""))
+/// Reads a text file of bounded length, or says what is wrong with it.
+pub(super) fn read(path: &Path) -> Result<String, Failure> {
+    Ok(read_or(path)??)
+}
+
+/// The same; faults of its text come apart from those of reading it.
+pub(super) fn read_or(path: &Path) -> Result<Result<String, Faults>, Failure> {
+    let bytes = bytes_of(path).map_err(|error| {
+        Failure::failed(
+            format!("{}: {error}", path.display()),
+            "see that the path is right and that this user may read the file",
+        )
+    })?;
+    Ok(text_of(&path.display().to_string(), bytes))
+}
+
+/// The bytes of a file, up to one more than a file may have.
+fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(FILE.max + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }

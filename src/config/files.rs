@@ -179,7 +179,7 @@ fn path(file: &Path, section: &Section<'_>, key: &'static str, write: &str) -> O
 
 fn read_controllers(top: &Section<'_>) -> Vec<SocketAddr> {
     let list = top.list("controllers", "a list of the controllers' API addresses");
-    if list.is_empty() {
+    if top.is_empty("controllers") {
         let place = top.place_of("controllers");
         let what = "names no controller".to_owned();
         top.fault(&place, "controllers", what, "write [\"ADDRESS:PORT\", …]");

@@ -93,6 +93,7 @@ numbers! {
     NEGATIVE_TTL = "zones.negative_ttl", Some(5), 0, 86_400, "seconds";
     DNS_THREADS = "node.dns_threads", Some(1), 1, 64, "threads that answer DNS over UDP";
     PROBE_RATE = "probes", None, 0, 20_000, "probes a second that one node starts at full speed; more is refused";
+    FILE = "each file", None, 0, 32 << 20, "bytes of a file";
     AT_LEAST = "at_least", None, 1, 1000, "of the checks or services";
 }
 

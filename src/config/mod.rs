@@ -8,13 +8,17 @@ mod fault;
 mod files;
 pub mod limits;
 mod reader;
+mod suggest;
+mod syntax;
+mod text;
 
 #[cfg(test)]
 mod tests;
 
 pub use cluster::{Checked, parse_cluster};
-pub use fault::{Fault, Faults};
+pub use fault::{Fault, Faults, Position};
 pub use files::{
     ClientSettings, GatewayListen, GatewaySettings, LogSettings, NodeSettings, parse_client,
     parse_gateway, parse_node,
 };
+pub use text::text_of;

@@ -1,6 +1,6 @@
 //! Readers that go on after a fault, so that all of a file's faults are told at once.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::Duration;
@@ -10,6 +10,11 @@ use toml::de::{DeTable, DeValue};
 
 use super::fault::{Fault, Faults};
 use super::limits::{NumberLimit, TimeLimit, words};
+use super::suggest::nearest;
+use super::syntax;
+
+/// Faults that are kept of one file; further ones are only counted.
+const FAULTS: usize = 1_000;
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
@@ -19,8 +24,10 @@ pub(super) struct Placed<T> {
 }
 
 /// A file that is being read.
+#[derive(Default)]
 pub(super) struct Reader {
     faults: RefCell<Vec<Fault>>,
+    unlisted: Cell<usize>,
 }
 
 impl Reader {
@@ -30,32 +37,37 @@ impl Reader {
         text: &str,
         read: impl FnOnce(&Section<'_>) -> Option<T>,
     ) -> Result<T, Faults> {
-        let reader = Self { faults: RefCell::new(Vec::new()) };
-        let (table, errors) = DeTable::parse_recoverable(text);
-        for error in errors {
-            reader.faults.borrow_mut().push(Fault {
-                place: error.span().unwrap_or(0..0),
-                path: String::new(),
-                what: format!("not TOML: {}", error.message().trim().replace('\n', ", ")),
-                write: String::new(),
-            });
-        }
-        let syntax_is_sound = reader.faults.borrow().is_empty();
-        let mut value = None;
-        if syntax_is_sound {
-            let section = Section::new(&reader, String::new(), 0..0, table.get_ref());
-            value = read(&section);
-            section.finish();
-        }
-        let faults = reader.faults.into_inner();
+        let reader = Self::default();
+        let value = reader.read_text(text, read);
+        let (faults, unlisted) = (reader.faults.into_inner(), reader.unlisted.get());
         match value {
             Some(value) if faults.is_empty() => Ok(value),
-            _ => Err(Faults::new(file, text, faults)),
+            _ => {
+                assert!(!faults.is_empty(), "nothing is left out of a value without a fault");
+                Err(Faults::new(file, text, faults, unlisted))
+            }
         }
     }
 
+    fn read_text<T>(&self, text: &str, read: impl FnOnce(&Section<'_>) -> Option<T>) -> Option<T> {
+        let table = syntax::parse(text, |fault| self.note(fault))?;
+        let section = Section::new(self, String::new(), 0..0, table.get_ref());
+        let value = read(&section);
+        section.finish();
+        value
+    }
+
     fn fault(&self, place: Range<usize>, path: String, what: String, write: String) {
-        self.faults.borrow_mut().push(Fault { place, path, what, write });
+        self.note(Fault { place, path, what, write });
+    }
+
+    fn note(&self, fault: Fault) {
+        let mut faults = self.faults.borrow_mut();
+        if faults.len() < FAULTS {
+            faults.push(fault);
+        } else {
+            self.unlisted.set(self.unlisted.get() + 1);
+        }
     }
 }
 
@@ -336,6 +348,12 @@ impl<'a> Section<'a> {
         self.find(key).map_or_else(Vec::new, |value| self.as_list(key, value, write))
     }
 
+    /// Whether nothing stands under a key: it is absent, or its list has no items.
+    pub(super) fn is_empty(&self, key: &str) -> bool {
+        let value = self.table.get(key);
+        value.is_none_or(|value| value.get_ref().as_array().is_some_and(|list| list.is_empty()))
+    }
+
     fn as_list(&self, key: &str, value: &Spanned<DeValue<'_>>, write: &str) -> Vec<Placed<String>> {
         let Some(array) = value.get_ref().as_array() else {
             self.wrong(key, value, write);
@@ -381,8 +399,13 @@ impl<'a> Section<'a> {
         for key in self.table.keys() {
             let name: &str = key.get_ref().as_ref();
             if !beside.contains(&name) && !names.clone().any(|known| known == name) {
-                let list: Vec<&str> = names.clone().chain(beside.iter().copied()).collect();
-                let write = format!("known here: {}", list.join(", "));
+                let write = match nearest(name, names.clone()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => {
+                        let list: Vec<&str> = names.clone().chain(beside.iter().copied()).collect();
+                        format!("known here: {}", list.join(", "))
+                    }
+                };
                 self.fault(&key.span(), name, "is not known".to_owned(), &write);
             }
         }
@@ -412,8 +435,7 @@ impl<'a> Section<'a> {
             if known.contains(name) {
                 continue;
             }
-            let near = known.iter().min_by_key(|word| distance(name, word));
-            let write = match near.filter(|word| distance(name, word) <= 2) {
+            let write = match nearest(name, known.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => {
                     let list: Vec<&str> = known.iter().copied().collect();
@@ -438,20 +460,4 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
         _ => return None,
     };
     Some(Duration::from_millis(number.checked_mul(millis)?))
-}
-
-/// Edits between two words (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let change = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }

@@ -74,8 +74,14 @@ fn each_fault_is_named_in_words_that_help() {
         ("cluster = \"shop-prod\"", "cluster = \"Shop\"", "is not a name"),
         ("cluster = \"shop-prod\"", "", "`cluster`: is missing"),
         ("[planes.west]\nsite = \"west\"", "", "there are 1 planes"),
-        ("id = 2", "id = 1", "shares its id or an address with member `a`"),
-        ("\"198.51.100.10:7410\"", "\"192.0.2.10:7410\"", "shares its id or an address"),
+        ("id = 2", "id = 1", "`members.b.id`: 1 is the id of member `a` too"),
+        ("\"198.51.100.10:7410\"", "\"192.0.2.10:7410\"", "is `member` of member `a` too"),
+        ("\"198.51.100.10:7410\"", "\"192.0.2.10:7400\"", "is `api` of member `a` too"),
+        (
+            "\"192.0.2.10:7400\"",
+            "\"192.0.2.10:7410\"",
+            "`members.a.api`: 192.0.2.10:7410 is `member` too",
+        ),
         ("\"192.0.2.10:7410\"", "\"192.0.2.10\"", "is not ADDRESS:PORT"),
         ("critical = true ", "critical = \"yes\" ", "wrong kind"),
         ("require = \"all\" ", "require = \"most\" ", "`most` is not known here"),
@@ -87,7 +93,7 @@ fn each_fault_is_named_in_words_that_help() {
         ("timeout = \"500ms\"", "timeout = \"5h\"", "out of bounds"),
         ("fast_interval = \"200ms\"", "fast_interval = \"2s\"", "longer than interval (1s)"),
         ("slow = \"400ms\"", "slow = \"600ms\"", "not shorter than timeout (500ms)"),
-        ("services = [\"web\", \"search\"]", "services = [\"wob\"]", "no sound service `wob`"),
+        ("services = [\"web\", \"search\"]", "services = [\"wob\"]", "there is no service `wob`"),
         ("services = [\"web\", \"search\"]", "services = [\"search\"]", "has no critical service"),
         ("kind = \"shared\"", "kind = \"exclusive\"", "need leases and agents"),
         ("home = \"east\"", "home = \"north\"", "not one of the two planes"),
@@ -117,7 +123,7 @@ fn each_fault_is_named_in_words_that_help() {
         ),
         ("observer_silence = \"3s\"", "observer_silence = \"1s\"", "shorter than two elections"),
         ("[timing]", "[timing", "not TOML"),
-        ("cluster = \"shop-prod\"", "cluster = \"a\"\ncluster = \"b\"", "not TOML"),
+        ("cluster = \"shop-prod\"", "cluster = \"a\"\ncluster = \"b\"", "`cluster` stands twice"),
     ];
     for (from, to, words) in cases {
         let shown = check(&edited(from, to)).unwrap_err();
@@ -167,6 +173,118 @@ fn limits_page_is_the_table() {
     }
     assert_eq!(std::fs::read_to_string(path).unwrap(), limits::page());
 }
+
+#[test]
+fn a_front_door_that_is_an_upstream_is_warned_of() {
+    let upstream = "front_door = \"192.0.2.20:443\"";
+    let checked = check(&edited("front_door = \"203.0.113.80:443\"", upstream)).unwrap();
+    let all = checked.warnings.join("\n");
+    assert!(all.contains("is the upstream of plane east"), "{all}");
+}
+
+#[test]
+fn a_cluster_that_no_log_entry_can_carry_is_refused() {
+    use std::fmt::Write as _;
+    let with = |groups: usize| {
+        let mut text = EXAMPLE.to_owned();
+        let header = "x".repeat(4_000);
+        for n in 0..groups {
+            let _ = writeln!(
+                text,
+                "[services.s{n}]\nendpoints = {{ east = \"10.1.0.1:80\", west = \"10.2.0.1:80\" }}\n\
+                 [services.s{n}.checks.page]\nkind = \"http\"\nbody_contains = \"{header}\""
+            );
+        }
+        check(&text)
+    };
+    with(2_500).unwrap();
+    let shown = with(3_500).unwrap_err();
+    assert!(shown.contains("as one log entry; the limit is"), "{shown}");
+}
+
+/// Reads a text as every kind of file, and shows what comes out.
+fn read_as_every_kind(text: &str) {
+    let file = Path::new("f.toml");
+    let faults = [
+        parse_cluster("f", text).err(),
+        parse_node(file, text).err(),
+        parse_gateway(file, text).err(),
+        parse_client(file, text).err(),
+    ];
+    for faults in faults.into_iter().flatten() {
+        assert!(!faults.list().is_empty());
+        assert!(faults.to_string().chars().all(|c| c == '\n' || !c.is_control()));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn arbitrary_bytes_end_in_faults(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        match text_of("f", bytes.clone()) {
+            Ok(text) => read_as_every_kind(&text),
+            Err(faults) => prop_assert!(!faults.to_string().is_empty()),
+        }
+        read_as_every_kind(&String::from_utf8_lossy(&bytes));
+    }
+
+    #[test]
+    fn words_of_the_grammar_in_any_order_end_in_faults(
+        words in prop::collection::vec(prop::sample::select(WORDS), 0..60),
+    ) {
+        read_as_every_kind(&words.concat());
+    }
+}
+
+const WORDS: &[&str] = &[
+    "[",
+    "]",
+    "[[",
+    "]]",
+    "{",
+    "}",
+    "=",
+    ".",
+    ",",
+    "\n",
+    " ",
+    "\"",
+    "'",
+    "\"\"\"",
+    "#",
+    "1",
+    "-",
+    "0x",
+    "1e9",
+    "nan",
+    "true",
+    "planes",
+    "members",
+    "services",
+    "groups",
+    "zones",
+    "routes",
+    "timing",
+    "references",
+    "listen",
+    "controllers",
+    "east",
+    "west",
+    "a",
+    "id",
+    "checks",
+    "kind",
+    "\"http\"",
+    "\"1s\"",
+    "endpoints",
+    "\"h:1\"",
+    "log",
+    "name",
+    "2026-11-24",
+    "\u{e9}",
+    "\t",
+    "\\u0000",
+];
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]

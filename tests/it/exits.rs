@@ -45,6 +45,46 @@ fn a_failure_says_what_to_do_next_and_in_json_as_json() {
 }
 
 #[test]
+fn init_says_what_is_wrong_with_its_members_and_writes_nothing() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("new");
+    for (members, words) in [
+        ("a,a,b", "member `a` is named twice"),
+        ("a,b", "2 members: a majority needs an odd number"),
+        ("a=127.0.0.1:7410,b=127.0.0.2,c=127.0.0.3", "has a port: write the address alone"),
+        ("a=here,b=127.0.0.2,c=127.0.0.3", "`here` is not an IP address"),
+        ("A,b,c", "is not a name"),
+        ("a,b,c,d,e", "5 members and only 3 sites"),
+    ] {
+        let ended = biplane(&["init", dir.to_str().unwrap(), "--members", members]);
+        assert_eq!(ended.status.code(), code(Exit::Usage), "{members}: {ended:?}");
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert!(said.contains(words) && said.contains("next: "), "{members}: {said}");
+        assert!(!dir.exists(), "{members}");
+    }
+}
+
+#[test]
+fn what_is_refused_is_no_mistake_of_the_command_line() {
+    let temp = tempfile::tempdir().unwrap();
+    let (file, dir) = (temp.path().join("cluster.toml"), temp.path().to_str().unwrap());
+    std::fs::write(&file, b"cluster = \"\xff\"").unwrap();
+    let file = file.to_str().unwrap();
+    for args in [
+        &["init", dir][..],
+        &["init", "unused", "--cluster-file", file],
+        &["config", "check", file],
+        &["config", "check", "nowhere.toml"],
+        &["node", "nowhere.toml"],
+        &["gateway", file],
+    ] {
+        let ended = biplane(args);
+        assert_eq!(ended.status.code(), code(Exit::Failed), "{args:?}: {ended:?}");
+    }
+    assert!(!std::path::Path::new("unused").exists());
+}
+
+#[test]
 fn a_child_that_is_not_ours_is_refused() {
     let ended = biplane(&["status", "--parent", "1"]);
     assert_eq!(ended.status.code(), code(Exit::Failed), "{ended:?}");

@@ -9,6 +9,7 @@
 )]
 
 mod cluster;
+mod config;
 mod demo;
 mod exits;
 mod hostile;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::super::exit::Failure;
-use super::super::init::{InitOptions, NewMember, entropy_needed, init};
+use super::super::init::{GATEWAY_ADMIN, InitOptions, NewMember, entropy_needed, init};
 use super::super::new_cluster::entropy;
 use super::Profile;
 use super::child::args;
@@ -52,10 +52,10 @@ pub(super) fn write(dir: &Path, block: &Block, profile: Profile) -> Result<(), F
         entropy: entropy(entropy_needed(NODES.len())),
     };
     init(&options).map_err(|error| bad(error.to_string()))?;
-    // `init` leaves the gateway's admin port to its default; the demo has a block of its own.
+    // `init` gives a gateway the common admin port; the demo has a block of its own.
     let gateway = cluster.join("gateway.toml");
     let text = std::fs::read_to_string(&gateway).map_err(|error| bad(error.to_string()))?;
-    let text = format!("admin = \"{}\"\n{text}", block.gateway_admin());
+    let text = text.replacen(GATEWAY_ADMIN, &block.gateway_admin().to_string(), 1);
     std::fs::write(&gateway, text).map_err(|error| bad(error.to_string()))
 }
 

@@ -89,6 +89,11 @@ async fn demo(args: DemoArgs, json: bool) -> Result<Exit, Failure> {
     let block = Block::claim()?;
     let room = Room::make(args.keep.clone(), block.base())?;
     timeline.event(&format!("ports from {} on, files in {}", block.base(), room.path().display()));
+    if args.keep.is_none() {
+        timeline.event(
+            "keys and data there are removed at the end; the logs stay (--keep DIR keeps all)",
+        );
+    }
     files::write(room.path(), &block, args.profile)?;
     let csv = room.path().join("client.csv");
     let log = ClientLog::create(&csv, PLANES).map_err(|error| {
@@ -118,6 +123,9 @@ async fn demo(args: DemoArgs, json: bool) -> Result<Exit, Failure> {
     };
     story.world.end().await;
     room.leave();
+    story
+        .timeline
+        .event(&format!("all processes are stopped; the logs are in {}", room.path().display()));
     ended?;
     if json {
         print_json(&story.summary)?;

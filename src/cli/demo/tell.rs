@@ -64,8 +64,8 @@ impl Timeline {
     /// it is a line when a stage begins.
     pub(super) fn waiting(&mut self, stage: &str, missing: &str) {
         if self.live {
-            let line = format!("{} … {stage}: {}", self.stamp(), printable(missing));
-            let line: String = line.chars().take(self.width - 1).collect();
+            let line = format!("{} waiting: {stage} (now: {})", self.stamp(), printable(missing));
+            let line = cut(&line, self.width - 1);
             self.write(&format!("\r\u{1b}[K{line}"));
             stage.clone_into(&mut self.waiting);
         } else if self.waiting != stage {
@@ -96,6 +96,14 @@ impl Timeline {
         // Whoever watched may have gone; the story goes on and its exit code tells.
         let _ = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
     }
+}
+
+/// A line of so many characters at the most; one that is cut ends in `…`.
+fn cut(line: &str, width: usize) -> String {
+    if line.chars().count() <= width {
+        return line.to_owned();
+    }
+    line.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
 
 #[cfg(test)]
@@ -141,7 +149,8 @@ mod tests {
     #[test]
     fn on_a_terminal_the_last_line_says_what_is_missing_and_never_wraps() {
         let text = told(true);
-        assert!(text.contains("… ready: no leader yet"), "{text}");
+        assert!(text.contains("waiting: ready (now: no leader"), "{text}");
+        assert!(text.contains("…"), "{text}");
         let longest = text.split("\u{1b}[K").map(|line| line.trim_end().chars().count()).max();
         assert!(longest < Some(40), "{text}");
         assert!(text.ends_with("all up\n"), "{text}");

@@ -1,11 +1,15 @@
-//! What can only be seen of the whole: probe load, sites, quorum.
+//! What can only be seen of the whole: probe load, size, sites, quorum, front doors.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::super::limits;
 use super::super::reader::Section;
+use crate::kernel::consensus::limits::PROPOSAL_BYTES;
 use crate::kernel::ledger::{Cluster, Mode};
+
+/// What a log entry holds beside the settings, at the most.
+const ENVELOPE_BYTES: usize = 64 << 10;
 
 pub(super) fn check(top: &Section<'_>, cluster: &Cluster) {
     let rate = probes_a_second(cluster);
@@ -21,6 +25,16 @@ pub(super) fn check(top: &Section<'_>, cluster: &Cluster) {
             what,
             "raise fast_interval, or let services share checks of one endpoint",
         );
+    }
+    let bytes = serde_json::to_vec(cluster).map_or(usize::MAX, |json| json.len());
+    let most = PROPOSAL_BYTES - ENVELOPE_BYTES;
+    if bytes > most {
+        let what = format!(
+            "all settings together take {} KiB as one log entry; the limit is {} KiB",
+            bytes >> 10,
+            most >> 10
+        );
+        top.fault(&(0..0), "", what, "split the cluster, or shorten names and texts");
     }
 }
 
@@ -45,6 +59,15 @@ pub(super) fn warnings(cluster: &Cluster) -> Vec<String> {
         warnings.push(format!(
             "automation is off: members stand at {sites} site(s), and an automatic switch needs three{mode}"
         ));
+    }
+    for (name, route) in &cluster.routes {
+        let Some(door) = &route.front_door else { continue };
+        if let Some((plane, _)) = route.upstream.iter().find(|(_, upstream)| *upstream == door) {
+            warnings.push(format!(
+                "routes.{name}.front_door is the upstream of plane {plane}: a switchover would be verified there, \
+                 and not where users come in; write the gateway's address"
+            ));
+        }
     }
     warnings
 }

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::super::limits;
-use super::super::reader::{Placed, Section};
-use super::named_sections;
+use super::super::reader::Section;
 use super::services::Services;
+use super::{Named, named_sections_or};
 use crate::kernel::domain::{GroupName, PlaneName, ServiceName};
 use crate::kernel::ledger::{
     Budget, FlapLimit, Group, Mode, OnSwitch, OutWhen, Policy, WhenBothDown,
 };
 
-/// Groups by name, each with the place of its table.
-pub(super) type Groups = BTreeMap<GroupName, Placed<Group>>;
+/// Groups by name.
+pub(super) type Groups = Named<GroupName, Group>;
 
 /// Names that mean something else where a group is named.
 const TAKEN: &[&str] = &["last"];
@@ -22,20 +22,20 @@ pub(super) fn read(
     planes: Option<&[PlaneName; 2]>,
     services: &Services,
 ) -> Groups {
-    let mut groups: Groups = BTreeMap::new();
+    let mut groups = Groups::new();
+    let mut unread = Vec::new();
+    let note = |name: &str| unread.push(name.to_owned());
     let mut owner: BTreeMap<ServiceName, GroupName> = BTreeMap::new();
-    for (name, section) in named_sections(top, "groups", GroupName::new) {
+    for (name, section) in named_sections_or(top, "groups", GroupName::new, note) {
         if TAKEN.contains(&name.value.as_str()) {
             let what = "means the last switchover on the command line and in the API".to_owned();
             section.fault(&name.place, "", what, "choose another name");
         }
-        let place = section.place.clone();
         let group = read_group(&section, planes, services, &name.value, &mut owner);
         section.finish();
-        if let Some(value) = group {
-            groups.insert(name.value, Placed { value, place });
-        }
+        groups.note(name, group);
     }
+    groups.faulty.extend(unread);
     groups
 }
 
@@ -48,23 +48,7 @@ fn read_group(
 ) -> Option<Group> {
     refuse_exclusive(section);
     let members = read_members(section, services, name, owner);
-    let words = [("any_critical", OutWhen::AnyCritical)];
-    let out_when =
-        section.word_or_at_least("out_when", &words, &limits::AT_LEAST, OutWhen::AtLeast);
-    let critical = members
-        .iter()
-        .filter(|service| services.get(*service).is_some_and(|s| s.value.critical))
-        .count();
-    if critical == 0 && !members.is_empty() {
-        let what = "has no critical service: nothing could ever move it".to_owned();
-        section.fault(&section.place_of("services"), "services", what, "make one of them critical");
-    }
-    if let OutWhen::AtLeast(wanted) = out_when
-        && wanted > critical
-    {
-        let what = format!("at_least = {wanted}, but only {critical} services are critical");
-        section.fault(&section.place_of("out_when"), "out_when", what, "ask for fewer");
-    }
+    let out_when = read_out_when(section, services, &members);
     let home = section.parsed_or_none("home", "the plane that serves it at first", |text| {
         let plane = PlaneName::new(text).map_err(|error| error.to_string())?;
         let known = planes.is_none_or(|planes| planes.contains(&plane));
@@ -76,7 +60,39 @@ fn read_group(
     let policy = read_policy(section);
     let on_switch =
         section.choice("on_switch", &[("drain", OnSwitch::Drain), ("cut", OnSwitch::Cut)]);
-    Some(Group { services: members, out_when, home: home?, policy, on_switch })
+    Some(Group { services: members.sound, out_when, home: home?, policy, on_switch })
+}
+
+fn read_out_when(section: &Section<'_>, services: &Services, members: &Members) -> OutWhen {
+    let words = [("any_critical", OutWhen::AnyCritical)];
+    let out_when =
+        section.word_or_at_least("out_when", &words, &limits::AT_LEAST, OutWhen::AtLeast);
+    // Of a service that could not be read nobody knows whether it is critical.
+    if members.faulty {
+        return out_when;
+    }
+    let is_critical =
+        |service: &&ServiceName| services.sound.get(*service).is_some_and(|s| s.value.critical);
+    let critical = members.sound.iter().filter(is_critical).count();
+    if critical == 0 && !members.sound.is_empty() {
+        let what = "has no critical service: nothing could ever move it".to_owned();
+        section.fault(&section.place_of("services"), "services", what, "make one of them critical");
+    }
+    if let OutWhen::AtLeast(wanted) = out_when
+        && wanted > critical
+    {
+        let what = format!("at_least = {wanted}, but only {critical} services are critical");
+        section.fault(&section.place_of("out_when"), "out_when", what, "ask for fewer");
+    }
+    out_when
+}
+
+/// The services that a group names.
+#[derive(Default)]
+struct Members {
+    sound: Vec<ServiceName>,
+    /// Whether it names others, too.
+    faulty: bool,
 }
 
 fn refuse_exclusive(section: &Section<'_>) {
@@ -99,19 +115,22 @@ fn read_members(
     services: &Services,
     name: &GroupName,
     owner: &mut BTreeMap<ServiceName, GroupName>,
-) -> Vec<ServiceName> {
+) -> Members {
     let list = section.list("services", "a list of services, for example [\"web\"]");
-    if list.is_empty() {
+    if section.is_empty("services") {
         let place = section.place_of("services");
         section.fault(&place, "services", "has no services".to_owned(), "name at least one");
     }
-    let mut members = Vec::new();
+    let mut members = Members::default();
     for item in list {
-        let Some(service) =
-            ServiceName::new(&item.value).ok().filter(|service| services.contains_key(service))
-        else {
-            let what = format!("there is no sound service `{}`", item.value);
-            section.fault(&item.place, "services", what, "write [services.NAME] for it");
+        let named = ServiceName::new(&item.value).ok();
+        let Some(service) = named.filter(|name| services.sound.contains_key(name)) else {
+            members.faulty = true;
+            if !services.faulty.contains(&item.value) {
+                let what = format!("there is no service `{}`", item.value);
+                let write = services.instead(&item.value, "services");
+                section.fault(&item.place, "services", what, &write);
+            }
             continue;
         };
         if let Some(other) = owner.insert(service.clone(), name.clone()) {
@@ -119,7 +138,7 @@ fn read_members(
             section.fault(&item.place, "services", what, "a service moves with one group only");
             continue;
         }
-        members.push(service);
+        members.sound.push(service);
     }
     members
 }
@@ -167,10 +186,12 @@ pub(super) fn known(
     key: &'static str,
     groups: &Groups,
 ) -> Option<GroupName> {
-    section.parsed(key, "the name of a group", |text| {
-        GroupName::new(text)
-            .ok()
-            .filter(|group| groups.contains_key(group))
-            .ok_or_else(|| format!("there is no sound group `{text}`"))
-    })
+    let text = section.text(key, "the name of a group")?;
+    let named = GroupName::new(&text.value).ok();
+    let sound = named.filter(|group| groups.sound.contains_key(group));
+    if sound.is_none() && !groups.faulty.contains(&text.value) {
+        let what = format!("there is no group `{}`", text.value);
+        section.fault(&text.place, key, what, &groups.instead(&text.value, "groups"));
+    }
+    sound
 }

@@ -6,12 +6,14 @@ mod services;
 mod timing;
 mod zones;
 
-use std::collections::BTreeMap;
+use std::borrow::Borrow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use super::fault::Faults;
 use super::limits;
 use super::reader::{Placed, Reader, Section};
+use super::suggest::nearest;
 use crate::kernel::domain::{
     Endpoint, MemberId, MemberName, NameError, PlaneName, ServiceName, SiteName,
 };
@@ -33,6 +35,44 @@ pub fn parse_cluster(file: &str, text: &str) -> Result<Checked, Faults> {
     Ok(Checked { cluster, warnings })
 }
 
+/// What stands in a file under names of one kind. The faulty ones are remembered: whoever names one of them makes no
+/// fault of his own.
+struct Named<N, T> {
+    sound: BTreeMap<N, Placed<T>>,
+    faulty: BTreeSet<String>,
+}
+
+impl<N: Ord + Borrow<str>, T> Named<N, T> {
+    const fn new() -> Self {
+        Self { sound: BTreeMap::new(), faulty: BTreeSet::new() }
+    }
+
+    fn note(&mut self, name: Placed<N>, value: Option<T>) {
+        match value {
+            Some(value) => {
+                self.sound.insert(name.value, Placed { value, place: name.place });
+            }
+            None => {
+                self.faulty.insert(name.value.borrow().to_owned());
+            }
+        }
+    }
+
+    /// What to write where an unknown name of this kind stands.
+    fn instead(&self, unknown: &str, table: &str) -> String {
+        let known =
+            self.sound.keys().map(Borrow::borrow).chain(self.faulty.iter().map(String::as_str));
+        match nearest(unknown, known) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("write a [{table}.{unknown}] table, or the name of one that is there"),
+        }
+    }
+
+    fn into_values(self) -> BTreeMap<N, T> {
+        self.sound.into_iter().map(|(name, placed)| (name, placed.value)).collect()
+    }
+}
+
 fn read_cluster(top: &Section<'_>) -> Option<Cluster> {
     let name = top.parsed("cluster", "a name, for example \"shop-prod\"", MemberName::new);
     let planes = read_planes(top);
@@ -49,8 +89,8 @@ fn read_cluster(top: &Section<'_>) -> Option<Cluster> {
         name: name?,
         planes: planes?,
         members,
-        services: services.into_iter().map(|(name, s)| (name, s.value)).collect(),
-        groups: groups.into_iter().map(|(name, g)| (name, g.value)).collect(),
+        services: services.into_values(),
+        groups: groups.into_values(),
         zones,
         routes,
         references,
@@ -66,14 +106,28 @@ fn named_sections<'a, N: Ord>(
     key: &'static str,
     parse: impl Fn(&str) -> Result<N, NameError>,
 ) -> Vec<(Placed<N>, Section<'a>)> {
+    named_sections_or(top, key, parse, |_| {})
+}
+
+/// The same; `unread` is told the names under which nothing could be read.
+fn named_sections_or<'a, N: Ord>(
+    top: &Section<'a>,
+    key: &'static str,
+    parse: impl Fn(&str) -> Result<N, NameError>,
+    mut unread: impl FnMut(&str),
+) -> Vec<(Placed<N>, Section<'a>)> {
     let Some(mut all) = top.section(key) else { return Vec::new() };
     let mut found = Vec::new();
     for name in all.keys() {
-        let Some(section) = all.named(&name) else { continue };
+        let Some(section) = all.named(&name) else {
+            unread(&name.value);
+            continue;
+        };
         match parse(&name.value) {
             Ok(value) => found.push((Placed { value, place: name.place.clone() }, section)),
             Err(error) => {
-                all.fault(&name.place, &name.value, error.to_string(), "choose another name")
+                unread(&name.value);
+                all.fault(&name.place, &name.value, error.to_string(), "choose another name");
             }
         }
     }
@@ -105,12 +159,7 @@ fn read_members(top: &Section<'_>) -> BTreeMap<MemberId, Member> {
     let count = u64::try_from(sections.len()).unwrap_or(u64::MAX);
     for (name, section) in sections {
         if let Some(member) = read_member(&section, name.value) {
-            let taken =
-                members.values().find(|other| clash(other, &member)).map(|o| o.name.clone());
-            if let Some(other) = taken {
-                let what = format!("shares its id or an address with member `{other}`");
-                section.fault(&section.place, "", what, "give each member its own");
-            }
+            clashes(&section, &member, members.values());
             members.insert(member.id, member);
         }
         section.finish();
@@ -144,11 +193,28 @@ fn read_member(section: &Section<'_>, name: MemberName) -> Option<Member> {
     })
 }
 
-fn clash(a: &Member, b: &Member) -> bool {
-    a.id == b.id
-        || a.member_address == b.member_address
-        || a.api_address == b.api_address
-        || a.dns_address == b.dns_address
+/// Names what this member shares with itself or with those before it. Members, clients and DNS (which is asked over TCP
+/// too) each need an address of their own.
+fn clashes<'m>(section: &Section<'_>, member: &Member, before: impl Iterator<Item = &'m Member>) {
+    let listens =
+        |m: &Member| [("member", m.member_address), ("api", m.api_address), ("dns", m.dns_address)];
+    let own = listens(member);
+    let mut taken: Vec<(SocketAddr, String)> = Vec::new();
+    for other in before {
+        if other.id == member.id {
+            let what = format!("{} is the id of member `{}` too", member.id, other.name);
+            section.fault(&section.place_of("id"), "id", what, "give each member its own");
+        }
+        let words = |key: &str| format!("`{key}` of member `{}`", other.name);
+        taken.extend(listens(other).map(|(key, address)| (address, words(key))));
+    }
+    for (key, address) in own {
+        if let Some((_, owner)) = taken.iter().find(|(other, _)| *other == address) {
+            let what = format!("{address} is {owner} too");
+            section.fault(&section.place_of(key), key, what, "write another port or address");
+        }
+        taken.push((address, format!("`{key}`")));
+    }
 }
 
 pub(super) fn socket(text: &str) -> Result<SocketAddr, String> {

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::limits;
-use super::super::reader::{Placed, Section};
-use super::{endpoints, named_sections};
+use super::super::reader::Section;
+use super::{Named, endpoints, named_sections, named_sections_or};
 use crate::kernel::domain::{
     CheckName, Endpoint, HttpProbe, PlaneName, ProbeKind, ProbeTarget, ServiceName,
 };
 use crate::kernel::health::{Check, Require, Service};
 
-/// Services by name, each with the place of its table.
-pub(super) type Services = BTreeMap<ServiceName, Placed<Service>>;
+/// Services by name.
+pub(super) type Services = Named<ServiceName, Service>;
 
 #[derive(Clone, Copy)]
 enum Kind {
@@ -22,14 +22,14 @@ enum Kind {
 }
 
 pub(super) fn read(top: &Section<'_>, planes: Option<&[PlaneName; 2]>) -> Services {
-    let mut services = BTreeMap::new();
-    for (name, section) in named_sections(top, "services", ServiceName::new) {
-        let place = section.place.clone();
-        if let Some(service) = read_service(&section, planes) {
-            services.insert(name.value, Placed { value: service, place });
-        }
+    let mut services = Services::new();
+    let mut unread = Vec::new();
+    let note = |name: &str| unread.push(name.to_owned());
+    for (name, section) in named_sections_or(top, "services", ServiceName::new, note) {
+        services.note(name, read_service(&section, planes));
         section.finish();
     }
+    services.faulty.extend(unread);
     services
 }
 

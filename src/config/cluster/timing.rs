@@ -42,7 +42,7 @@ pub(super) fn read(top: &Section<'_>, services: &Services) -> Option<Timing> {
 fn shortest_window(services: &Services, election_max: Duration) -> (Duration, String) {
     let mut needed = 2 * election_max;
     let mut why = format!("2 × {} (election_max)", limits::words(election_max));
-    for (name, service) in services {
+    for (name, service) in &services.sound {
         for (check, settings) in &service.value.checks {
             let timeout = settings.targets.values().map(|t| t.timeout).max().unwrap_or_default();
             let span = settings.interval * settings.fall + timeout + 2 * election_max;

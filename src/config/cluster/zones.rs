@@ -110,7 +110,7 @@ fn read_name_servers(section: &Section<'_>, origin: &str) -> Vec<NameServer> {
         let addresses = addresses(&all, &key);
         match domain_name(&key.value) {
             Ok(name) => {
-                if is_under(&name, origin) && addresses.is_empty() {
+                if is_under(&name, origin) && all.is_empty(&key.value) {
                     let what = "stands inside the zone and has no address".to_owned();
                     all.fault(&key.place, &key.value, what, "write its addresses");
                 }
@@ -200,9 +200,8 @@ fn read_planes(
     let found = entry.lists_by_name(planes.iter().map(PlaneName::as_str), &["group"]);
     let mut all = BTreeMap::new();
     for (plane, (place, list)) in planes.iter().zip(found) {
-        let before = list.len();
         let addresses = to_addresses(entry, plane.as_str(), list);
-        if before == 0 {
+        if entry.is_empty(plane.as_str()) {
             let what = "has no address: the answer would be empty on this plane".to_owned();
             entry.fault(&place, plane.as_str(), what, &format!("write {plane} = [\"ADDRESS\"]"));
         }

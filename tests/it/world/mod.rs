@@ -73,7 +73,9 @@ impl World {
         let gateway = world.cluster_dir().join("gateway.toml");
         let text = std::fs::read_to_string(&gateway).unwrap();
         let admin = world.ports.gateway_admin();
-        std::fs::write(&gateway, format!("admin = \"{admin}\"\n{text}")).unwrap();
+        let own = text.replacen("127.0.0.1:7460", &admin.to_string(), 1);
+        assert_ne!(own, text, "init names the admin address");
+        std::fs::write(&gateway, own).unwrap();
         world
     }
 
