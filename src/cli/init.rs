@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::parse_cluster;
 use crate::edge::identity::{Authority, IdentityError, new_token};
-use crate::edge::storage::BIRTH_TOKEN_FILE;
+use crate::edge::storage::{BIRTH_TOKEN_FILE, birth_token};
 use crate::kernel::domain::{MemberId, MemberName, SiteName};
 use crate::kernel::ledger::Cluster;
 
@@ -110,7 +110,8 @@ pub fn init(options: &InitOptions) -> Result<InitReport, InitError> {
     writer.secret("token", &format!("{token}\n"))?;
     let births = options.entropy[32..].chunks_exact(16);
     for (member, birth) in options.members.iter().zip(births) {
-        write_member(&writer, &authority, name, member, &hash, birth)?;
+        let birth = birth_token(birth, checked.cluster.members.keys().copied());
+        write_member(&writer, &authority, name, member, &hash, &birth)?;
     }
     write_clients(&writer, options, &checked.cluster)?;
     Ok(InitReport {
@@ -126,7 +127,7 @@ fn write_member(
     cluster: &str,
     member: &NewMember,
     token_hash: &str,
-    birth: &[u8],
+    birth: &str,
 ) -> Result<(), InitError> {
     let name = &member.name;
     let mut addresses: Vec<IpAddr> = vec![member.api.ip(), member.member.ip()];
@@ -141,11 +142,7 @@ fn write_member(
         &format!("{name}/tokens"),
         &format!("# NAME ROLE SHA256\nadmin admin {token_hash}\n"),
     )?;
-    let token: String = birth.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    });
-    writer.secret(&format!("{name}/data/{BIRTH_TOKEN_FILE}"), &format!("{token}\n"))?;
+    writer.secret(&format!("{name}/data/{BIRTH_TOKEN_FILE}"), &format!("{birth}\n"))?;
     let node = format!(
         "# One member. Every key is explained in the commented example, config/node.toml.\n\
          member = \"{name}\"\ncluster = \"../cluster.toml\"\ndata_dir = \"data\"\nca = \"ca.crt\"\n\

@@ -79,11 +79,15 @@ impl Backend for NodeBackend {
     }
 }
 
-/// Ready is a node that knows the cluster's settings and its leader.
+/// Ready is a node that knows the cluster's settings and its leader, and takes part in consensus.
 fn readiness(view: Option<&View>) -> Result<(), String> {
     let Some(view) = view else { return Err("it is starting".to_owned()) };
     if view.cluster.is_none() {
         return Err("no leader has logged the cluster file yet: is a majority up?".to_owned());
+    }
+    if view.apart.contains(&view.member) {
+        let why = view.warnings.join("; ");
+        return Err(format!("it takes no part in consensus, and its answers are old: {why}"));
     }
     if view.leader.is_none() {
         return Err("no leader is known: is a majority up and reachable?".to_owned());

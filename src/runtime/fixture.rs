@@ -1,6 +1,6 @@
 //! Views and a cluster for the tests of the runtime.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +29,7 @@ pub(super) fn view(leader: Option<u64>) -> View {
         ledger: Arc::new(Ledger::default()),
         gateways: BTreeMap::new(),
         prober: None,
+        apart: BTreeSet::new(),
         warnings: Vec::new(),
     }
 }

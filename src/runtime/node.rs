@@ -171,7 +171,11 @@ impl Node {
 }
 
 async fn open_store(parts: &NodeParts) -> Result<(RedbStore, Recovered), NodeError> {
-    let identity = Identity { cluster: parts.cluster.name.to_string(), member: parts.member.id };
+    let identity = Identity {
+        cluster: parts.cluster.name.to_string(),
+        member: parts.member.id,
+        members: parts.cluster.members.keys().copied().collect(),
+    };
     let dir = parts.data_dir.clone();
     let open = move || {
         let mut store = open_dir(&dir, &identity)?;

@@ -66,8 +66,9 @@ impl std::fmt::Debug for Parts {
 pub enum ShellError {
     /// What the disk holds contradicts itself.
     #[error(
-        "this node cannot start from its data directory: {0}. Move the directory away and let the node join as \
-         a new disk, or restore it"
+        "this node cannot start from its data directory: {0}. Leave it stopped and keep the directory for an \
+         inquiry; the other two go on without it. To have three members again, make a new cluster with \
+         `biplane init`"
     )]
     Contradiction(String),
     /// The operating system gives no thread.

@@ -103,7 +103,11 @@ impl Disk {
             Storage::Redb(seed) => Some(Real {
                 disk: SimDisk::new(seed),
                 store: None,
-                identity: Identity { cluster: "simulated".to_owned(), member },
+                identity: Identity {
+                    cluster: "simulated".to_owned(),
+                    member,
+                    members: vec![member],
+                },
                 open: None,
             }),
         };

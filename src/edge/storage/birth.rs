@@ -1,12 +1,17 @@
 //! A raft id belongs to one disk: `init` puts a one-time token into each data directory, the first start turns
 //! it into a store. Without token and store a node refuses to start.
+//!
+//! The token also says who the members are, and so does the store that is born of it: until the first snapshot
+//! the voters are those of the cluster file, and a member whose file has lost the others would elect itself.
 
+use std::fmt::Write as _;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read};
 use std::path::Path;
 
 use super::error::StoreError;
 use super::redb_store::{Identity, RedbStore};
+use crate::kernel::domain::MemberId;
 
 /// The token's file in a data directory.
 pub const BIRTH_TOKEN_FILE: &str = "birth-token";
@@ -14,8 +19,29 @@ pub const BIRTH_TOKEN_FILE: &str = "birth-token";
 pub const STORE_FILE: &str = "biplane.redb";
 /// A store that is being born.
 const UNBORN_FILE: &str = "biplane.redb.new";
+/// What stands between a token's random part and the members' ids.
+const MEMBERS: &str = " members=";
 /// Longest token, in bytes.
 const TOKEN_BYTES: u64 = 256;
+
+/// The text of a birth token: random bytes, at least 16, in hexadecimal digits, and the members' ids.
+pub fn birth_token(entropy: &[u8], members: impl IntoIterator<Item = MemberId>) -> String {
+    let mut token = String::new();
+    for byte in entropy {
+        let _ = write!(token, "{byte:02x}");
+    }
+    token.push_str(MEMBERS);
+    for (place, member) in members.into_iter().enumerate() {
+        let _ = write!(token, "{}{member}", if place == 0 { "" } else { "," });
+    }
+    token
+}
+
+/// The members that a token names.
+fn members_of(token: &str) -> Option<Vec<MemberId>> {
+    let (_, members) = token.split_once(MEMBERS)?;
+    members.split(',').map(|id| id.parse().ok().map(MemberId)).collect()
+}
 
 /// Opens the store of a data directory; spends the birth token if the store is not yet there.
 ///
@@ -52,6 +78,8 @@ pub fn open_dir(dir: &Path, identity: &Identity) -> Result<RedbStore, StoreError
 
 fn give_birth(dir: &Path, path: &Path, identity: &Identity, token: &str) -> Result<(), StoreError> {
     let failed = |error: io::Error| StoreError::Failed(format!("{}: {error}", dir.display()));
+    let born = members_of(token).ok_or_else(|| StoreError::NoToken(dir.to_owned()))?;
+    identity.check_members(&born)?;
     let unborn = dir.join(UNBORN_FILE);
     match fs::remove_file(&unborn) {
         Ok(()) => {}

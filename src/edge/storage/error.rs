@@ -7,10 +7,29 @@ use std::path::PathBuf;
 pub enum StoreError {
     /// Neither a store nor a birth token: this disk has no right to the member's id.
     #[error(
-        "{0} holds neither a store nor a birth token. A member that lost its disk must not vote again under \
-         its old id: restore the directory from its own backup, or make a new cluster with `biplane init`"
+        "{0} holds neither a store nor a birth token. Check data_dir in node.toml first. A member that lost its \
+         disk must not vote again under its old id, and neither must an old copy of its store: as long as two \
+         of three members are alive, leave this one stopped; to have three again, make a new cluster with \
+         `biplane init` in another directory"
     )]
     NoBirth(PathBuf),
+    /// A birth token that does not say who the members are.
+    #[error(
+        "the birth token in {0} was not made by `biplane init`: put back the one that init made for this \
+         member, or make a new cluster with `biplane init` in another directory"
+    )]
+    NoToken(PathBuf),
+    /// The cluster file names other members than this member's cluster was made of.
+    #[error(
+        "the cluster file names the members {file}, and this cluster was made of {born}: a node with other \
+         members could elect a leader of its own. Put the members back into the cluster file as they were"
+    )]
+    OtherMembers {
+        /// The ids that the store, or its birth token, holds.
+        born: String,
+        /// Those of the cluster file.
+        file: String,
+    },
     /// The file belongs to another cluster or member.
     #[error("the store belongs to {found}, and this node is {wanted}: check data_dir in node.toml")]
     Foreign {
@@ -31,8 +50,9 @@ pub enum StoreError {
     Newer(u64),
     /// What is written contradicts itself.
     #[error(
-        "the store is corrupt: {0}. Stop this member, keep the file for an inquiry, and restore the member \
-         from its own backup; the other two go on without it"
+        "the store is corrupt: {0}. Leave this member stopped and keep the file for an inquiry; the other \
+         two go on without it. Do not put an older copy in its place: it would vote a second time on what it \
+         has forgotten. To have three members again, make a new cluster with `biplane init`"
     )]
     Corrupt(String),
     /// Another process holds it.

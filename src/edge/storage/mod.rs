@@ -13,7 +13,7 @@ mod sim_disk;
 #[cfg(test)]
 mod tests;
 
-pub use birth::{BIRTH_TOKEN_FILE, STORE_FILE, open_dir};
+pub use birth::{BIRTH_TOKEN_FILE, STORE_FILE, birth_token, open_dir};
 pub use error::StoreError;
 pub use model::ModelStore;
 pub use redb_store::{Identity, RedbStore};

@@ -30,9 +30,26 @@ pub struct Identity {
     pub cluster: String,
     /// The member's id.
     pub member: MemberId,
+    /// The ids of all members, in order.
+    pub members: Vec<MemberId>,
 }
 
 impl Identity {
+    /// Fails if a store of these members is not this one's.
+    pub(super) fn check_members(&self, born: &[MemberId]) -> Result<(), StoreError> {
+        if self.members == born {
+            return Ok(());
+        }
+        let list = |members: &[MemberId]| {
+            members.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        };
+        Err(StoreError::OtherMembers { born: list(born), file: list(&self.members) })
+    }
+
+    fn is_of(&self, other: &Self) -> bool {
+        self.cluster == other.cluster && self.member == other.member
+    }
+
     fn words(&self) -> String {
         format!("member {} of cluster {}", self.member, self.cluster)
     }
@@ -143,15 +160,15 @@ impl RedbStore {
                     if format > limits::FORMAT {
                         return Err(StoreError::Newer(format));
                     }
-                    let (cluster, member) = must(get(&meta, IDENTITY)?, IDENTITY)?;
-                    Some(Identity { cluster, member })
+                    let (cluster, member, members) = must(get(&meta, IDENTITY)?, IDENTITY)?;
+                    Some(Identity { cluster, member, members })
                 }
                 Err(redb::TableError::TableDoesNotExist(_)) => None,
                 Err(error) => return Err(StoreError::Corrupt(error.to_string())),
             }
         };
         match (found, empty) {
-            (Some(owner), _) if owner == *identity => {}
+            (Some(owner), _) if owner.is_of(identity) => identity.check_members(&owner.members)?,
             (Some(owner), _) => {
                 let (found, wanted) = (owner.words(), identity.words());
                 return Err(StoreError::Foreign { found, wanted });
@@ -169,7 +186,7 @@ impl RedbStore {
         {
             let mut meta = write.open_table(META).map_err(failed)?;
             put(&mut meta, FORMAT, &limits::FORMAT)?;
-            put(&mut meta, IDENTITY, &(&identity.cluster, identity.member))?;
+            put(&mut meta, IDENTITY, &(&identity.cluster, identity.member, &identity.members))?;
             put(&mut meta, BIRTH, &token)?;
             put(&mut meta, INCARNATION, &Incarnation(0))?;
             put(&mut meta, HARD_STATE, &HardState::default())?;

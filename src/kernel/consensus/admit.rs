@@ -97,6 +97,14 @@ pub(super) fn consistent(message: &pb::Message, raft: &Raft<MemoryLog>) -> Resul
         Kind::MsgHeartbeat if message.commit > last => {
             Err(WireError::Forgotten { acknowledged: message.commit, last })
         }
+        // Whatever was committed before its term a leader holds, and nothing of its term is committed elsewhere first.
+        Kind::MsgAppendResponse | Kind::MsgHeartbeatResponse
+            if raft.state == StateRole::Leader
+                && message.term == raft.term
+                && message.commit > last =>
+        {
+            Err(WireError::Ahead { committed: message.commit, last })
+        }
         Kind::MsgAppendResponse
             if raft.state == StateRole::Leader
                 && message.term == raft.term
@@ -104,6 +112,7 @@ pub(super) fn consistent(message: &pb::Message, raft: &Raft<MemoryLog>) -> Resul
         {
             Err(WireError::Impossible("an answer about entries that were never sent"))
         }
+        Kind::MsgAppend => agrees(message, raft),
         Kind::MsgSnapshot => {
             let theirs = from_conf_state(message.get_snapshot().get_metadata().get_conf_state());
             if theirs.same_as(raft.raft_log.store().membership()) {
@@ -116,4 +125,23 @@ pub(super) fn consistent(message: &pb::Message, raft: &Raft<MemoryLog>) -> Resul
         }
         _ => Ok(()),
     }
+}
+
+/// A leader holds everything that was ever committed (Raft's leader completeness), and the terms of a log never fall:
+/// an entry within what is committed here can neither be of another term than it is here, nor of a newer one than
+/// the last committed one. Raft would not even look at it, and go on with a log that others do not have.
+fn agrees(message: &pb::Message, raft: &Raft<MemoryLog>) -> Result<(), WireError> {
+    let log = &raft.raft_log;
+    let committed = log.committed;
+    let Ok(ours) = log.term(committed) else { return Ok(()) };
+    let of_message = std::iter::once((message.index, message.log_term))
+        .chain(message.entries.iter().map(|entry| (entry.index, entry.term)));
+    for (index, theirs) in of_message.take_while(|(index, _)| *index <= committed) {
+        // What was compacted away has a term of 0, or none.
+        let here = log.term(index).unwrap_or_default();
+        if theirs > ours || (here > 0 && theirs != here) {
+            return Err(WireError::Contradicts { index, theirs, committed, ours });
+        }
+    }
+    Ok(())
 }

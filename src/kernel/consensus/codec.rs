@@ -17,6 +17,11 @@ use crate::kernel::domain::MemberId;
 /// The format that this version writes and reads.
 const FORMAT: u8 = 1;
 
+/// What to do when a leader lacks what was committed; the same words wherever it shows.
+pub const FORGOTTEN: &str = "a majority of the members has forgotten what it had acknowledged (old copies of their \
+    disks?), or this member's disk is of another past. Compare the switchovers in both logs before you trust either \
+    side; to have three members again, make a new cluster with `biplane init`";
+
 /// Why bytes are not a message from this peer to this member.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
@@ -50,13 +55,42 @@ pub enum WireError {
     /// promised to keep, so it must leave consensus: it may have forgotten its votes too.
     #[error(
         "this member acknowledged entries up to {acknowledged}, and its log ends at {last}: its disk has lost \
-         what it had promised to keep. Restore the member from its own backup"
+         what it had promised to keep, or is an old copy. Leave this member stopped and keep its data directory: \
+         it must not vote again"
     )]
     Forgotten {
         /// What the leader counts on.
         acknowledged: u64,
         /// Where the log ends.
         last: u64,
+    },
+    /// A member knows more to be committed than this leader's log holds: a majority lost what it had promised to keep,
+    /// or that member's disk is of another past. That member is to be told, and leaves consensus.
+    #[error(
+        "it knows entries up to {committed} to be committed, and this leader's log ends at {last}; it is told to \
+         leave consensus: {FORGOTTEN}"
+    )]
+    Ahead {
+        /// What it knows to be committed.
+        committed: u64,
+        /// Where the leader's log ends.
+        last: u64,
+    },
+    /// The leader's log contradicts what this member knows to be committed. A majority lost what it had promised to
+    /// keep, or this member's disk is of another past; it cannot tell which, so it must leave consensus.
+    #[error(
+        "the leader's entry {index} is of term {theirs}, and here entry {committed} of term {ours} is committed: \
+         {FORGOTTEN}"
+    )]
+    Contradicts {
+        /// The leader's entry.
+        index: u64,
+        /// Its term.
+        theirs: u64,
+        /// What is committed here.
+        committed: u64,
+        /// The term of that.
+        ours: u64,
     },
 }
 

@@ -129,8 +129,8 @@ impl Consensus {
     }
 
     /// Takes a message of a peer. `readable` looks at a leader's snapshot before anything is kept of it: once
-    /// it is durable there is no way back to a log that can be read. After [`WireError::Forgotten`] this member
-    /// must leave consensus.
+    /// it is durable there is no way back to a log that can be read. After [`WireError::Forgotten`] and
+    /// [`WireError::Contradicts`] this member must leave consensus.
     pub fn step(
         &mut self,
         from: MemberId,

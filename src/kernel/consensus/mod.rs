@@ -16,7 +16,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use codec::WireError;
+pub use codec::{FORGOTTEN, WireError};
 pub use driver::Consensus;
 pub use output::{ConsensusOutput, NotProposed, ReadContext};
 pub use record::{HardState, LogEntry, Membership, PersistBatch, Recovered, SnapshotRecord};

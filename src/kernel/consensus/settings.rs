@@ -26,7 +26,10 @@ pub struct ConsensusSettings {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConsensusError {
     /// The store contradicts itself.
-    #[error("the store contradicts itself: {0}. Restore this member from its own backup")]
+    #[error(
+        "the store contradicts itself: {0}. Leave this member stopped and keep its data directory for an \
+             inquiry; the other two go on without it"
+    )]
     Store(String),
     /// The settings do.
     #[error("consensus refuses its settings: {0}")]

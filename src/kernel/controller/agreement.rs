@@ -112,7 +112,8 @@ impl Controller {
         if counts.iter().any(|(digest, count)| *digest != own && *count >= majority) {
             let why = format!(
                 "its state at log index {index} is not that of a majority: its memory, disk or build is \
-                 at fault. Keep its log and data directory for a report"
+                 at fault. Leave it stopped and keep its log and data directory for a report; the other two go \
+                 on without it"
             );
             return self.halt(why);
         }

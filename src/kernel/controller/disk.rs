@@ -5,6 +5,7 @@
 //! that can promise nothing. To them it is a paused process, which the protocol survives. A disk that failed is for good.
 
 use super::{Controller, Level};
+use crate::kernel::domain::MemberId;
 
 /// A write that takes this many times `election_max` makes its node stop serving consensus.
 const STUCK_ELECTIONS: u32 = 10;
@@ -19,6 +20,21 @@ impl Controller {
     pub(super) fn why_apart(&self) -> Option<String> {
         let left = self.left.as_ref().map(|why| format!("this node has left consensus: {why}"));
         left.or_else(|| self.disk_stuck.then(|| "this node's disk does not answer".to_owned()))
+    }
+
+    /// Another member said whether it stands apart.
+    pub(super) fn on_apart(&mut self, member: MemberId, apart: bool) {
+        let changed = if apart { self.apart.insert(member) } else { self.apart.remove(&member) };
+        if changed {
+            self.publishing.dirty = true;
+            let (level, text) = if apart {
+                let text = format!("member {member} takes no part in consensus: its log says why");
+                (Level::Warn, text)
+            } else {
+                (Level::Info, format!("member {member} takes part in consensus again"))
+            };
+            self.tell(level, "apart", None, text);
+        }
     }
 
     pub(super) fn on_persisted(&mut self, number: u64) {

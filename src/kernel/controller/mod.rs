@@ -47,7 +47,7 @@ pub use status::{
 };
 pub use view::{RouteEntry, RouteTable, View};
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -160,6 +160,8 @@ pub struct Controller {
     left: Option<String>,
     /// Whether a write has been under way for so long that this node stands apart until it ends.
     disk_stuck: bool,
+    /// The other members that said of themselves that they stand apart.
+    apart: BTreeSet<MemberId>,
     observing: observe::Observing,
     leading: lead::Leading,
     agreement: agreement::Agreement,
@@ -208,6 +210,7 @@ impl Controller {
             persists: VecDeque::new(),
             left: None,
             disk_stuck: false,
+            apart: BTreeSet::new(),
             observing: observe::Observing::default(),
             leading: lead::Leading::default(),
             agreement: agreement::Agreement::default(),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::outgoing::Outgoing;
 use super::peer::PeerMessage;
-use super::{Controller, Output, Traffic, limits};
+use super::{Controller, Level, Output, Traffic, limits};
 use crate::kernel::domain::{
     Endpoint, MemberId, Moment, PlaneName, ProbeResult, QuestionId, ServiceName, StatePair,
 };
@@ -46,7 +46,14 @@ impl Controller {
     /// The settings changed, or the process started with a ledger: probe what they say.
     pub(super) fn configure_observer(&mut self) {
         let Some(config) = self.ledger.config().cloned() else { return };
-        self.publishing.file_differs = *config != *self.file;
+        let differs = *config != *self.file;
+        if differs && !self.publishing.file_differs {
+            let text = "this node's cluster file differs from the configuration in force, which is the one in the \
+                        log: what the file says is not done"
+                .to_owned();
+            self.tell(Level::Warn, "config", None, text);
+        }
+        self.publishing.file_differs = differs;
         let planes: [PlaneName; 2] = [config.planes[0].name.clone(), config.planes[1].name.clone()];
         let references = self.reference_targets();
         self.prober.configure(
@@ -218,6 +225,10 @@ impl Controller {
             return;
         }
         self.observing.due = None;
+        // Apart, it would compare what it sees with a ledger that stands still.
+        if self.stands_apart() {
+            return;
+        }
         let mut commands = Vec::new();
         commands.extend(self.next_report());
         let open: Vec<QuestionId> = self.observing.asked.keys().copied().collect();
@@ -236,6 +247,7 @@ impl Controller {
                 incarnation: self.incarnation,
                 applied: self.ledger.index(),
                 ruleset: self.agreement.ruleset,
+                apart: self.stands_apart(),
             };
             self.tell_members(&heartbeat);
         }

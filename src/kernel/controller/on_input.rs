@@ -6,7 +6,7 @@ use super::peer::PeerMessage;
 use super::{
     Controller, DataPlaneHint, GatewayHeard, GatewayReport, Input, Level, Output, Traffic, limits,
 };
-use crate::kernel::consensus::{SnapshotRecord, WireError};
+use crate::kernel::consensus::{FORGOTTEN, SnapshotRecord, WireError};
 use crate::kernel::domain::MemberId;
 use crate::kernel::ledger::{Command, Ledger};
 
@@ -53,22 +53,24 @@ impl Controller {
         if !self.file.members.contains_key(&from) {
             return;
         }
-        self.leading.heard(from, self.now);
         let Some(message) = PeerMessage::decode(frame) else {
             let text = format!("member {from} sent a frame that this version cannot read");
             return self.tell(Level::Warn, "peer", None, text);
         };
+        if let PeerMessage::Heartbeat { apart, .. } = &message {
+            self.on_apart(from, *apart);
+        }
+        // As an observer, who stands apart is silent: it does not hear what it is asked.
+        if !self.apart.contains(&from) {
+            self.leading.heard(from, self.now);
+        }
         match message {
-            PeerMessage::Raft(bytes) => {
-                if !self.stands_apart()
-                    && let Err(error) = self.consensus.step(from, &Bytes::from(bytes), readable)
-                {
-                    if matches!(error, WireError::Forgotten { .. }) {
-                        return self.on_disk_failed(error.to_string());
-                    }
-                    let text = format!("member {from} sent a consensus message: {error}");
-                    self.tell(Level::Warn, "peer", None, text);
-                }
+            PeerMessage::Raft(bytes) => self.on_raft(from, &Bytes::from(bytes)),
+            PeerMessage::Ahead { committed, last } => {
+                self.leave_consensus("log", format!(
+                    "member {from} leads with a log that ended at entry {last}, and here entries up to {committed} \
+                     are committed: {FORGOTTEN}"
+                ));
             }
             PeerMessage::Heartbeat { applied, ruleset, .. } => {
                 self.leading.applied_at(from, applied);
@@ -83,6 +85,30 @@ impl Controller {
             }
             PeerMessage::Gateway(report) => self.on_gateway(report),
             PeerMessage::Hint(hint) => self.on_hint(&hint),
+        }
+    }
+
+    fn on_raft(&mut self, from: MemberId, message: &Bytes) {
+        if self.stands_apart() {
+            return;
+        }
+        let Err(error) = self.consensus.step(from, message, readable) else { return };
+        match error {
+            WireError::Forgotten { .. } | WireError::Contradicts { .. } => {
+                self.leave_consensus("log", error.to_string());
+            }
+            error => {
+                if let WireError::Ahead { committed, last } = error {
+                    let frame = PeerMessage::Ahead { committed, last }.encode();
+                    self.outputs.push_back(Output::Send {
+                        to: from,
+                        frame,
+                        traffic: Traffic::Normal,
+                    });
+                }
+                let text = format!("member {from} sent a consensus message: {error}");
+                self.tell(Level::Warn, "peer", None, text);
+            }
         }
     }
 

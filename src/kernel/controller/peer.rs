@@ -20,8 +20,8 @@ const BYTES_MAX: usize = 1 << 20;
 pub(super) enum PeerMessage {
     /// Consensus' own.
     Raft(#[serde(with = "serde_bytes")] Vec<u8>),
-    /// "I live": to everybody.
-    Heartbeat { incarnation: Incarnation, applied: u64, ruleset: u32 },
+    /// "I live", and whether this member stands apart from consensus: to everybody.
+    Heartbeat { incarnation: Incarnation, applied: u64, ruleset: u32, apart: bool },
     /// Commands for the leader to log.
     Forward(Vec<Vec<u8>>),
     /// Something began to speak against (service, plane): to the leader, at once.
@@ -30,6 +30,8 @@ pub(super) enum PeerMessage {
     Gateway(GatewayReport),
     /// A gateway's hint, passed on to everybody.
     Hint(DataPlaneHint),
+    /// From a leader: "you said that entries up to `committed` are committed, and my log ended at `last`."
+    Ahead { committed: u64, last: u64 },
     /// The digest of the state at a log index: to everybody.
     Digest { index: u64, digest: String },
 }
@@ -88,8 +90,14 @@ mod tests {
         let service = ServiceName::new("web").expect("a good name");
         for message in [
             PeerMessage::Raft(vec![1, 2, 3]),
-            PeerMessage::Heartbeat { incarnation: Incarnation(3), applied: 9, ruleset: 1 },
+            PeerMessage::Heartbeat {
+                incarnation: Incarnation(3),
+                applied: 9,
+                ruleset: 1,
+                apart: true,
+            },
             PeerMessage::Suspect(vec![(service, 1)]),
+            PeerMessage::Ahead { committed: 7, last: 5 },
             PeerMessage::Forward(vec![b"{\"tick\":{}}".to_vec()]),
         ] {
             assert_eq!(PeerMessage::decode(&message.encode()), Some(message));

@@ -87,6 +87,12 @@ impl Controller {
                 .map(|(name, heard)| (name.clone(), (heard.report.groups.clone(), heard.at)))
                 .collect(),
             prober,
+            apart: self
+                .apart
+                .iter()
+                .copied()
+                .chain(self.stands_apart().then_some(self.me))
+                .collect(),
             warnings,
         }
     }

@@ -50,7 +50,9 @@ impl Controller {
     pub(super) fn on_request(&mut self, request: ClientRequest) {
         let ClientRequest { id, principal, action } = request;
         if let Some(why) = self.why_apart() {
-            let next = "ask another node; mend the disk and start this one again".to_owned();
+            let next =
+                "ask another node; what is to be done here stands above and in this node's log"
+                    .to_owned();
             return self.refuse(id, RefusalKind::Unavailable, why, next);
         }
         if self.requests.pending.len() >= limits::REQUESTS {

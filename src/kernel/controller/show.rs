@@ -82,13 +82,21 @@ impl View {
             let state = self.ledger.observers().get(id);
             let lost = state.is_some_and(|state| state.lost);
             let isolated = state.is_some_and(|state| state.isolated);
-            if lost {
+            let apart = self.apart.contains(id);
+            if apart && *id != self.member {
+                warnings.push(format!(
+                    "member {} runs but takes no part in consensus, and its answers are old: its log says why",
+                    member.name
+                ));
+            } else if lost {
                 warnings.push(format!("member {} is lost: it has fallen silent", member.name));
             } else if isolated {
                 warnings
                     .push(format!("member {} is isolated: its votes do not count", member.name));
             }
-            let role = if self.leader == Some(*id) {
+            let role = if apart {
+                "apart"
+            } else if self.leader == Some(*id) {
                 "leader"
             } else if lost {
                 "lost"

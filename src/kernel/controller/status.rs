@@ -61,7 +61,8 @@ pub struct MemberStatus {
     pub name: MemberName,
     /// Where it stands.
     pub site: SiteName,
-    /// `leader`, `follower`, or `lost` (an observer that fell silent).
+    /// `leader`, `follower`, `apart` (runs, and takes no part in consensus), or `lost` (an observer that fell
+    /// silent).
     pub role: String,
     /// Whether it counts itself as isolated.
     pub isolated: bool,

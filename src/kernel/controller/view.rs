@@ -1,6 +1,6 @@
 //! What a controller shows of itself: cheap to clone, never changed after it was published.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,8 @@ pub struct View {
     pub gateways: BTreeMap<GatewayName, (BTreeMap<GroupName, Epoch>, Moment)>,
     /// This node's probes; only in the answer to a read.
     pub prober: Option<Arc<Prober>>,
+    /// The members that take no part in consensus though they run, as far as this node knows; itself, too.
+    pub apart: BTreeSet<MemberId>,
     /// What people should know of this node.
     pub warnings: Vec<String>,
 }

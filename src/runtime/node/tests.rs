@@ -101,7 +101,7 @@ fn write_files(cluster: &Cluster) -> TempDir {
         write(&format!("{name}.crt"), &issued.certificate);
         write(&format!("{name}.key"), &issued.key);
         std::fs::create_dir(home.path().join(name)).unwrap();
-        write(&format!("{name}/{BIRTH_TOKEN_FILE}"), "once");
+        write(&format!("{name}/{BIRTH_TOKEN_FILE}"), "once members=1,2,3");
     }
     home
 }

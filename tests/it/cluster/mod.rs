@@ -3,6 +3,7 @@
 mod fail_static;
 mod leader;
 mod metrics;
+mod pasts;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -106,6 +106,11 @@ impl Api {
         block_on(self.client.get_json(path)).map_err(|error| error.to_string())
     }
 
+    /// Reads a text.
+    pub(crate) fn text(&self, path: &str) -> Result<String, String> {
+        block_on(self.client.get_text(path)).map_err(|error| error.to_string())
+    }
+
     /// Asks for a switch of the group and gives the id of the switchover.
     pub(crate) fn switch(&self, to: usize, key: &str) -> Result<String, String> {
         let to = PlaneName::new(PLANES[to]).map_err(|error| error.to_string())?;

@@ -111,6 +111,14 @@ impl World {
         assert!(status.success(), "{status}: {}", ended.said.join("\n"));
     }
 
+    /// The end of a node that refuses to start, with what it said.
+    pub(crate) fn node_refuses(&mut self, node: usize) -> String {
+        let mut refused = self.nodes[node].take().expect("it was started");
+        let status = refused.ended(LIMIT);
+        assert_eq!(status.code(), Some(1), "{}", refused.said.join("\n"));
+        refused.said.join("\n")
+    }
+
     /// The nodes that run.
     pub(crate) fn living(&self) -> impl Iterator<Item = usize> + '_ {
         (0..NODES.len()).filter(|node| self.nodes[*node].is_some())
@@ -136,6 +144,11 @@ impl World {
     /// SIGSTOP or SIGCONT.
     pub(crate) fn signal_plane(&self, plane: usize, signal: Signal) {
         self.planes[plane].as_ref().expect("it runs").signal(signal);
+    }
+
+    /// A file below the cluster's directory.
+    pub(crate) fn file(&self, name: &str) -> std::path::PathBuf {
+        self.cluster_dir().join(name)
     }
 
     /// One request through the gateway, as a user's.

@@ -1,6 +1,6 @@
 //! A node to test with: real sockets in front, scripted answers behind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -305,6 +305,7 @@ pub(super) fn view(applied: u64, in_quorum: bool) -> Arc<View> {
         ledger: Arc::default(),
         gateways: BTreeMap::new(),
         prober: None,
+        apart: BTreeSet::new(),
         warnings: Vec::new(),
     })
 }

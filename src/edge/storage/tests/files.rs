@@ -4,11 +4,15 @@ use std::fs;
 use std::path::Path;
 
 use super::super::*;
-use super::workload::{Draws, after, identity, next_batch, same};
+use super::workload::{Draws, after, identity, members, next_batch, same};
 use crate::kernel::domain::MemberId;
 
+fn token(random: &str) -> String {
+    format!("{random} members=1,2,3\n")
+}
+
 fn born(dir: &Path) -> RedbStore {
-    fs::write(dir.join(BIRTH_TOKEN_FILE), "0123abcd\n").unwrap();
+    fs::write(dir.join(BIRTH_TOKEN_FILE), token("0123abcd")).unwrap();
     open_dir(dir, &identity()).unwrap()
 }
 
@@ -83,7 +87,7 @@ fn a_birth_goes_on_wherever_it_was_interrupted() {
 fn the_token_of_another_birth_beside_a_store_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     drop(born(dir.path()));
-    fs::write(dir.path().join(BIRTH_TOKEN_FILE), "another").unwrap();
+    fs::write(dir.path().join(BIRTH_TOKEN_FILE), token("another")).unwrap();
     let refused = refusal(dir.path());
     assert!(matches!(refused, StoreError::OtherBirth(_)));
     assert!(refused.to_string().contains("remove the file birth-token"), "{refused}");
@@ -104,6 +108,40 @@ fn another_cluster_or_member_is_refused_by_name() {
         let refused = open_dir(dir.path(), &other).unwrap_err();
         assert!(matches!(refused, StoreError::Foreign { .. }), "{refused}");
         assert!(refused.to_string().contains("member 1 of cluster test"), "{refused}");
+    }
+}
+
+#[test]
+fn a_cluster_file_with_other_members_is_refused_at_birth_and_ever_after() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |ids: &[u64]| Identity {
+        members: ids.iter().copied().map(MemberId).collect(),
+        ..identity()
+    };
+    let refused = |ids: &[u64]| {
+        let refused = open_dir(dir.path(), &file(ids)).unwrap_err();
+        assert!(matches!(refused, StoreError::OtherMembers { .. }), "{refused}");
+        assert!(refused.to_string().contains("made of 1, 2, 3"), "{refused}");
+    };
+    let lists: [&[u64]; 4] = [&[1], &[1, 2], &[1, 2, 4], &[1, 2, 3, 4]];
+    let path = dir.path().join(BIRTH_TOKEN_FILE);
+    fs::write(&path, birth_token(&[7; 16], members([1, 2, 3]))).unwrap();
+    lists.into_iter().for_each(refused);
+    assert!(
+        path.exists() && !dir.path().join(STORE_FILE).exists(),
+        "nothing is spent on a refusal"
+    );
+    drop(open_dir(dir.path(), &identity()).unwrap());
+    lists.into_iter().for_each(refused);
+    drop(open_dir(dir.path(), &identity()).unwrap());
+}
+
+#[test]
+fn a_token_that_init_did_not_make_gives_no_birth() {
+    for text in ["", "0123abcd", "0123abcd members=", "0123abcd members=1,x", "ab members=1,2,3,"] {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(BIRTH_TOKEN_FILE), text).unwrap();
+        assert!(matches!(refusal(dir.path()), StoreError::NoToken(_)), "{text:?}");
     }
 }
 
@@ -138,7 +176,7 @@ fn a_garbled_and_a_cut_file_are_refused() {
     }
     fs::write(&path, vec![0x5a; 20_000]).unwrap();
     let refused = refusal(dir.path());
-    assert!(refused.to_string().contains("restore the member"), "{refused}");
+    assert!(refused.to_string().contains("Do not put an older copy in its place"), "{refused}");
 }
 
 #[test]

@@ -7,7 +7,11 @@ use crate::kernel::consensus::{HardState, LogEntry, Membership, SnapshotRecord};
 use crate::kernel::domain::MemberId;
 
 pub(super) fn identity() -> Identity {
-    Identity { cluster: "test".to_owned(), member: MemberId(1) }
+    Identity { cluster: "test".to_owned(), member: MemberId(1), members: members([1, 2, 3]) }
+}
+
+pub(super) fn members<const N: usize>(ids: [u64; N]) -> Vec<MemberId> {
+    ids.into_iter().map(MemberId).collect()
 }
 
 /// Deterministic draws.

@@ -21,12 +21,24 @@ fn a_node_whose_disk_is_stuck_stands_apart_until_it_answers() {
     let view = trio.view(old.0);
     assert!(!view.in_quorum);
     assert!(view.warnings.iter().any(|w| w.contains("disk does not answer")), "{view:?}");
+    assert!(view.apart.contains(&old));
+    let other = (1..=3).find(|id| *id != old.0).expect("two others");
+    let shown = trio.view(other).status(trio.now);
+    let shown_role = |id: MemberId| {
+        shown.members.iter().find(|member| member.id == id).map(|member| member.role.clone())
+    };
+    assert_eq!(shown_role(old).as_deref(), Some("apart"), "{shown:?}");
+    assert!(shown.warnings.iter().any(|w| w.contains("takes no part in consensus")), "{shown:?}");
+    assert!(trio.view(other).ledger.observers()[&old].lost, "it has no vote meanwhile");
     let refused = trio.ask_action(old.0, Action::Read);
     assert!(matches!(refused, Response::Refused(_)), "{refused:?}");
     trio.release_disk();
     trio.run_until("it caught up", |t| t.all_on("west") && t.view(old.0).in_quorum);
     assert!(trio.trace.iter().any(|line| line.contains("stops serving consensus")));
     assert!(trio.trace.iter().any(|line| line.contains("answers again")));
+    trio.run_until("its votes count again", |t| {
+        t.views().all(|view| view.apart.is_empty() && !view.ledger.observers()[&old].lost)
+    });
 }
 
 #[test]
