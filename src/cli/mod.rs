@@ -113,7 +113,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let act = || parent::bind(shared.parent).and_then(|()| run(command, &Context { shared }));
     // Nothing is used after a panic but the exit code: the hook has said what it was.
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)) {
-        Ok(Ok(exit)) => exit.into(),
+        Ok(Ok(exit)) => say_what_was_lost(exit, json).into(),
         Ok(Err(failure)) => {
             eprintln!("{}", failure.render(json));
             failure.exit.into()
@@ -164,10 +164,30 @@ fn block_on<F: Future>(future: F) -> Result<F::Output, Failure> {
     Ok(runtime.block_on(future))
 }
 
-/// Prints to standard output. Whoever reads may have stopped: then there is nobody to tell.
+/// Why something that was printed did not get there, if it did not.
+static LOST: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+
+/// Prints to standard output. Whoever reads may have stopped: then there is nobody to tell. Any other failure is
+/// told at the end, because what is being done must not stop half way for it.
 fn print(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        // The first cause is the one to tell.
+        let _ = LOST.set(error.to_string());
+    }
+}
+
+/// A command whose output was lost has not done what was asked.
+fn say_what_was_lost(exit: Exit, json: bool) -> Exit {
+    let Some(why) = LOST.get() else { return exit };
+    let failure = Failure::failed(
+        format!("what was to be printed is lost: standard output: {why}"),
+        "the command itself ended as it would have otherwise; ask again, with `biplane status` if it changed something",
+    );
+    eprintln!("{}", failure.render(json));
+    if exit == Exit::Done { failure.exit } else { exit }
 }
 
 /// Prints one JSON value and a line feed.

@@ -33,7 +33,7 @@ impl Reach {
         let file = dir.join(CLIENT_FILE);
         let text = read(&file)?;
         let settings = parse_client(&file, &text)?;
-        let token = read(&settings.token)?.trim().to_owned();
+        let token = one_token(&settings.token)?;
         let tls = api_client_tls(&settings.ca).map_err(|error| {
             Failure::failed(
                 error.to_string(),
@@ -50,6 +50,20 @@ impl Reach {
             .first()
             .map_or_else(|| path.to_owned(), |first| format!("https://{first}{path}"))
     }
+}
+
+/// A token's file holds it and nothing else.
+fn one_token(file: &Path) -> Result<String, Failure> {
+    let text = read(file)?;
+    let token = text.trim();
+    if !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(token.to_owned());
+    }
+    let what = if token.is_empty() { "is empty" } else { "holds more than one word" };
+    Err(Failure::failed(
+        format!("{}: the token's file {what}", file.display()),
+        "put the one token that `biplane init` made into it, and nothing else",
+    ))
 }
 
 /// Reads a text file of bounded length, or says what is wrong with it.

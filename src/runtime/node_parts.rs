@@ -9,7 +9,10 @@ use super::limits::PROBES;
 use super::node::NodeError;
 use crate::config::NodeSettings;
 use crate::edge::api::{self, CheckToken};
-use crate::edge::identity::{MemberTls, TlsFiles, Tokens, api_server_tls, member_tls, peer_member};
+use crate::edge::identity::{
+    IdentityError, MemberTls, TlsFiles, Tokens, api_server_tls, key_is_exposed, member_tls,
+    own_member, peer_member,
+};
 use crate::edge::telemetry::Metrics;
 use crate::edge::transport::Identify;
 use crate::kernel::ledger::{Cluster, Member};
@@ -76,6 +79,7 @@ impl NodeParts {
             key: settings.key.clone(),
         };
         let tokens = Tokens::load(&settings.tokens)?;
+        check_own(&files, &member, &cluster)?;
         Ok(Self {
             data_dir: settings.data_dir.clone(),
             member_listen: settings.member_listen.unwrap_or(member.member_address),
@@ -93,6 +97,24 @@ impl NodeParts {
             metrics,
         })
     }
+}
+
+/// A node with another member's certificate would start, and be turned away by everybody.
+fn check_own(files: &TlsFiles, member: &Member, cluster: &Cluster) -> Result<(), NodeError> {
+    if key_is_exposed(&files.key) {
+        let key = files.key.display();
+        tracing::warn!(
+            "every user of this machine may read {key}: chmod 600 it, and think of it as known"
+        );
+    }
+    let members = cluster.members.values().map(|member| (member.id, &member.name));
+    let named = own_member(&files.certificate, members, cluster.name.as_str())?;
+    if named == Some(member.id) {
+        return Ok(());
+    }
+    let file = files.certificate.display().to_string();
+    let (member, cluster) = (member.name.to_string(), cluster.name.to_string());
+    Err(IdentityError::NotMine { file, member, cluster }.into())
 }
 
 /// By the name in its certificate; members and cluster are those of the cluster file.

@@ -1,6 +1,7 @@
 //! How the binary ends: the documented exit codes.
 
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
 use biplane::cli::exit::Exit;
 
@@ -81,7 +82,61 @@ fn what_is_refused_is_no_mistake_of_the_command_line() {
         let ended = biplane(args);
         assert_eq!(ended.status.code(), code(Exit::Failed), "{args:?}: {ended:?}");
     }
-    assert!(!std::path::Path::new("unused").exists());
+    assert!(!Path::new("unused").exists());
+}
+
+#[test]
+fn what_could_not_be_printed_was_not_done_and_a_reader_who_left_is_no_fault() {
+    let into = |out: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_biplane"));
+        command.args(["config", "check", "config/cluster.toml"]).stdout(out);
+        command.stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap()
+    };
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let ended = into(full.into());
+    assert_eq!(ended.status.code(), code(Exit::Failed));
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(said.contains("standard output") && said.contains("next: "), "{said}");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let ended = into(writer.into());
+    assert_eq!((ended.status.code(), ended.stderr), (code(Exit::Done), Vec::new()));
+}
+
+/// A new cluster's directory, changed in one place, and what a command then says.
+fn refused_with(change: impl Fn(&Path), args: impl Fn(&str) -> Vec<String>, words: &str) {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("cluster");
+    let dir_name = dir.to_str().unwrap();
+    assert!(biplane(&["init", dir_name, "--members", "a,b,c"]).status.success());
+    change(&dir);
+    let args = args(dir_name);
+    let ended = biplane(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(ended.status.code(), code(Exit::Failed), "{ended:?}");
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(said.contains(words), "{said}");
+}
+
+#[test]
+fn files_that_init_made_for_another_or_that_are_gone_are_named_with_what_to_do() {
+    let node = |dir: &str| vec!["node".to_owned(), format!("{dir}/a/node.toml")];
+    let status = |dir: &str| ["--dir", dir, "status"].map(str::to_owned).to_vec();
+    let swap = |dir: &Path| {
+        for file in ["member.crt", "member.key"] {
+            std::fs::copy(dir.join("b").join(file), dir.join("a").join(file)).unwrap();
+        }
+    };
+    refused_with(swap, node, "is not the certificate of member a");
+    for file in ["ca.crt", "member.crt", "member.key", "tokens"] {
+        let gone = |dir: &Path| std::fs::remove_file(dir.join("a").join(file)).unwrap();
+        refused_with(gone, node, "`biplane init` makes this file");
+        let emptied = |dir: &Path| std::fs::write(dir.join("a").join(file), "").unwrap();
+        refused_with(emptied, node, "`biplane init` makes this file");
+    }
+    let two = |dir: &Path| std::fs::write(dir.join("token"), "bp_one\nbp_two\n").unwrap();
+    refused_with(two, status, "holds more than one word");
+    let other = |dir: &Path| std::fs::write(dir.join("a/data/birth-token"), "made up").unwrap();
+    refused_with(other, node, "was not made by `biplane init`");
 }
 
 #[test]

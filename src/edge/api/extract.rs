@@ -175,9 +175,16 @@ fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Pro
     first.to_str().map(Some).map_err(|_| wrong("is not text"))
 }
 
+/// Whether a character can garble a terminal or reverse what stands on a line: controls, line and paragraph
+/// separators, and the marks of direction (Unicode Standard Annex 9).
+fn garbles(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{61c}')
+}
+
 /// A reason, which goes into the log and onto terminals: bounded, one line, no control characters.
 pub(super) fn reason(text: String) -> Result<String, Problem> {
-    if text.chars().count() <= REASON_CHARS && !text.chars().any(char::is_control) {
+    if text.chars().count() <= REASON_CHARS && !text.chars().any(garbles) {
         return Ok(text);
     }
     Err(Problem::new(

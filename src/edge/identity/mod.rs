@@ -11,14 +11,19 @@ mod token;
 mod tests;
 
 pub use authority::{Authority, Issued, member_server_name};
-pub use tls::{ALPN, MemberTls, TlsFiles, api_client_tls, api_server_tls, member_tls, peer_member};
+pub use tls::{
+    ALPN, MemberTls, TlsFiles, api_client_tls, api_server_tls, key_is_exposed, member_tls,
+    own_member, peer_member,
+};
 pub use token::{TokenEntry, Tokens, new_token, token_hash};
 
 /// Why an identity cannot be used, with what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// A file is missing or cannot be read.
-    #[error("{file}: {why}")]
+    #[error(
+        "{file}: {why}. `biplane init` makes this file; node.toml, gateway.toml or client.toml says where it is"
+    )]
     File {
         /// Which.
         file: String,
@@ -28,6 +33,19 @@ pub enum IdentityError {
     /// Certificates or keys do not fit together.
     #[error("TLS: {0}: the certificate, its key and ca.crt must come from one `biplane init`")]
     Tls(String),
+    /// The certificate is another member's, or another cluster's.
+    #[error(
+        "{file} is not the certificate of member {member} of cluster {cluster}: the others would turn this node \
+         away. Name the certificate and key that `biplane init` made for this member in node.toml"
+    )]
+    NotMine {
+        /// Which file.
+        file: String,
+        /// Whose it should be.
+        member: String,
+        /// Of which cluster.
+        cluster: String,
+    },
     /// A certificate could not be made.
     #[error("cannot make a certificate: {0}")]
     Issue(String),

@@ -59,9 +59,16 @@ fn files_that_do_not_fit_together_are_refused_with_what_to_do() {
 #[test]
 fn a_token_is_known_by_its_hash() {
     let (token, hash) = new_token([7; 32]);
-    let tokens = Tokens::parse(&format!("# who\nann operator {hash}\n")).unwrap();
+    let tokens = Tokens::parse(&format!("# who\nann admin {hash}\n")).unwrap();
     assert_eq!(tokens.check(&token).as_deref(), Some("ann"));
     assert_eq!(tokens.check("bp_"), None);
+    for none in ["", "# nobody\n\n"] {
+        assert!(Tokens::parse(none).unwrap_err().contains("no token"));
+    }
+    for less in ["viewer", "operator"] {
+        let refused = Tokens::parse(&format!("ann {less} {hash}")).unwrap_err();
+        assert!(refused.contains("would not be held to less"), "{refused}");
+    }
     for bad in ["ann operator", "ann king 00", "ann admin 12"] {
         assert!(Tokens::parse(bad).unwrap_err().starts_with("line 1"), "{bad}");
     }

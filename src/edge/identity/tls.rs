@@ -1,5 +1,6 @@
 //! TLS settings from files.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -116,6 +117,20 @@ pub fn api_client_tls(ca: &Path) -> Result<Arc<ClientConfig>, IdentityError> {
         .with_no_client_auth();
     client.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(client))
+}
+
+/// Which member a node's own certificate names.
+pub fn own_member<'a>(
+    certificate: &Path,
+    members: impl IntoIterator<Item = (MemberId, &'a MemberName)>,
+    cluster: &str,
+) -> Result<Option<MemberId>, IdentityError> {
+    Ok(peer_member(&certificates(certificate)?, members, cluster))
+}
+
+/// Whether others than its owner and group may read a key.
+pub fn key_is_exposed(key: &Path) -> bool {
+    std::fs::metadata(key).is_ok_and(|found| found.permissions().mode() & 0o007 != 0)
 }
 
 /// Which member a verified certificate belongs to; nobody for one of another cluster or name.

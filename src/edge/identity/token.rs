@@ -16,7 +16,7 @@ const TOKENS_MAX: usize = 10_000;
 pub struct TokenEntry {
     /// Who: stands in every record that it makes.
     pub name: String,
-    /// `viewer`, `operator` or `admin`. Told apart from a later version on; here each may do all.
+    /// `admin`: may do all. The only one that this version knows.
     pub role: String,
     /// Hex of SHA-256 of the token.
     pub hash: String,
@@ -68,12 +68,17 @@ impl Tokens {
             let [name, role, hash] = words[..] else {
                 return Err(format!("line {}: write NAME ROLE SHA256", number + 1));
             };
-            let roles = ["viewer", "operator", "admin"];
             let sound = hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());
-            if !roles.contains(&role) || !sound {
-                let n = number + 1;
+            let n = number + 1;
+            if role != "admin" {
                 return Err(format!(
-                    "line {n}: the role is viewer, operator or admin; the hash 64 hex digits"
+                    "line {n}: this version knows one role, admin, which may do all; a token of role `{role}` would \
+                     not be held to less"
+                ));
+            }
+            if !sound {
+                return Err(format!(
+                    "line {n}: the hash is 64 hex digits, the SHA-256 of the token"
                 ));
             }
             entries.push(TokenEntry {
@@ -84,6 +89,12 @@ impl Tokens {
             if entries.len() > TOKENS_MAX {
                 return Err(format!("more than {TOKENS_MAX} tokens"));
             }
+        }
+        if entries.is_empty() {
+            return Err(
+                "it holds no token, so nobody could use this node's API: write NAME admin SHA256"
+                    .to_owned(),
+            );
         }
         Ok(Self { entries })
     }

@@ -1,39 +1,28 @@
 //! Connections that other members open: who they are, and what they send.
 
-use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use tokio_util::sync::CancellationToken;
 
 use super::bulk::RECEIVED;
 use super::dial::tune;
+use super::door::{Door, Seat, Stranger};
 use super::frame::{FrameError, read_frame, write_frame};
 use super::hello::{Answer, Hello, Lane, Mismatch, decode, encode};
-use super::limits::{
-    ACCEPT_PAUSE, HANDSHAKE_TIMEOUT, MAX_BULK_FRAME, MAX_HELLO, MAX_NORMAL_FRAME, MAX_STRANGERS,
-    MAX_STRANGERS_PER_ADDRESS,
-};
+use super::limits::{ACCEPT_PAUSE, HANDSHAKE_TIMEOUT, MAX_BULK_FRAME, MAX_HELLO, MAX_NORMAL_FRAME};
 use super::{Incoming, Shared};
 use crate::kernel::domain::MemberId;
 
-/// Who is connected.
-#[derive(Debug, Default)]
-struct Guests {
-    /// Connections that have not shown who they are, by address.
-    strangers: BTreeMap<IpAddr, usize>,
-    /// The newest connection of each member and lane. At most two a member, so bounded by the settings.
-    members: BTreeMap<(MemberId, Lane), (u64, CancellationToken)>,
-    /// Numbers the connections.
-    next: u64,
-}
-
-type Door = Arc<Mutex<Guests>>;
+/// More connections are open from somewhere than may be before they say who they are.
+const CROWD: &str = "too many connections that say nothing";
+/// One member cannot have two lives.
+const TWO_PROCESSES: &str = "its connections replace each other again and again: do two processes run on copies of \
+    one data directory? Stop the one that does not belong there";
 
 /// Accepts until the transport stops.
 pub(super) async fn run(listener: TcpListener, shared: Arc<Shared>) {
@@ -45,8 +34,16 @@ pub(super) async fn run(listener: TcpListener, shared: Arc<Shared>) {
         };
         match accepted {
             Ok((socket, from)) => {
-                let Some(stranger) = Stranger::admit(&door, from, &shared) else { continue };
-                let (shared, door) = (Arc::clone(&shared), Arc::clone(&door));
+                let from = from.ip();
+                let known = shared.links.values().any(|link| link.peer.address.ip() == from);
+                let Some((stranger, shed)) = Stranger::admit(&door, from, known) else {
+                    shared.refusals.refused(&from.to_string(), CROWD);
+                    continue;
+                };
+                if shed {
+                    shared.refusals.refused(&from.to_string(), CROWD);
+                }
+                let (shared, door) = (Arc::clone(&shared), door.clone());
                 let stop = shared.stop.clone();
                 shared.tasks.clone().spawn(async move {
                     tokio::select! {
@@ -63,76 +60,13 @@ pub(super) async fn run(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-/// A connection's place among those that have not shown who they are.
-struct Stranger {
-    door: Door,
-    from: IpAddr,
-}
-
-impl Stranger {
-    /// A place, if there is one. Addresses of members have places of their own, so that nobody else can take them.
-    fn admit(door: &Door, from: SocketAddr, shared: &Shared) -> Option<Self> {
-        let from = from.ip();
-        let mut guests = door.lock().unwrap_or_else(PoisonError::into_inner);
-        let here = guests.strangers.get(&from).copied().unwrap_or(0);
-        let all: usize = guests.strangers.values().sum();
-        let known = shared.links.values().any(|link| link.peer.address.ip() == from);
-        if here >= MAX_STRANGERS_PER_ADDRESS || (!known && all >= MAX_STRANGERS) {
-            drop(guests);
-            shared.refusals.refused(&from.to_string(), "too many connections that say nothing");
-            return None;
-        }
-        guests.strangers.insert(from, here + 1);
-        Some(Self { door: Arc::clone(door), from })
-    }
-}
-
-impl Drop for Stranger {
-    fn drop(&mut self) {
-        let mut guests = self.door.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = guests.strangers.get(&self.from).map_or(0, |count| count.saturating_sub(1));
-        if left == 0 {
-            guests.strangers.remove(&self.from);
-        } else {
-            guests.strangers.insert(self.from, left);
-        }
-    }
-}
-
-/// A member's place; a newer connection of the same member and lane takes it over.
-struct Seat {
-    door: Door,
-    key: (MemberId, Lane),
-    number: u64,
-    replaced: CancellationToken,
-}
-
-impl Seat {
-    fn take(door: &Door, key: (MemberId, Lane)) -> Self {
-        let mut guests = door.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = guests.next;
-        guests.next += 1;
-        let replaced = CancellationToken::new();
-        if let Some((_, older)) = guests.members.insert(key, (number, replaced.clone())) {
-            older.cancel();
-        }
-        Self { door: Arc::clone(door), key, number, replaced }
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut guests = self.door.lock().unwrap_or_else(PoisonError::into_inner);
-        if guests.members.get(&self.key).is_some_and(|(number, _)| *number == self.number) {
-            guests.members.remove(&self.key);
-        }
-    }
-}
-
 /// One connection, from its first byte to its last.
 async fn receive(socket: TcpStream, stranger: Stranger, door: Door, shared: &Shared) {
     let address = stranger.from;
-    let greeted = timeout(HANDSHAKE_TIMEOUT, greet(socket, shared)).await;
+    let greeted = tokio::select! {
+        () = stranger.shed.cancelled() => return,
+        greeted = timeout(HANDSHAKE_TIMEOUT, greet(socket, shared)) => greeted,
+    };
     let (connection, member, lane) = match greeted {
         Ok(Ok(guest)) => guest,
         Ok(Err(Turned { why, .. })) if why.is_empty() => return,
@@ -144,8 +78,11 @@ async fn receive(socket: TcpStream, stranger: Stranger, door: Door, shared: &Sha
             return shared.refusals.refused(&address.to_string(), "it did not say who it is");
         }
     };
-    let seat = Seat::take(&door, (member, lane));
+    let (seat, contested) = Seat::take(&door, (member, lane), Instant::now());
     drop(stranger);
+    if contested {
+        shared.refusals.refused(&format!("member {member}"), TWO_PROCESSES);
+    }
     if let Some(link) = shared.links.get(&member) {
         link.peer_seen();
     }

@@ -50,8 +50,12 @@ pub const UNREACHABLE_EVERY: Duration = Duration::from_millis(100);
 
 /// Connections that have not yet shown who they are, from addresses that are no member's.
 pub const MAX_STRANGERS: usize = 64;
-/// The same from any one address.
+/// The same from any one address; one more, and the oldest of them gives way.
 pub const MAX_STRANGERS_PER_ADDRESS: usize = 16;
+/// A member's connection that is replaced so often within [`CONTEST_SPAN`] has a rival.
+pub const CONTEST: usize = 5;
+/// See [`CONTEST`]. A network that comes and goes replaces connections more slowly.
+pub const CONTEST_SPAN: Duration = Duration::from_secs(30);
 /// Wait after the operating system refused to accept (out of file descriptors).
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 

@@ -12,6 +12,7 @@ mod accept;
 mod backoff;
 mod bulk;
 mod dial;
+mod door;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod frame;

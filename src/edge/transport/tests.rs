@@ -291,6 +291,29 @@ async fn garbage_on_the_port_is_closed_and_members_still_get_in() {
 }
 
 #[tokio::test]
+async fn a_crowd_from_a_members_own_address_does_not_keep_it_out() {
+    let ca = Ca::new();
+    let (listener, address) = listen().await;
+    let (far, far_address) = listen().await;
+    let peers = [(MemberId(1), address), (MemberId(2), far_address)].into();
+    let mut node = Node::start(listener, settings(&ca, 1, &name_of(1), &peers));
+    let mut silent = Vec::new();
+    for _ in 0..MAX_STRANGERS_PER_ADDRESS + 4 {
+        silent.push(TcpStream::connect(address).await.unwrap());
+    }
+    let shared = Arc::clone(&node.transport.shared);
+    until("the crowd's limit", || {
+        shared.refusals.reasons().iter().any(|why| why.contains("too many connections"))
+    })
+    .await;
+    let member = Node::start(far, settings(&ca, 2, &name_of(2), &peers));
+    member.connected(1).await;
+    member.transport.send(MemberId(1), Bytes::from_static(b"here I am"), Traffic::Normal);
+    let frame = Bytes::from_static(b"here I am");
+    assert_eq!(node.next_reachable().await, Incoming::Frame { from: MemberId(2), frame });
+}
+
+#[tokio::test]
 async fn a_knock_without_a_word_is_no_refusal() {
     let (nodes, peers) = cluster(&Ca::new(), 2).await;
     for _ in 0..5 {

@@ -5,6 +5,7 @@ mod leader;
 mod metrics;
 mod pasts;
 
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::process::Signal;
@@ -48,6 +49,41 @@ fn a_stopped_plane_is_left() {
     world.signal_plane(EAST, Signal::CONT);
     world.is_well(WEST);
     only_automatic(&world, 1);
+}
+
+#[test]
+fn a_wrong_port_another_ca_and_another_token_are_told_apart() {
+    let _turn = alone();
+    let world = World::steady();
+    let dir = world.cluster_dir();
+    let said = |words: &str| {
+        let mut command = std::process::Command::new(super::process::BIPLANE);
+        let ended = command.args(["status", "--dir"]).arg(&dir).output().unwrap();
+        assert!(!ended.status.success());
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert!(said.contains(words), "{said}");
+    };
+    let changed = |file: &str, text: &str, words: &str| {
+        let path = dir.join(file);
+        let was = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text).unwrap();
+        said(words);
+        std::fs::write(&path, was).unwrap();
+    };
+    let client = |port: SocketAddr| {
+        format!("controllers = [\"{port}\"]\nca = \"ca.crt\"\ntoken = \"token\"\n")
+    };
+    changed("client.toml", &client(world.member(0)), "not the `member` one");
+    changed("client.toml", &client(world.gateway()), "does not speak TLS");
+    changed("token", "bp_another\n", "token");
+    let other = tempfile::tempdir().unwrap();
+    let new = other.path().join("other");
+    let mut init = std::process::Command::new(super::process::BIPLANE);
+    assert!(
+        init.arg("init").arg(&new).args(["--members", "a,b,c"]).output().unwrap().status.success()
+    );
+    let ca = std::fs::read_to_string(new.join("ca.crt")).unwrap();
+    changed("ca.crt", &ca, "is not signed by the CA in ca.crt");
 }
 
 #[test]

@@ -36,6 +36,39 @@ pub(super) enum SendFault {
     Silent(String),
 }
 
+/// What a failed handshake most often means.
+fn tls_fault(error: &std::io::Error) -> String {
+    use rustls::{CertificateError as Certificate, Error};
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<Error>());
+    let means = match cause {
+        Some(Error::InvalidCertificate(why)) => match why {
+            Certificate::UnknownIssuer | Certificate::BadSignature => {
+                "its certificate is not signed by the CA in ca.crt: another cluster answers there, or ca.crt is of \
+                 another `biplane init`"
+            }
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
+                "its certificate is not for this address: connect to the `api` address in the cluster file"
+            }
+            Certificate::Expired
+            | Certificate::ExpiredContext { .. }
+            | Certificate::NotValidYet
+            | Certificate::NotValidYetContext { .. } => {
+                "its certificate is not valid today: look at the clocks and at the certificate's dates"
+            }
+            _ => "its certificate cannot be trusted",
+        },
+        Some(Error::InvalidMessage(_)) => {
+            "what answers there does not speak TLS: is it the `api` address in the cluster file?"
+        }
+        Some(Error::AlertReceived(_)) => {
+            "what answers there wants another kind of TLS: is it the `api` address in the cluster file, not the \
+             `member` one?"
+        }
+        _ => return format!("TLS: {error}"),
+    };
+    format!("TLS: {error}: {means}")
+}
+
 impl Connection {
     /// Connects, with TLS if there is a configuration; the certificate must name the address.
     pub(super) async fn open(
@@ -52,7 +85,7 @@ impl Connection {
             let stream = TlsConnector::from(Arc::clone(tls))
                 .connect(name, stream)
                 .await
-                .map_err(|error| format!("TLS: {error}"))?;
+                .map_err(|error| tls_fault(&error))?;
             Self::handshake(stream).await
         };
         tokio::time::timeout(within, opened)

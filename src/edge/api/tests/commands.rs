@@ -166,6 +166,8 @@ async fn bodies_that_cannot_be_meant_are_refused_with_the_place() {
         (r#"{"dry_run":"yes"}"#, 422, "dry_run"),
         (r#"{"reason":"a\nb"}"#, 422, "one line"),
         (r#"{"reason":"\u001b[2J"}"#, 422, "control characters"),
+        (r#"{"reason":"\u202etsew ot"}"#, 422, "control characters"),
+        (r#"{"reason":"a\u2028b"}"#, 422, "control characters"),
         (long.as_str(), 422, "1024"),
         ("[]", 422, "not a JSON object"),
         ("null", 422, "not a JSON object"),
