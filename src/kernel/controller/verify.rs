@@ -32,6 +32,8 @@ struct Verification {
     good: BTreeSet<Witness>,
     /// Being asked, or not to be asked again before.
     not_before: BTreeMap<Witness, Moment>,
+    /// The effect by which each was asked last.
+    asked_by: BTreeMap<Witness, EffectId>,
 }
 
 /// All of them.
@@ -52,7 +54,11 @@ pub(super) struct Verifying {
 
 impl Verifying {
     pub(super) fn forget(&mut self, id: SwitchoverId) {
-        self.running.remove(&id);
+        if let Some(running) = self.running.remove(&id) {
+            for effect in running.asked_by.values() {
+                self.effects.remove(effect);
+            }
+        }
         self.touched.remove(&id);
         self.starved.remove(&id);
     }
@@ -61,6 +67,7 @@ impl Verifying {
         self.running.clear();
         self.touched.clear();
         self.starved.clear();
+        self.effects.clear();
         self.round = None;
     }
 
@@ -95,6 +102,7 @@ impl Controller {
             witnesses,
             good: BTreeSet::new(),
             not_before: BTreeMap::new(),
+            asked_by: BTreeMap::new(),
         };
         self.verifying.running.insert(id, verification);
         self.verifying.touch(id);
@@ -128,6 +136,9 @@ impl Controller {
 
     pub(super) fn on_receipt(&mut self, receipt: Receipt) {
         let Some((id, witness)) = self.verifying.effects.remove(&receipt.id) else { return };
+        if let Some(running) = self.verifying.running.get_mut(&id) {
+            running.asked_by.remove(&witness);
+        }
         self.verifying.touch(id);
         // The place that is free now is the next one's.
         if let Some(next) = self.verifying.starved.pop_first() {
@@ -269,6 +280,10 @@ impl Controller {
             if waiting || running.good.contains(&witness) {
                 continue;
             }
+            // Asked before, and its receipt is lost: it would keep its place for ever.
+            if let Some(lost) = running.asked_by.remove(&witness) {
+                self.verifying.effects.remove(&lost);
+            }
             if self.verifying.effects.len() >= limits::EFFECTS {
                 self.verifying.starved.insert(switchover.id);
                 return;
@@ -288,6 +303,7 @@ impl Controller {
             };
             self.verifying.next_effect += 1;
             let id = EffectId(self.verifying.next_effect);
+            running.asked_by.insert(witness.clone(), id);
             self.verifying.effects.insert(id, (switchover.id, witness));
             let timeout = config.timing.verify_timeout.min(std::time::Duration::from_secs(1));
             self.outputs.push_back(Output::Perform(EffectOrder { id, effect, timeout }));

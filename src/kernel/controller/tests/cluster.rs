@@ -7,8 +7,8 @@ use super::super::peer::PeerMessage;
 use super::super::*;
 use crate::kernel::consensus::PersistBatch;
 use crate::kernel::domain::{
-    CheckName, Endpoint, GroupName, MemberName, PlaneName, ProbeFault, ProbeKind, ProbeOrder,
-    ProbeResult, ProbeTarget, ProbeTimings, ServiceName, SiteName,
+    CheckName, Endpoint, Epoch, GroupName, MemberName, PlaneName, ProbeFault, ProbeKind,
+    ProbeOrder, ProbeResult, ProbeTarget, ProbeTimings, ServiceName, SiteName,
 };
 use crate::kernel::health::{Check, Require, Service};
 use crate::kernel::ledger::{Group, Member, OnSwitch, Plane, Role, Timing};
@@ -48,6 +48,10 @@ pub(super) struct Trio {
     /// This member's disk gives no receipts; they wait here.
     pub(super) stalled: Option<MemberId>,
     stalled_receipts: Vec<(MemberId, Input)>,
+    /// So many receipts of effects are lost.
+    pub(super) lost_receipts: usize,
+    /// Nobody's DNS server answers verification.
+    pub(super) deaf_dns: bool,
     /// Members whose commands for the leader are lost.
     pub(super) mute: BTreeSet<MemberId>,
     replies: BTreeMap<u64, Response>,
@@ -74,6 +78,8 @@ impl Trio {
             muffled_frames: Vec::new(),
             stalled: None,
             stalled_receipts: Vec::new(),
+            lost_receipts: 0,
+            deaf_dns: false,
             mute: BTreeSet::new(),
             replies: BTreeMap::new(),
             next_request: 0,
@@ -217,7 +223,12 @@ impl Trio {
                 self.inputs.push_back((id, Input::Probed(result)));
             }
             Output::Perform(EffectOrder { id: effect, effect: what, .. }) => {
-                let outcome = self.perform(&what);
+                if self.lost_receipts > 0 {
+                    self.lost_receipts -= 1;
+                    return;
+                }
+                let outcome =
+                    if self.deaf_dns { Err("no answer".to_owned()) } else { self.perform(&what) };
                 let receipt = Receipt { id: effect, outcome };
                 self.inputs.push_back((id, Input::Receipt(receipt)));
             }
@@ -281,6 +292,19 @@ impl Trio {
         self.inputs.push_back((MemberId(at), Input::Request(request)));
         self.run_until("a reply", |t| t.replies.contains_key(&id));
         self.replies.remove(&id).expect("it was just seen")
+    }
+
+    /// A gateway's word, heard by everybody.
+    pub(super) fn gateway_says(&mut self, process: u64, epoch: Epoch) {
+        let report = GatewayReport {
+            gateway: GatewayName::new("edge-1").expect("a good name"),
+            incarnation: Incarnation(process),
+            groups: BTreeMap::from([(group("shop"), epoch)]),
+            connections_failed: 0,
+        };
+        for id in self.nodes.keys() {
+            self.inputs.push_back((*id, Input::Gateway(report.clone())));
+        }
     }
 
     pub(super) fn leader(&self) -> Option<MemberId> {

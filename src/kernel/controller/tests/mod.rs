@@ -5,6 +5,7 @@ mod agreement;
 mod cluster;
 mod disk;
 mod repaired;
+mod verify;
 
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::kernel::consensus::SnapshotRecord;
 use crate::kernel::domain::{
-    LedgerTime, ProbeFault, ProbeOrder, ProbeResult, ProbeTimings, ServiceName,
+    LedgerTime, ProbeFault, ProbeOrder, ProbeResult, ProbeTimings, ServiceName, StatePair,
 };
 use crate::kernel::ledger::{Command, Envelope, Evidence, FORMAT};
 
@@ -203,6 +203,30 @@ fn what_a_leader_must_not_forget_is_never_dropped() {
     assert_eq!(leading.outbox.len(), limits::OUTBOX);
     leading.push_own(Command::Tick {});
     assert_eq!(leading.outbox.len(), limits::OUTBOX + 1);
+}
+
+#[test]
+fn what_others_send_a_leader_is_bounded_in_services_too() {
+    let report = |count: usize| {
+        let name = |at: usize| ServiceName::new(&format!("s{at}")).expect("a good name");
+        Command::Report {
+            observer: MemberId(2),
+            incarnation: Incarnation(1),
+            seq: 1,
+            isolated: false,
+            states: (0..count).map(|at| (name(at), StatePair::default())).collect(),
+        }
+    };
+    let most = report(limits::OUTBOX_WEIGHT / 4);
+    let mut leading = lead::Leading::default();
+    for _ in 0..4 {
+        leading.push(most.clone());
+    }
+    assert_eq!(leading.outbox.len(), 4, "up to the limit");
+    leading.push(report(1));
+    assert_eq!(leading.outbox.len(), 4, "one beyond it");
+    leading.push_own(report(1));
+    assert_eq!(leading.outbox.len(), 5, "its own it keeps");
 }
 
 #[test]

@@ -1,0 +1,119 @@
+//! Verification and prechecks when those who are asked are silent, old, or against it.
+
+use super::*;
+use crate::kernel::domain::Epoch;
+
+/// A trio in which a verification may take long.
+fn patient(mode: Mode) -> Trio {
+    let mut cluster = cluster::cluster(mode);
+    cluster.timing.verify_timeout = Duration::from_secs(20);
+    let mut trio = Trio::of(cluster);
+    trio.run_until("the configuration", Trio::configured);
+    trio.run(Duration::from_secs(3));
+    trio
+}
+
+fn epoch(trio: &Trio) -> Epoch {
+    trio.view(1).routes[&group("shop")].epoch
+}
+
+fn go_west(trio: &mut Trio) {
+    let reply = trio.ask(1, switch("shop", Some("west"), SwitchKind::Planned));
+    assert!(matches!(reply, Response::Accepted { .. }), "{reply:?}");
+}
+
+#[test]
+fn witnesses_whose_receipts_are_lost_are_asked_again_and_keep_no_place() {
+    let mut trio = patient(Mode::Ask);
+    trio.lost_receipts = 3;
+    go_west(&mut trio);
+    trio.run(Duration::from_secs(3));
+    assert_eq!((trio.last_state().as_str(), trio.lost_receipts), ("verifying", 0));
+    trio.run(limits::RECEIPT_LOST);
+    assert_eq!(trio.last_state(), "done");
+    let leader = trio.leader().expect("a leader");
+    let verifying = format!("{:?}", trio.nodes[&leader].controller.verifying);
+    assert!(verifying.contains("effects: {}"), "{verifying}");
+}
+
+#[test]
+fn a_route_that_nobody_shows_goes_back_where_that_is_up_and_is_stuck_where_it_is_not() {
+    for (east_up, end, there) in [(true, "undone", "east"), (false, "stuck", "west")] {
+        let mut trio = patient(Mode::Ask);
+        trio.deaf_dns = true;
+        trio.set_plane("east", east_up);
+        trio.run(Duration::from_secs(3));
+        go_west(&mut trio);
+        trio.run(Duration::from_secs(19));
+        assert_eq!(trio.last_state(), "verifying", "not before its time");
+        // Of an undone one the way back is told to the world too.
+        trio.run(Duration::from_secs(25));
+        assert_eq!(trio.last_state(), end);
+        assert!(trio.all_on(there));
+    }
+}
+
+#[test]
+fn a_gateway_on_the_old_epoch_holds_up_done_until_it_has_been_silent_for_the_verify_timeout() {
+    let mut trio = patient(Mode::Ask);
+    let old = epoch(&trio);
+    trio.gateway_says(1, old);
+    go_west(&mut trio);
+    for _ in 0..15 {
+        trio.run(Duration::from_secs(1));
+        trio.gateway_says(1, old);
+        assert_eq!(trio.last_state(), "verifying", "it says that it follows the old one");
+    }
+    let new = epoch(&trio);
+    assert!(new > old);
+    trio.gateway_says(1, new);
+    trio.run_until("done", |t| t.last_state() == "done");
+
+    let mut trio = patient(Mode::Ask);
+    trio.gateway_says(1, epoch(&trio));
+    trio.run(Duration::from_secs(5));
+    go_west(&mut trio);
+    trio.run(Duration::from_secs(13));
+    assert_eq!(trio.last_state(), "verifying");
+    trio.run(Duration::from_secs(4));
+    assert_eq!(trio.last_state(), "done", "a dead gateway is no reason to go back");
+    let converging = trio.view(1).switchovers().remove(0).converging;
+    assert_eq!(converging, ["gateway edge-1"]);
+}
+
+#[test]
+fn an_older_process_of_a_gateway_is_heard_only_when_the_newer_one_is_silent() {
+    let mut trio = patient(Mode::Ask);
+    let old = epoch(&trio);
+    trio.gateway_says(2, old);
+    go_west(&mut trio);
+    trio.run(Duration::from_secs(1));
+    let new = epoch(&trio);
+    trio.gateway_says(2, old);
+    trio.gateway_says(1, new);
+    trio.run(limits::GATEWAY_SILENCE - Duration::from_millis(100));
+    assert_eq!(trio.last_state(), "verifying", "the newer one follows the old epoch");
+    // A wall clock stepped back, and the process was started again: it is the only one.
+    trio.run(Duration::from_millis(200));
+    trio.gateway_says(1, new);
+    trio.run_until("done", |t| t.last_state() == "done");
+}
+
+#[test]
+fn a_successor_whose_own_ballots_speak_against_the_target_undoes_the_switchover() {
+    let mut trio = patient(Mode::Ask);
+    let leader = trio.leader().expect("a leader");
+    // The others' ballots do not reach the first leader.
+    trio.mute.extend((1..=3).map(MemberId).filter(|id| *id != leader));
+    let reply = trio.ask(leader.0, switch("shop", Some("west"), SwitchKind::Planned));
+    assert!(matches!(reply, Response::Accepted { .. }), "{reply:?}");
+    trio.run(Duration::from_millis(300));
+    assert_eq!(trio.last_state(), "prechecking");
+    trio.kill(leader);
+    trio.mute.clear();
+    trio.set_plane("west", false);
+    trio.run_until("undone", |t| t.last_state() == "undone");
+    assert!(trio.all_on("east"));
+    let record = trio.nodes.values().next().expect("a node").controller.view().switchovers();
+    assert!(record[0].steps.iter().any(|step| step.step.contains("leader")), "{record:#?}");
+}
