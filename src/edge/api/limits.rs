@@ -72,3 +72,5 @@ pub const ROUTE_EVENTS: usize = 64;
 pub const PEER_DEAD: Duration = Duration::from_secs(20);
 /// After a failed `accept` (out of descriptors) the next one waits this long.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// That it failed is logged again after this long.
+pub const ACCEPT_AGAIN: Duration = Duration::from_secs(60);

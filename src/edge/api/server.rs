@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use hyper::server::conn::http1;
@@ -17,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::backend::Backend;
 use super::crowd::Crowd;
-use super::limits::{ACCEPT_PAUSE, HEADER_BYTES, HEADER_COUNT, Limits, PEER_DEAD};
+use super::limits::{ACCEPT_AGAIN, ACCEPT_PAUSE, HEADER_BYTES, HEADER_COUNT, Limits, PEER_DEAD};
 use super::stall::StallGuard;
 use super::{ApiSettings, router};
 
@@ -52,6 +53,7 @@ impl Door {
         let room = Arc::new(Semaphore::new(self.limits.connections));
         let crowd = Arc::new(Crowd::default());
         let mut connections = JoinSet::new();
+        let mut told: Option<Instant> = None;
         loop {
             let accepted = tokio::select! {
                 () = self.shutdown.cancelled() => break,
@@ -61,7 +63,10 @@ impl Door {
             let (stream, from) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    tracing::warn!(%error, "the API cannot accept a connection");
+                    if told.is_none_or(|at| at.elapsed() >= ACCEPT_AGAIN) {
+                        told = Some(Instant::now());
+                        tracing::warn!(%error, "the API cannot accept connections: give it more descriptors");
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }

@@ -20,6 +20,8 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(30);
 pub const BACKLOG: u32 = 1_024;
 /// After a failed `accept` (out of descriptors) the next one waits this long.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// That it failed is logged again after this long.
+pub const ACCEPT_AGAIN: Duration = Duration::from_secs(60);
 /// An upstream's name is asked for again after this long; until an answer comes, the last one holds.
 pub const NAME_TTL: Duration = Duration::from_secs(5);
 /// Names of upstreams that are remembered.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::net::{TcpListener, TcpSocket};
 
@@ -24,6 +25,7 @@ pub(super) fn bind(address: SocketAddr, what: &str) -> Result<TcpListener, Gatew
 
 /// Accepts until the gateway closes.
 pub(super) async fn accept(shared: Arc<Shared>, route: Arc<CarriedRoute>, listener: TcpListener) {
+    let mut told: Option<Instant> = None;
     loop {
         let client = tokio::select! {
             () = shared.closing.cancelled() => return,
@@ -32,7 +34,11 @@ pub(super) async fn accept(shared: Arc<Shared>, route: Arc<CarriedRoute>, listen
         let client = match client {
             Ok((client, _)) => client,
             Err(error) => {
-                tracing::warn!(route = %route.name, %error, "cannot accept a connection");
+                if told.is_none_or(|at| at.elapsed() >= limits::ACCEPT_AGAIN) {
+                    told = Some(Instant::now());
+                    let route = &route.name;
+                    tracing::warn!(%route, %error, "cannot accept connections: give it more descriptors");
+                }
                 tokio::time::sleep(limits::ACCEPT_PAUSE).await;
                 continue;
             }
