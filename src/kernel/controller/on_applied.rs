@@ -188,7 +188,7 @@ impl Controller {
         } else {
             self.ledger.index()
         };
-        self.consensus.compact(index, self.ledger.to_bytes().into(), tail);
+        self.consensus.compact(index, self.ledger.pack().into(), tail);
         self.run_consensus();
     }
 }
