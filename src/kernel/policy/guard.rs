@@ -106,12 +106,12 @@ impl fmt::Display for Hold {
             Self::TargetDrained(why) => write!(f, "the target is drained: {why}"),
             Self::TargetUnstable => f.write_str("the target flapped too often: unstable"),
             Self::Frozen(why) => write!(f, "the group is frozen: {why}"),
-            Self::Dwell { left_ms } => write!(f, "dwell: {left_ms} ms left since the last change"),
+            Self::Dwell { left_ms } => {
+                write!(f, "dwell: {} left since the last change", Span(*left_ms))
+            }
             Self::Budget { used, left_ms } => {
-                write!(
-                    f,
-                    "budget: {used} automatic switchovers used, {left_ms} ms until one is free"
-                )
+                let left = Span(*left_ms);
+                write!(f, "budget: {used} automatic switchovers used, {left} until one is free")
             }
             Self::TooFewSites => {
                 f.write_str("automation is off: members stand at fewer than three sites")
@@ -121,6 +121,19 @@ impl fmt::Display for Hold {
             }
             Self::Observed => f.write_str("the group is only observed"),
             Self::Asks => f.write_str("the group asks a person first"),
+        }
+    }
+}
+
+/// Milliseconds in the largest unit that still tells ten of them apart.
+struct Span(u64);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            ms @ 0..10_000 => write!(f, "{ms} ms"),
+            ms @ 10_000..600_000 => write!(f, "{} s", ms.div_ceil(1_000)),
+            ms => write!(f, "{} min", ms.div_ceil(60_000)),
         }
     }
 }
@@ -233,4 +246,15 @@ fn budget(facts: &Facts<'_>) -> Option<Hold> {
 
 fn left_until(now: LedgerTime, from: LedgerTime, span: Duration) -> u64 {
     (from + span).0.saturating_sub(now.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_is_told_in_a_unit_that_people_read() {
+        let spans = [1, 9_999, 10_001, 57_626, 600_000, 86_400_000].map(|ms| Span(ms).to_string());
+        assert_eq!(spans, ["1 ms", "9999 ms", "11 s", "58 s", "10 min", "1440 min"]);
+    }
 }
