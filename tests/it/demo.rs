@@ -50,12 +50,71 @@ fn story(args: &[&str]) -> Value {
     let summary: Value = serde_json::from_str(&demo.printed.join("\n"))
         .unwrap_or_else(|error| panic!("{error}:\n{said}"));
     let log = std::fs::read_to_string(keep.path().join("client.csv")).unwrap();
-    let requests = log.lines().filter(|line| line.contains(",gateway,")).count();
-    assert!(
-        requests as u64 >= summary["requests"]["sent"].as_u64().unwrap(),
-        "the log is not whole"
-    );
+    the_log_gives_the_figures(&log, &summary);
     summary
+}
+
+/// One row of the client's log: when it was asked and answered in microseconds, whom, and the answer.
+struct Row<'a> {
+    sent: u64,
+    heard: u64,
+    asked: &'a str,
+    answer: &'a str,
+}
+
+impl<'a> Row<'a> {
+    fn of(line: &'a str) -> Self {
+        let fields: Vec<&str> = line.splitn(4, ',').collect();
+        // Milliseconds with three decimal places.
+        let micros = |field: &str| field.replace('.', "").parse::<u64>().unwrap();
+        let (sent, took) = (micros(fields[0]), micros(fields[1]));
+        Self { sent, heard: sent + took, asked: fields[2], answer: fields[3] }
+    }
+
+    /// The id of the switchover in a sight of the cluster.
+    fn switchover(&self) -> Option<&'a str> {
+        self.answer.split("; ").nth(2)?.split(' ').next()
+    }
+}
+
+/// Computes the figures of the summary once more, from nothing but the log's rows.
+fn the_log_gives_the_figures(log: &str, summary: &Value) {
+    let rows: Vec<Row<'_>> = log.lines().skip(1).map(Row::of).collect();
+    let requests = rows.iter().filter(|row| row.asked == "gateway").count() as u64;
+    assert!(requests >= summary["requests"]["sent"].as_u64().unwrap(), "the log is not whole");
+    let faults: Vec<u64> =
+        rows.iter().filter(|row| row.asked == "fault").map(|row| row.sent).collect();
+    assert_eq!(faults.len(), 2, "one fault for each of the two outages");
+    for (fault, timing) in faults.iter().zip([summary, &summary["plane_and_leader"]]) {
+        let first = |is: &dyn Fn(&Row<'_>) -> bool| {
+            let row = rows.iter().find(|row| row.heard >= *fault && is(row));
+            row.map(|row| row.heard).unwrap_or_else(|| panic!("not in the log: {timing}"))
+        };
+        let sight = |row: &Row<'_>, what: &str| row.asked == "explain" && row.answer.contains(what);
+        let suspected = first(&|row| sight(row, "suspected") || sight(row, "route west"));
+        let before = rows.iter().rev().find(|row| row.heard < *fault && row.asked == "explain");
+        let before = before.and_then(Row::switchover);
+        let decided = first(&|row| row.asked == "explain" && row.switchover() != before);
+        let routed = first(&|row| sight(row, "route west"));
+        let verified = first(&|row| sight(row, "route west") && sight(row, " done"));
+        let stages = [*fault, suspected.min(decided), decided, routed, verified];
+        let names = ["detection_ms", "decision_ms", "routing_ms", "verification_ms"];
+        for (name, span) in names.iter().zip(stages.windows(2)) {
+            let said = timing[name].as_u64().unwrap_or_else(|| panic!("{name}: {timing}"));
+            let logged = (span[1] - span[0]) / 1_000;
+            assert!(said.abs_diff(logged) <= 2, "{name}: {said}, and {logged} in the log");
+        }
+        let dns = (1..=3).filter_map(|node| {
+            let of_node =
+                |row: &&Row<'_>| row.asked == format!("dns {node}") && row.answer == "west";
+            let moved = rows.iter().filter(of_node).map(|row| row.heard).filter(|at| at >= fault);
+            // A node that was killed with the plane answers only when it is started again.
+            moved.min().filter(|moved| *moved < verified + 1_000_000)
+        });
+        let slowest = (dns.max().unwrap() - fault) / 1_000;
+        let said = timing["outage_ms"]["dns"].as_u64().unwrap();
+        assert!(said <= slowest + 2, "dns: {said}, and {slowest} in the log");
+    }
 }
 
 fn logs(dir: &std::path::Path) -> String {

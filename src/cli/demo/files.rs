@@ -97,9 +97,10 @@ fn cluster_file(block: &Block, profile: Profile) -> String {
     let _ = write!(
         text,
         "\n[groups.{GROUP}]\nservices = [{services}]\nmode = \"auto\"\n\
-         # The story moves the group again within a second, and the figures are to show the path itself.\n\
-         dwell = \"0s\"\n\
-         budget = {{ switches = 20, window = \"10m\" }}\nflap_limit = {{ downs = 20, window = \"1m\" }}\n\
+         # Two automatic switchovers and two outages of one plane, all within a minute: the story fits, little\n\
+         # more does.\n\
+         dwell = \"1s\"\n\
+         budget = {{ switches = 4, window = \"10m\" }}\nflap_limit = {{ downs = 4, window = \"1m\" }}\n\
          \n[routes.{GROUP}]\ngroup = \"{GROUP}\"\nupstream = {upstream}\nfront_door = \"{front_door}\"\n\
          \n[zones.\"biplane.test\"]\nttl = 1\nname_servers = {{ \"ns1.biplane.test\" = [\"127.0.0.1\"] }}\n\
          mname = \"ns1.biplane.test\"\nrname = \"hostmaster.biplane.test\"\n\

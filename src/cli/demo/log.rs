@@ -1,5 +1,5 @@
 //! The client's own log: every question asked from outside, when, and what came back. All that the demo
-//! claims about outages is read from it.
+//! claims about outages and switchovers is read from it.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -8,8 +8,12 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::onlooker::{Sight, Stages};
+
 /// Entries that are held in memory, the newest: several minutes. The file holds all.
 const HELD: usize = 200_000;
+/// Sights of the cluster that are held, the newest: a switchover shows about ten. The file holds all.
+const SIGHTS: usize = 1_000;
 
 /// Who was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +66,10 @@ pub(super) struct ClientLog {
 #[derive(Debug)]
 struct Inner {
     entries: VecDeque<Entry>,
+    /// What was seen of the cluster, each with the time at which it was there.
+    sights: VecDeque<(Duration, Sight)>,
+    /// When the newest sight was asked for.
+    looked: Option<Duration>,
     /// Of requests sent from here on.
     counted_from: Duration,
     requests: Count,
@@ -77,6 +85,8 @@ impl ClientLog {
         writeln!(file, "sent_ms,took_ms,asked,answer")?;
         let inner = Inner {
             entries: VecDeque::new(),
+            sights: VecDeque::new(),
+            looked: None,
             counted_from: Duration::ZERO,
             requests: Count::default(),
             file,
@@ -102,33 +112,59 @@ impl ClientLog {
     }
 
     fn push(&self, entry: Entry) {
-        let row = self.row(&entry);
+        let row = self.row_of(&entry);
         let mut inner = self.lock();
         if entry.asked == Asked::Gateway && entry.sent >= inner.counted_from {
             inner.requests.sent += 1;
             inner.requests.failed += u64::from(matches!(entry.heard, Heard::Fault(_)));
         }
-        if let Err(error) = inner.file.write_all(row.as_bytes()) {
-            inner.broken.get_or_insert_with(|| error.to_string());
-        }
+        inner.write(&row);
         if inner.entries.len() == HELD {
             inner.entries.pop_front();
         }
         inner.entries.push_back(entry);
     }
 
-    fn row(&self, entry: &Entry) -> String {
+    /// Adds what an answer of the controllers shows, asked for at `sent`, unless it is what was seen last.
+    pub(super) fn see(&self, sent: Duration, sight: Sight) {
+        let now = self.now();
+        let mut inner = self.lock();
+        inner.looked = Some(sent);
+        if inner.sights.back().is_some_and(|(_, last)| *last == sight) {
+            return;
+        }
+        inner.write(&row(sent, now.saturating_sub(sent), "explain", &sight.to_string()));
+        if inner.sights.len() == SIGHTS {
+            inner.sights.pop_front();
+        }
+        inner.sights.push_back((now, sight));
+    }
+
+    /// Whether the newest sight of the cluster was asked for at or after `since`.
+    pub(super) fn looked(&self, since: Duration) -> bool {
+        self.lock().looked >= Some(since)
+    }
+
+    /// Adds what the client itself did at `at`.
+    pub(super) fn did(&self, at: Duration, what: &str) {
+        self.lock().write(&row(at, Duration::ZERO, "fault", &quoted(what)));
+    }
+
+    /// Where the time of the switchover after a fault at `fault` went; `before` is the one before it.
+    pub(super) fn stages(&self, fault: Duration, before: Option<&str>) -> Stages {
+        Stages::of(self.lock().sights.make_contiguous(), fault, before)
+    }
+
+    fn row_of(&self, entry: &Entry) -> String {
         let asked = match entry.asked {
             Asked::Gateway => "gateway".to_owned(),
             Asked::Dns(node) => format!("dns {}", node + 1),
         };
         let heard = match &entry.heard {
             Heard::Plane(plane) => self.planes[*plane].to_owned(),
-            // RFC 4180: quoted, quotes doubled.
-            Heard::Fault(why) => format!("\"fault: {}\"", why.replace('"', "\"\"")),
+            Heard::Fault(why) => quoted(&format!("fault: {why}")),
         };
-        let (sent, took) = (entry.sent.as_secs_f64() * 1e3, entry.took.as_secs_f64() * 1e3);
-        format!("{sent:.3},{took:.3},{asked},{heard}\n")
+        row(entry.sent, entry.took, &asked, &heard)
     }
 
     /// Writes out what is buffered. Says what went wrong with the file since the beginning.
@@ -205,6 +241,24 @@ impl ClientLog {
         });
         heard.map(|entry| entry.sent + entry.took).min().map(|heard| heard.saturating_sub(from))
     }
+}
+
+impl Inner {
+    fn write(&mut self, row: &str) {
+        if let Err(error) = self.file.write_all(row.as_bytes()) {
+            self.broken.get_or_insert_with(|| error.to_string());
+        }
+    }
+}
+
+fn row(sent: Duration, took: Duration, asked: &str, heard: &str) -> String {
+    let (sent, took) = (sent.as_secs_f64() * 1e3, took.as_secs_f64() * 1e3);
+    format!("{sent:.3},{took:.3},{asked},{heard}\n")
+}
+
+/// As RFC 4180 section 2 wants text: quoted, quotes doubled.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('"', "\"\""))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod files;
 mod hints;
 mod load;
 mod log;
+mod onlooker;
 pub mod plane;
 mod ports;
 mod room;

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use super::super::follow;
 use super::super::reach::Reach;
 use super::log::{Asked, ClientLog, Heard};
+use super::onlooker::Onlooker;
 use super::ports::{NODES, PLANES};
 use super::seen::{Look, dns_word};
 use super::summary::{Outage, Step, Summary, Timing, ms};
 use super::tell::Timeline;
-use super::world::{Fault, Made, World};
+use super::world::{Fault, World};
 use crate::edge::api::client::Answer;
 use crate::edge::api::{AcceptedBody, SwitchBody};
 use crate::kernel::controller::SwitchoverRecord;
@@ -61,13 +62,11 @@ impl Story {
         .await?;
         self.log.count_from_now();
         self.step("steady", Self::steady).await?;
-        let (first, record) = self.plane_out(None).await?;
-        self.note_outage(&record, first, |summary, timing| summary.plane = timing);
+        self.summary.plane = self.plane_out(None).await?;
         self.step("plane-back", Self::plane_back).await?;
         self.step("switch-back", Self::switch_home).await?;
         let leader = self.leader().await?;
-        let (second, record) = self.plane_out(Some(leader)).await?;
-        self.note_outage(&record, second, |summary, timing| summary.plane_and_leader = timing);
+        self.summary.plane_and_leader = self.plane_out(Some(leader)).await?;
         self.step("start-again", async |story| story.start_again(leader).await).await?;
         self.step("switch-home", Self::switch_home).await.map(|_| ())
     }
@@ -123,41 +122,62 @@ impl Story {
         Ok(format!("{STEADY} requests in a row answered by {}", PLANES[HOME]))
     }
 
-    /// The active plane goes out, alone or together with a node. Three steps: the fault, the switchover, and
-    /// what users see.
-    async fn plane_out(
-        &mut self,
-        node: Option<usize>,
-    ) -> Result<(Made, SwitchoverRecord), Stopped> {
+    /// The active plane goes out, alone or together with a node. Two steps: the fault, and the switchover as
+    /// users see it. A client looks at the cluster all the while.
+    async fn plane_out(&mut self, node: Option<usize>) -> Result<Timing, Stopped> {
         let names = if node.is_some() {
             ["plane-and-leader-out", "still-right"]
         } else {
             ["plane-out", "switchover"]
         };
         let before = self.last_switchover().await;
-        let made = self
-            .step(names[0], async |story| {
-                let Self { world, log, fault, .. } = story;
-                let made = world.break_plane(HOME, *fault, node, || log.now()).await?;
-                let with = node.map_or_else(String::new, |node| {
-                    format!(", and the leader {} killed with it", NODES[node])
-                });
-                Ok((made, format!("{} is {}{with}", PLANES[HOME], fault.words())))
-            })
-            .await?
-            .0;
-        let (record, _) = self
-            .step(names[1], async |story| {
-                let record = story.automatic_switchover(before.as_deref()).await?;
-                story.users_moved(AWAY, story.log.now()).await?;
-                let told = format!(
-                    "{} moved {GROUP} to {} by itself; the gateway and every DNS server say so",
-                    record.id, record.to
-                );
-                Ok((record, told))
-            })
-            .await?;
-        Ok((made, record))
+        let (onlooker, _) = self.step(names[0], async |story| story.make_fault(node).await).await?;
+        let (made, onlooker) = onlooker;
+        self.step(names[1], async |story| {
+            let record = story.automatic_switchover(before.as_deref()).await?;
+            story.users_moved(AWAY, story.log.now()).await?;
+            story.onlooker_saw_the_end(made, before.as_deref()).await?;
+            Ok(format!(
+                "{} moved {GROUP} to {} by itself; the gateway and every DNS server say so",
+                record.id, record.to
+            ))
+        })
+        .await?;
+        drop(onlooker);
+        Ok(self.timing(made, before.as_deref()))
+    }
+
+    /// Sends the onlooker, waits until it sees the group where it is, and breaks the plane.
+    async fn make_fault(
+        &mut self,
+        node: Option<usize>,
+    ) -> Result<((Duration, Onlooker), String), String> {
+        let since = self.log.now();
+        let onlooker = Onlooker::start(self.world.reach()?, Arc::clone(&self.log));
+        self.until("the onlooker", async |story| {
+            if story.log.looked(since) { Ok(()) } else { Err("has seen nothing yet".to_owned()) }
+        })
+        .await?;
+        let Self { world, log, fault, .. } = self;
+        let made = world.break_plane(HOME, *fault, node, || log.now()).await?;
+        let with = node.map_or_else(String::new, |node| {
+            format!(", and the leader {} killed with it", NODES[node])
+        });
+        let told = format!("{} is {}{with}", PLANES[HOME], fault.words());
+        log.did(made, &told);
+        Ok(((made, onlooker), told))
+    }
+
+    async fn onlooker_saw_the_end(
+        &mut self,
+        made: Duration,
+        before: Option<&str>,
+    ) -> Result<(), String> {
+        self.until("the client that looks on to see the end", async |story| {
+            let seen = story.log.stages(made, before).verification_ms;
+            seen.map(|_| ()).ok_or_else(|| "it has not seen it".to_owned())
+        })
+        .await
     }
 
     async fn automatic_switchover(
@@ -286,19 +306,15 @@ impl Story {
         last.ok().map(|record| record.id)
     }
 
-    fn note_outage(
-        &mut self,
-        record: &SwitchoverRecord,
-        made: Made,
-        put: impl FnOnce(&mut Summary, Timing),
-    ) {
+    /// What the client's log says of an outage that began at `made`.
+    fn timing(&self, made: Duration, before: Option<&str>) -> Timing {
         let moved: Option<Vec<Duration>> =
-            self.world.living().map(|node| self.log.moved(node, AWAY, made.at)).collect();
-        let outage = Outage {
-            gateway: Some(ms(self.log.outage(made.at, self.log.now()))),
+            self.world.living().map(|node| self.log.moved(node, AWAY, made)).collect();
+        let outage_ms = Outage {
+            gateway: Some(ms(self.log.outage(made, self.log.now()))),
             dns: moved.and_then(|moved| moved.into_iter().max()).map(ms),
         };
-        put(&mut self.summary, Timing::of(record, made.wall, outage));
+        Timing { outage_ms, stages: self.log.stages(made, before) }
     }
 }
 

@@ -6,8 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::log::Count;
-use crate::kernel::controller::SwitchoverRecord;
-use crate::kernel::domain::WallTime;
+use super::onlooker::Stages;
 
 /// One step of the story, verified from outside or not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -37,35 +36,9 @@ pub(super) struct Outage {
 pub(super) struct Timing {
     /// What users saw.
     pub(super) outage_ms: Outage,
-    /// From the fault to the question in the log: somebody saw a probe fail.
-    pub(super) detection_ms: Option<u64>,
-    /// From the question to the decision.
-    pub(super) decision_ms: Option<u64>,
-    /// From the decision to the route in the log.
-    pub(super) routing_ms: Option<u64>,
-    /// From the route to the verification from outside.
-    pub(super) verification_ms: Option<u64>,
-}
-
-impl Timing {
-    /// Reads the times of the record's steps; `fault` is this machine's wall clock at the fault.
-    pub(super) fn of(record: &SwitchoverRecord, fault: WallTime, outage_ms: Outage) -> Self {
-        let at = |name: &str| record.steps.iter().find(|step| step.step == name);
-        let between = |from: &str, to: &str| Some(ms(at(to)?.at.since(at(from)?.at)));
-        Self {
-            outage_ms,
-            detection_ms: detection(record, fault),
-            decision_ms: between("detected", "decided"),
-            routing_ms: between("decided", "routed"),
-            verification_ms: between("routed", "verified"),
-        }
-    }
-}
-
-/// From the fault to the question, both by this machine's wall clock.
-fn detection(record: &SwitchoverRecord, fault: WallTime) -> Option<u64> {
-    let detected = record.steps.iter().find(|step| step.step == "detected")?;
-    Some(detected.wall.0.saturating_sub(fault.0))
+    /// What a client saw of the cluster meanwhile.
+    #[serde(flatten)]
+    pub(super) stages: Stages,
 }
 
 /// Everything, as `--json` prints it.
@@ -118,7 +91,8 @@ impl Summary {
 
 fn outage(text: &mut String, what: &str, timing: &Timing) {
     let said = |ms: Option<u64>| ms.map_or_else(|| "?".to_owned(), |ms| format!("{ms} ms"));
-    let Timing { outage_ms, detection_ms, decision_ms, routing_ms, verification_ms } = timing;
+    let Timing { outage_ms, stages } = timing;
+    let Stages { detection_ms, decision_ms, routing_ms, verification_ms } = stages;
     let _ = writeln!(
         text,
         "  {what}: {} without the gateway, {} until every DNS server moved\n    \
@@ -140,27 +114,6 @@ pub(super) fn ms(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn record() -> SwitchoverRecord {
-        let step = |step: &str, at: u64, wall: u64| serde_json::json!({"step": step, "at": at, "wall": wall});
-        serde_json::from_value(serde_json::json!({
-            "id": "s9-0", "group": "shop", "from": "east", "to": "west", "kind": "automatic",
-            "state": "done", "base": "1.7", "epoch": "1.8", "by": "policy", "cause": "", "ballots": {},
-            "skipped": [], "converging": [], "outcome": "",
-            "steps": [step("detected", 100, 50_000), step("decided", 500, 50_400),
-                      step("routed", 512, 50_412), step("verified", 540, 50_440)],
-        }))
-        .unwrap()
-    }
-
-    #[test]
-    fn the_time_of_a_switchover_is_told_apart() {
-        let timing = Timing::of(&record(), WallTime(49_900), Outage::default());
-        assert_eq!(timing.detection_ms, Some(100));
-        assert_eq!(timing.decision_ms, Some(400));
-        assert_eq!(timing.routing_ms, Some(12));
-        assert_eq!(timing.verification_ms, Some(28));
-    }
 
     #[test]
     fn the_json_has_the_documented_fields() {

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+use super::super::reach::Reach;
 use super::child::{Child, args};
 use super::files;
 use super::ports::{Block, NODES, PLANES, SERVICES};
-use crate::kernel::domain::WallTime;
-use crate::runtime::clock::Clock;
 
 /// How the active plane goes out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -35,15 +34,6 @@ impl Fault {
             Self::Blackhole => "made to leave connects unanswered",
         }
     }
-}
-
-/// When a fault was made.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Made {
-    /// On the clock of the client's log.
-    pub(super) at: Duration,
-    /// On this machine's wall clock.
-    pub(super) wall: WallTime,
 }
 
 /// The processes, and where they live.
@@ -81,6 +71,11 @@ impl World {
         Ok(())
     }
 
+    /// A client of its own to the controllers.
+    pub(super) fn reach(&self) -> Result<Reach, String> {
+        Reach::in_directory(&self.dir.join(files::CLIENT)).map_err(|failure| failure.to_string())
+    }
+
     fn log(&self, name: &str) -> PathBuf {
         self.dir.join(files::LOGS).join(format!("{name}.log"))
     }
@@ -106,15 +101,15 @@ impl World {
         Ok(())
     }
 
-    /// Breaks a plane, and with it a node if one is named. `now` reads the clock of the client's log.
+    /// Breaks a plane, and with it a node if one is named. Returns when, on `now`, the clock of the client's log.
     pub(super) async fn break_plane(
         &mut self,
         plane: usize,
         fault: Fault,
         node: Option<usize>,
         now: impl Fn() -> Duration,
-    ) -> Result<Made, String> {
-        let made = Made { at: now(), wall: Clock.wall() };
+    ) -> Result<Duration, String> {
+        let made = now();
         if let Some(node) = node {
             child(&self.nodes[node], NODES[node])?.kill()?;
         }
