@@ -133,6 +133,14 @@ fn count(target: &ProbeTarget, result: &ProbeResult) {
     metrics::counter!("biplane_probes_total", "kind" => kind, "result" => class).increment(1);
     metrics::histogram!("biplane_probe_seconds", "kind" => kind, "result" => class)
         .record(result.timings.total.as_secs_f64());
+    let ProbeTimings { connect, tls, first_byte, .. } = result.timings;
+    for (stage, took) in [("connect", connect), ("tls", tls), ("first_byte", first_byte)] {
+        // Zero: the probe did not come through this stage.
+        if !took.is_zero() {
+            metrics::histogram!("biplane_probe_stage_seconds", "kind" => kind, "stage" => stage)
+                .record(took.as_secs_f64());
+        }
+    }
 }
 
 impl World {

@@ -91,6 +91,8 @@ metrics_table! {
         "Payload that was made durable.";
     PROBE_SECONDS = "biplane_probe_seconds", Histogram, "seconds", "kind, result",
         "Time that a probe took.";
+    PROBE_STAGE_SECONDS = "biplane_probe_stage_seconds", Histogram, "seconds", "kind, stage",
+        "Time of each stage that a probe came through: connect, tls, first_byte.";
     PROBES = "biplane_probes_total", Counter, "probes", "kind, result",
         "Probes that ended.";
     QUEUE_DEPTH = "biplane_queue_depth", Gauge, "items", "queue",

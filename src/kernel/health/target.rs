@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::layout::{Judged, ProbeSpec};
 use super::spread;
 use super::{CheckState, Debounce};
-use crate::kernel::domain::{HealthState, Moment, ProbeFault, ProbeId, ProbeResult};
+use crate::kernel::domain::{HealthState, Moment, ProbeFault, ProbeId, ProbeResult, ProbeTimings};
 
 /// One target's state. Its place in the queue is `due`: the next start, or the moment at which a probe
 /// in flight is given up.
@@ -20,7 +20,8 @@ pub(super) struct Target {
     /// When the newest finished probe began.
     newest: Option<Moment>,
     fault: Option<ProbeFault>,
-    took: Duration,
+    /// Where the time of the newest finished probe went.
+    timings: ProbeTimings,
     pub(super) in_flight: Option<ProbeId>,
     started: Option<Moment>,
     /// Somebody wants a probe begun later than the one in flight.
@@ -39,7 +40,7 @@ impl Target {
             speed: Debounce::new(fall, rise),
             newest: None,
             fault: None,
-            took: Duration::ZERO,
+            timings: ProbeTimings::default(),
             in_flight: None,
             started: None,
             hastened: false,
@@ -118,7 +119,7 @@ impl Target {
             }
         }
         self.newest = Some(result.began.min(now));
-        self.took = result.timings.total;
+        self.timings = result.timings;
     }
 
     /// When the next probe starts, after one ended or was given up.
@@ -144,8 +145,10 @@ impl Target {
         let Some(passed) = self.results.last() else { return "unknown: not probed yet".to_owned() };
         let streak = self.results.streak();
         let seen = match &self.fault {
-            Some(fault) if !passed => format!("{fault} ({streak} in a row)"),
-            _ => format!("{streak} passed in a row, last {}", Millis(self.took)),
+            Some(fault) if !passed => {
+                format!("{fault} ({streak} in a row, last {})", Spent(self.timings))
+            }
+            _ => format!("{streak} passed in a row, last {}", Spent(self.timings)),
         };
         let needed = self.results.needed();
         match (self.results.state(), passed) {
@@ -158,6 +161,21 @@ impl Target {
                 None => format!("up, {seen}"),
             },
         }
+    }
+}
+
+/// The time of a probe, and of each stage that it came through.
+struct Spent(ProbeTimings);
+
+impl std::fmt::Display for Spent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let ProbeTimings { connect, tls, first_byte, total } = self.0;
+        write!(f, "{}", Millis(total))?;
+        let stages = [("connect", connect), ("TLS", tls), ("first byte", first_byte)];
+        for (stage, took) in stages.iter().filter(|(_, took)| !took.is_zero()) {
+            write!(f, ", {stage} {}", Millis(*took))?;
+        }
+        Ok(())
     }
 }
 

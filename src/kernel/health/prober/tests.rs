@@ -93,7 +93,8 @@ impl World {
     fn answer(&mut self, order: &ProbeOrder, began: Moment) -> Changes {
         let host = &order.target.endpoint.host;
         let outcome = self.failing.get(host).map_or(Ok(()), |fault| Err(fault.clone()));
-        let timings = ProbeTimings { total: self.took, ..ProbeTimings::default() };
+        let first_byte = self.took / 2;
+        let timings = ProbeTimings { total: self.took, first_byte, ..ProbeTimings::default() };
         self.prober.on_result(self.now, ProbeResult { id: order.id, began, outcome, timings })
     }
 
@@ -148,7 +149,7 @@ fn a_service_is_unknown_until_enough_probes_agree_and_soon_known() {
     assert_eq!(world.changes.reports.len(), 2);
     assert!(world.prober.suspects().is_empty(), "cold start is no suspicion");
     assert!(world.words("shop", 0).starts_with("up, "), "{}", world.words("shop", 0));
-    assert!(world.words("shop", 0).ends_with(" passed in a row, last 3.0 ms"));
+    assert!(world.words("shop", 0).ends_with(" passed in a row, last 3.0 ms, first byte 1.5 ms"));
 }
 
 #[test]
