@@ -43,9 +43,48 @@ fn of_error(text: &str, error: &Error) -> Fault {
     } else if message.starts_with(EXTENDS) {
         (format!("`{there}` holds a value and a table"), "keep one of them".to_owned())
     } else {
-        (format!("not TOML: {message}"), String::new())
+        let write = instead(text, place.start, &message);
+        (format!("not TOML: {message}"), write)
     };
     Fault { place, path: String::new(), what, write }
+}
+
+/// How a message of the parser begins, and what to do about it. The first that fits counts.
+const INSTEAD: &[(&str, &str)] = &[
+    ("missing comma", "put a `,` before it, or close what is open in the line above"),
+    ("unclosed array", "close the list with `]`"),
+    ("unclosed inline table", "close the table with `}`"),
+    ("missing table open", "write the whole header: `[name]`"),
+    ("key with no value", "write `key = value`"),
+    ("invalid key-value pair", "write `key = value`, or `[name]` to begin a table"),
+    ("unexpected key or value", "end the line before it: one `key = value` to a line"),
+    ("extra", "take it out"),
+    ("missing escaped value", "write `\\\\` for a backslash, or put the text in single quotes"),
+    ("invalid comment character", "take out the character that does not print"),
+    ("carriage return", "end the lines with a newline alone"),
+    ("unquoted keys cannot be empty", "write a name of letters, digits, `-` and `_` here"),
+    ("invalid unquoted key", "write a name of letters, digits, `-` and `_` here"),
+    ("invalid boolean", "write true or false, or put a text in quotes"),
+];
+/// When none does: what looked like a number or a date.
+const A_VALUE: &str = "write a whole number (3), or a text in quotes (\"1s\")";
+
+/// What to write instead of what broke the grammar at `at`.
+fn instead(text: &str, at: usize, message: &str) -> String {
+    if message.starts_with("unclosed table") || message.starts_with("unclosed array table") {
+        let before = text.get(..at).unwrap_or_default();
+        let header = before.rsplit('\n').next().unwrap_or_default().trim();
+        let close = if header.starts_with("[[") { "]]" } else { "]" };
+        return format!("write {}{close}", header.trim_end_matches(']'));
+    }
+    if message.contains(" string") {
+        return match message.rsplit_once("expected ") {
+            Some((_, quote @ ("`\"`" | "`'`"))) => format!("close the text with {quote}"),
+            _ => "take out the character that does not print".to_owned(),
+        };
+    }
+    let known = INSTEAD.iter().find(|(begins, _)| message.starts_with(begins));
+    known.map_or(A_VALUE, |(_, write)| write).to_owned()
 }
 
 #[cfg(test)]
@@ -83,6 +122,36 @@ mod tests {
         ] {
             let (goes_on, all) = faults(text);
             assert!(!goes_on && all.len() == 1 && all[0].contains("not TOML"), "{text}: {all:?}");
+        }
+    }
+
+    #[test]
+    fn every_break_says_what_to_write_instead() {
+        for (text, write) in [
+            ("[services.web", "write [services.web]"),
+            ("[[timing]\nb = 2", "write [[timing]]"),
+            ("a = [1, 2\nb = 3", "put a `,` before it, or close what is open in the line above"),
+            ("a 1\nb = 2", "write `key = value`"),
+            ("a = 1 b = 2", "end the line before it: one `key = value` to a line"),
+            ("a = \"x\nb = 1", "close the text with `\"`"),
+            ("a = 'x\nb = 1", "close the text with `'`"),
+            ("a = \"\u{1}\"", "take out the character that does not print"),
+            ("# \u{1}", "take out the character that does not print"),
+            ("a! = 1", "write a name of letters, digits, `-` and `_` here"),
+            ("= 3", "write a name of letters, digits, `-` and `_` here"),
+            ("a == 3", "take it out"),
+            ("a = [,]", "take it out"),
+            ("a = \"\\q\"", "write `\\\\` for a backslash, or put the text in single quotes"),
+            ("]", "write the whole header: `[name]`"),
+            ("{}", "write `key = value`, or `[name]` to begin a table"),
+            ("a = tru", "write true or false, or put a text in quotes"),
+            ("a = 1.5.5", A_VALUE),
+            ("a = 2026-13-45", A_VALUE),
+            ("a = 1\r", "end the lines with a newline alone"),
+        ] {
+            let mut told = Vec::new();
+            parse(text, |fault| told.push(fault.write));
+            assert_eq!(told, [write], "{text}");
         }
     }
 

@@ -182,8 +182,8 @@ fn malformed_requests_get_a_clear_error_and_slow_clients_leave_nothing_behind() 
     let _turn = alone();
     let mut world = World::steady();
     let door = Door::of(&world, 0);
-    let digest = |world: &World| world.api_of(0).get("/v1/groups").unwrap().to_string();
-    let (before, groups) = (Health::of(world.node(0)), digest(&world));
+    let told = |world: &World| world.api_of(0).get("/v1/groups").unwrap().to_string();
+    let (before, groups) = (Health::of(world.node(0)), told(&world));
     bodies(&door);
     heads(&door);
     scraps(&door);
@@ -207,6 +207,6 @@ fn malformed_requests_get_a_clear_error_and_slow_clients_leave_nothing_behind() 
     assert!(world.api_of(0).get("/v1/status").is_ok(), "operators are served meanwhile");
     drop((silent, slow));
     before.is_back(world.node_mut(0));
-    assert_eq!(digest(&world), groups, "nothing of all that changed anything");
+    assert_eq!(told(&world), groups, "nothing of all that changed anything");
     world.is_well(EAST);
 }

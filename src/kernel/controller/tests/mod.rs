@@ -121,12 +121,18 @@ fn a_dry_run_changes_nothing_and_names_the_obstacles() {
     let mut trio = Trio::steady(Mode::Ask);
     trio.set_plane("west", false);
     trio.run(Duration::from_secs(5));
-    let before = trio.nodes[&MemberId(1)].controller.ledger().routes().clone();
-    let request =
-        SwitchRequest { dry_run: true, ..switch("shop", Some("west"), SwitchKind::Planned) };
-    let Response::Plan(plan) = trio.ask(1, request) else { panic!("a plan") };
-    assert!(plan.obstacles.iter().any(|o| o.contains("not up")), "{plan:?}");
-    assert_eq!(&before, trio.nodes[&MemberId(1)].controller.ledger().routes());
+    let state =
+        |trio: &Trio| [1, 2, 3].map(|id| trio.nodes[&MemberId(id)].controller.ledger().digest());
+    for node in 1..=3 {
+        let before = state(&trio);
+        let request =
+            SwitchRequest { dry_run: true, ..switch("shop", Some("west"), SwitchKind::Planned) };
+        let Response::Plan(plan) = trio.ask(node, request) else { panic!("a plan") };
+        assert!(plan.obstacles.iter().any(|o| o.contains("not up")), "{plan:?}");
+        assert_eq!(before, state(&trio), "the state's digest, asked at node {node}");
+        trio.run(Duration::from_secs(1));
+        assert!(trio.all_on("east"), "nothing comes of it later");
+    }
 }
 
 #[test]
