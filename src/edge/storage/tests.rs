@@ -2,5 +2,6 @@
 
 mod crash;
 mod files;
+mod golden;
 mod rot;
 mod workload;

@@ -140,6 +140,26 @@ mod tests {
         assert_eq!(decode(&encode(&welcome)), Ok(welcome));
     }
 
+    /// Members of different versions must be able to tell each other why they part.
+    #[test]
+    fn hellos_have_the_bytes_that_they_always_had() {
+        let lines = [
+            ("hello", encode(&hello())),
+            ("welcome", encode(&Answer::Welcome(hello()))),
+            ("refused", encode(&Answer::Refused("it belongs to another cluster".to_owned()))),
+        ];
+        let mut now = String::new();
+        for (name, bytes) in lines {
+            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            now.push_str(&format!("{name} {hex}\n"));
+        }
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/golden/member/hello.txt");
+        if std::env::var_os("REWRITE").is_some() {
+            std::fs::write(path, &now).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(path).unwrap(), now);
+    }
+
     #[test]
     fn overlapping_protocol_ranges_agree_on_the_newest_common_one() {
         let range = |min, max| Hello { min, max, ..hello() }.accept("demo", MemberId(2));

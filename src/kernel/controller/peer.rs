@@ -77,31 +77,59 @@ impl PeerMessage {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use proptest::prelude::*;
 
     use super::*;
-    use crate::kernel::domain::MemberId;
+    use crate::kernel::domain::{Epoch, GatewayName, GroupName, MemberId, PlaneName};
     use crate::kernel::ledger::RequestKey;
 
-    #[test]
-    fn frames_read_back_as_written() {
+    /// One of each kind.
+    fn messages() -> [(&'static str, PeerMessage); 8] {
         let service = ServiceName::new("web").expect("a good name");
-        for message in [
-            PeerMessage::Raft(vec![1, 2, 3]),
-            PeerMessage::Heartbeat {
-                incarnation: Incarnation(3),
-                applied: 9,
-                ruleset: 1,
-                apart: true,
-            },
-            PeerMessage::Suspect(vec![(service, 1)]),
-            PeerMessage::Ahead { committed: 7, last: 5 },
-            PeerMessage::Forward(vec![b"{\"tick\":{}}".to_vec()]),
-        ] {
-            assert_eq!(PeerMessage::decode(&message.encode()), Some(message));
+        let gateway = GatewayName::new("edge-1").expect("a good name");
+        let plane = PlaneName::new("east").expect("a good name");
+        let group = GroupName::new("shop").expect("a good name");
+        let report = GatewayReport {
+            gateway: gateway.clone(),
+            incarnation: Incarnation(4),
+            groups: BTreeMap::from([(group, Epoch { generation: 1, counter: 300 })]),
+            connections_failed: 2,
+        };
+        let heartbeat = PeerMessage::Heartbeat {
+            incarnation: Incarnation(3),
+            applied: 9,
+            ruleset: 1,
+            apart: true,
+        };
+        [
+            ("raft", PeerMessage::Raft(vec![1, 2, 3])),
+            ("heartbeat", heartbeat),
+            ("forward", PeerMessage::Forward(vec![b"{\"tick\":{}}".to_vec()])),
+            ("suspect", PeerMessage::Suspect(vec![(service.clone(), 1)])),
+            ("gateway", PeerMessage::Gateway(report)),
+            ("hint", PeerMessage::Hint(DataPlaneHint { gateway, route: service, plane })),
+            ("ahead", PeerMessage::Ahead { committed: 7, last: 5 }),
+            ("digest", PeerMessage::Digest { index: 64, digest: "00ff".repeat(16) }),
+        ]
+    }
+
+    /// Members of different versions talk to each other while a cluster is upgraded.
+    #[test]
+    fn frames_have_the_bytes_that_they_always_had() {
+        let mut now = String::new();
+        for (name, message) in messages() {
+            let frame = message.encode();
+            assert_eq!(PeerMessage::decode(&frame), Some(message));
+            let hex: String = frame.iter().map(|byte| format!("{byte:02x}")).collect();
+            now.push_str(&format!("{name} {hex}\n"));
         }
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/golden/member/frames.txt");
+        if std::env::var_os("REWRITE").is_some() {
+            std::fs::write(path, &now).expect("tests/data/golden can be written");
+        }
+        assert_eq!(std::fs::read_to_string(path).expect("the golden file"), now);
     }
 
     #[test]
