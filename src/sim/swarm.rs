@@ -152,7 +152,7 @@ impl Plan {
             drift_ppm: if has(Fault::ClockRate) { 4_000 } else { 100 },
             ask_every: rng.between(100 * MS, 800 * MS),
             operator: rng.chance(600),
-            replay: rng.chance(300),
+            replay: rng.chance(600),
             log_entries: usize::try_from(rng.between(8, 400)).unwrap_or(400),
             ..Params::fair(seed)
         };

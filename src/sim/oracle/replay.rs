@@ -1,7 +1,9 @@
 //! P9, replayable: the kernel is a pure function of its inputs. The inputs of one process are kept, a fresh
 //! kernel takes them again, and its outputs must be the same, bit for bit.
 
-use crate::kernel::controller::{Boot, Controller, Input, Output, Response};
+use std::fmt::{self, Write as _};
+
+use crate::kernel::controller::{Boot, Controller, Input, Output, Response, View};
 use crate::kernel::domain::Moment;
 use crate::sim::trace::Digest;
 
@@ -35,7 +37,7 @@ impl Recorder {
     /// An output came of the last input.
     pub fn gave(&mut self, output: &Output) {
         if !self.full {
-            digest_output(&mut self.outputs, output);
+            digest_whole(&mut self.outputs, output);
         }
     }
 
@@ -49,7 +51,7 @@ impl Recorder {
         for (now, input) in &self.inputs {
             again.handle(*now, input.clone());
             while let Some(output) = again.poll() {
-                digest_output(&mut outputs, &output);
+                digest_whole(&mut outputs, &output);
             }
         }
         if outputs == self.outputs {
@@ -63,7 +65,50 @@ impl Recorder {
     }
 }
 
-/// Takes an output into a digest: everything in it that another node or a person can see.
+/// Takes text into a digest as it is written.
+struct Written<'a>(&'a mut Digest);
+
+impl fmt::Write for Written<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.bytes(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// Takes an output into a digest, to the last field; of a view's state its own digest.
+fn digest_whole(into: &mut Digest, output: &Output) {
+    let to = &mut Written(into);
+    // A digest takes every text.
+    let _ = match output {
+        Output::Publish(view) => {
+            let View {
+                member,
+                applied,
+                term,
+                leader,
+                in_quorum,
+                cluster: _,
+                routes,
+                zones,
+                ledger,
+                gateways,
+                prober,
+                apart,
+                warnings,
+            } = view.as_ref();
+            write!(to, "{member:?} {applied} {term} {leader:?} {in_quorum} {routes:?} {zones:?}")
+                .and_then(|()| write!(to, "{gateways:?} {prober:?} {apart:?} {warnings:?}"))
+                .and_then(|()| to.write_str(&ledger.digest()))
+        }
+        // Its view is as large as the state; what was published before it is in the digest.
+        Output::Reply { id, response: Response::Read(view) } => {
+            write!(to, "{id:?} {} {} {:?}", view.applied, view.term, view.routes)
+        }
+        output => write!(to, "{output:?}"),
+    };
+}
+
+/// Takes an output into a digest: what tells one run from another, and costs little.
 pub fn digest_output(into: &mut Digest, output: &Output) {
     match output {
         Output::Persist(batch) => {
