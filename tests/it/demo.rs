@@ -111,6 +111,12 @@ fn the_log_gives_the_figures(log: &str, summary: &Value) {
             // A node that was killed with the plane answers only when it is started again.
             moved.min().filter(|moved| *moved < verified + 1_000_000)
         });
+        let lost = rows.iter().filter(|row| {
+            row.asked == "gateway"
+                && (*fault..verified + 1_000_000).contains(&row.sent)
+                && row.answer.contains("fault: ")
+        });
+        assert!(lost.count() as u64 >= timing["requests_lost"].as_u64().unwrap(), "{timing}");
         let slowest = (dns.max().unwrap() - fault) / 1_000;
         let said = timing["outage_ms"]["dns"].as_u64().unwrap();
         assert!(said <= slowest + 2, "dns: {said}, and {slowest} in the log");

@@ -231,6 +231,17 @@ impl ClientLog {
         again.saturating_sub(asked[first].sent)
     }
 
+    /// How many requests through the gateway, sent in the span, failed.
+    pub(super) fn lost(&self, from: Duration, to: Duration) -> u64 {
+        let inner = self.lock();
+        let lost = inner.entries.iter().filter(|entry| {
+            entry.asked == Asked::Gateway
+                && (from..to).contains(&entry.sent)
+                && matches!(entry.heard, Heard::Fault(_))
+        });
+        lost.count() as u64
+    }
+
     /// How long after `from` this node's DNS server first answered with this plane.
     pub(super) fn moved(&self, node: usize, plane: usize, from: Duration) -> Option<Duration> {
         let inner = self.lock();
@@ -307,6 +318,7 @@ mod tests {
         ]);
         assert_eq!(log.outage(ms(0), ms(100)), ms(30));
         assert_eq!(log.outage(ms(40), ms(100)), ms(0));
+        assert_eq!((log.lost(ms(0), ms(100)), log.lost(ms(11), ms(30))), (2, 0));
         assert_eq!(log.outage(ms(0), ms(35)), ms(25), "it lasts to the end of the span");
         assert_eq!(log.requests(), Count { sent: 6, failed: 2 });
     }

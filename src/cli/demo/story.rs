@@ -310,11 +310,13 @@ impl Story {
     fn timing(&self, made: Duration, before: Option<&str>) -> Timing {
         let moved: Option<Vec<Duration>> =
             self.world.living().map(|node| self.log.moved(node, AWAY, made)).collect();
+        let now = self.log.now();
         let outage_ms = Outage {
-            gateway: Some(ms(self.log.outage(made, self.log.now()))),
+            gateway: Some(ms(self.log.outage(made, now))),
             dns: moved.and_then(|moved| moved.into_iter().max()).map(ms),
         };
-        Timing { outage_ms, stages: self.log.stages(made, before) }
+        let requests_lost = self.log.lost(made, now);
+        Timing { outage_ms, requests_lost, stages: self.log.stages(made, before) }
     }
 }
 

@@ -36,6 +36,8 @@ pub(super) struct Outage {
 pub(super) struct Timing {
     /// What users saw.
     pub(super) outage_ms: Outage,
+    /// Requests through the gateway that this outage cost.
+    pub(super) requests_lost: u64,
     /// What a client saw of the cluster meanwhile.
     #[serde(flatten)]
     pub(super) stages: Stages,
@@ -91,11 +93,11 @@ impl Summary {
 
 fn outage(text: &mut String, what: &str, timing: &Timing) {
     let said = |ms: Option<u64>| ms.map_or_else(|| "?".to_owned(), |ms| format!("{ms} ms"));
-    let Timing { outage_ms, stages } = timing;
+    let Timing { outage_ms, requests_lost, stages } = timing;
     let Stages { detection_ms, decision_ms, routing_ms, verification_ms } = stages;
     let _ = writeln!(
         text,
-        "  {what}: {} without the gateway, {} until every DNS server moved\n    \
+        "  {what}: {requests_lost} requests lost, {} without the gateway, {} until every DNS server moved\n    \
          detection {}, decision {}, routing {}, verification {}",
         said(outage_ms.gateway),
         said(outage_ms.dns),
