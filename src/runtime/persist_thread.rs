@@ -94,10 +94,6 @@ fn write_all(
         let began = Instant::now();
         if let Err(why) = write(&batch) {
             backlog.failed.store(true, Ordering::Release);
-            tracing::error!(
-                "the disk failed: {why}. This node leaves consensus and goes on answering from memory; \
-                 repair the disk and start it again"
-            );
             return inbox.disk_failed(why);
         }
         metrics::histogram!(PERSIST_SECONDS).record(began.elapsed());

@@ -44,8 +44,8 @@ impl Controller {
         self.consensus.persisted(number);
     }
 
+    /// The store's own words say what to do.
     pub(super) fn on_disk_failed(&mut self, why: String) {
-        let why = format!("the disk failed: {why}. Mend the disk and start it again");
         self.leave_consensus("disk", why);
     }
 
@@ -60,6 +60,10 @@ impl Controller {
 
     /// Gives way when the disk is slow, stands apart while it is stuck.
     pub(super) fn watch_disk(&mut self) {
+        // A disk that failed has said so; what is under way there never ends.
+        if self.left.is_some() {
+            return;
+        }
         let slow = self.timing().election_max;
         let waited = self.persists.front().map(|(_, at)| self.now.since(*at));
         let longer_than = |limit| waited.is_some_and(|waited| waited > limit);

@@ -94,6 +94,17 @@ impl World {
         self.nodes[node] = Some(Running::biplane(&["node", &file]));
     }
 
+    /// The same, and none of its files may grow beyond so many bytes.
+    pub(crate) fn start_node_on_a_full_disk(&mut self, node: usize, room: u64) {
+        let file = self.path(&format!("{}/node.toml", NODES[node]));
+        let mut command = std::process::Command::new("sh");
+        // The shell counts in blocks of 512 bytes; a signal that is ignored stays ignored over `exec`.
+        let script = "trap '' XFSZ; ulimit -f \"$1\"; shift; exec \"$@\"";
+        command.args(["-c", script, "sh"]).arg((room / 512).to_string()).arg(BIPLANE);
+        command.args(["node", &file, "--parent"]).arg(std::process::id().to_string());
+        self.nodes[node] = Some(Running::start(&mut command));
+    }
+
     /// SIGKILL.
     pub(crate) fn kill_node(&mut self, node: usize) {
         self.nodes[node].take().expect("it runs").kill();

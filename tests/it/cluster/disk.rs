@@ -1,0 +1,50 @@
+//! A disk that is full while its node runs.
+
+use super::super::process::until;
+use super::super::world::{EAST, LIMIT, NODES, WEST, World};
+use super::alone;
+
+/// The limit of a file's size stands for a full disk: writes beyond it fail, and no root is needed.
+#[test]
+fn a_node_whose_disk_is_full_stands_apart_says_what_to_do_and_comes_back() {
+    let _turn = alone();
+    let mut world = World::steady();
+    let full = world.leader();
+    let store = world.file(&format!("{}/data/biplane.redb", NODES[full]));
+    world.kill_node(full);
+    let room = std::fs::metadata(&store).unwrap().len();
+    world.start_node_on_a_full_disk(full, room);
+    world.is_well(EAST);
+    // Every switch takes room in the log.
+    let mut on = EAST;
+    until(LIMIT * 3, || {
+        on = if on == EAST { WEST } else { EAST };
+        world.api().switch(on, &format!("fill-{}", world.switchovers().len()))?;
+        world.last_ended();
+        let status = world.api().get("/v1/status")?;
+        let role = status["members"][full]["role"].clone();
+        if role == "apart" { Ok(()) } else { Err(format!("{} is {role}", NODES[full])) }
+    });
+    let said = world.node_mut(full).says("has left consensus", LIMIT);
+    assert!(said.contains("make room") && said.contains("start the node again"), "{said}");
+    // The others carry on, and nobody is misled.
+    world.last_ended();
+    let to = if plane_now(&world) == EAST { WEST } else { EAST };
+    let moved = world.api().switch(to, "carry-on").unwrap();
+    assert_eq!(world.last_ended()["id"], moved.as_str());
+    let refused = world.api_of(full).get("/v1/status").unwrap_err();
+    assert!(refused.contains("make room"), "{refused}");
+    let count = world.switchovers().len();
+    world.kill_node(full);
+    world.start_node(full);
+    world.is_well(to);
+    assert_eq!(world.switchovers().len(), count, "nothing was lost");
+}
+
+fn plane_now(world: &World) -> usize {
+    until(LIMIT, || match world.api().get("/v1/status")?["groups"][0]["plane"].as_str() {
+        Some("west") => Ok(WEST),
+        Some("east") => Ok(EAST),
+        other => Err(format!("{other:?}")),
+    })
+}
