@@ -154,7 +154,7 @@ impl Story {
     ) -> Result<((Duration, Onlooker), String), String> {
         let since = self.log.now();
         let onlooker = Onlooker::start(self.world.reach()?, Arc::clone(&self.log));
-        self.until("the onlooker", async |story| {
+        self.until("a client that looks on", async |story| {
             if story.log.looked(since) { Ok(()) } else { Err("has seen nothing yet".to_owned()) }
         })
         .await?;

@@ -97,7 +97,7 @@ fn outage(text: &mut String, what: &str, timing: &Timing) {
     let Stages { detection_ms, decision_ms, routing_ms, verification_ms } = stages;
     let _ = writeln!(
         text,
-        "  {what}: {requests_lost} requests lost, {} without the gateway, {} until every DNS server moved\n    \
+        "  {what}: requests lost: {requests_lost}; gateway out for {}, every DNS server moved after {}\n    \
          detection {}, decision {}, routing {}, verification {}",
         said(outage_ms.gateway),
         said(outage_ms.dns),
