@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Subcommand;
 use serde::Serialize;
 
 use super::exit::{Exit, Failure};
@@ -10,17 +9,6 @@ use super::{Context, print, reach};
 use crate::config::{
     Fault, Faults, Position, parse_client, parse_cluster, parse_gateway, parse_node,
 };
-
-/// Commands on configuration files.
-#[derive(Debug, Subcommand)]
-pub enum ConfigCommand {
-    /// Read files and tell every fault with its place; the kind of a file follows from its name
-    Check {
-        /// cluster.toml, node.toml, gateway.toml or client.toml, by name or by the start of it
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
-    },
-}
 
 /// One file as `--json` tells it.
 #[derive(Debug, Serialize)]
@@ -43,8 +31,7 @@ struct FaultReport {
     write: String,
 }
 
-pub(super) fn run(command: &ConfigCommand, context: &Context) -> Result<Exit, Failure> {
-    let ConfigCommand::Check { files } = command;
+pub(super) fn run(files: &[PathBuf], context: &Context) -> Result<Exit, Failure> {
     let mut reports = Vec::new();
     let mut words = String::new();
     for file in files {

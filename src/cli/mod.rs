@@ -9,6 +9,7 @@
     reason = "programs for people: they print, and they wait on real clocks"
 )]
 
+mod config;
 mod config_check;
 pub mod demo;
 pub mod exit;
@@ -74,9 +75,9 @@ pub enum Command {
     Node(node::NodeArgs),
     /// Run a gateway: a proxy that follows the routes
     Gateway(gateway::GatewayArgs),
-    /// Look at configuration files
+    /// Look at configuration files; show, compare and change the configuration of a cluster
     #[command(subcommand)]
-    Config(config_check::ConfigCommand),
+    Config(config::ConfigCommand),
     /// Show the cluster: groups, planes, verdicts, members, gateways
     Status(status::StatusArgs),
     /// Move a group to the other plane, and follow the switchover until it ends
@@ -133,7 +134,7 @@ fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Init(args) => new_cluster::run(args, context),
         Command::Node(args) => node::run(&args),
         Command::Gateway(args) => gateway::run(&args),
-        Command::Config(command) => config_check::run(&command, context),
+        Command::Config(command) => config::run(command, context),
         Command::Status(args) => status::run(&args, context),
         Command::Switch(args) => switch::run(args, context),
         Command::Explain(args) => explain::run(&args, context),

@@ -23,12 +23,12 @@ pub(super) fn run(args: &NodeArgs) -> Result<Exit, Failure> {
     let text = reach::read(&args.file)?;
     let settings = parse_node(&args.file, &text)?;
     start_log(&settings.log)?;
-    let cluster = read_cluster(&settings.cluster)?;
+    let (cluster, text) = read_cluster(&settings.cluster)?;
     let metrics = Metrics::install().map_err(|e| Failure::failed(e.to_string(), ""))?;
     on_runtime(async {
         let stop = stop_on_signals().map_err(|error| Failure::failed(error.to_string(), ""))?;
         tracing::info!(member = %settings.member, "starting");
-        node::run(&settings, cluster, Some(metrics), stop)
+        node::run(&settings, cluster, text, Some(metrics), stop)
             .await
             .map_err(|error| Failure::failed(error.to_string(), ""))
     })?;
@@ -50,11 +50,11 @@ pub(super) fn on_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> R
     runtime.block_on(work)
 }
 
-fn read_cluster(file: &Path) -> Result<Arc<Cluster>, Failure> {
+fn read_cluster(file: &Path) -> Result<(Arc<Cluster>, Arc<str>), Failure> {
     let text = reach::read(file)?;
     let checked = parse_cluster(&file.display().to_string(), &text)?;
     for warning in &checked.warnings {
         tracing::warn!("{warning}");
     }
-    Ok(Arc::new(checked.cluster))
+    Ok((Arc::new(checked.cluster), Arc::from(text)))
 }

@@ -18,7 +18,7 @@ use super::hands::Publish;
 use super::limits::{INCOMING, PROBED, WATCH_KEEP_ALIVE};
 use super::node_parts::NodeParts;
 use super::shell::{Parts, Shell, ShellError};
-use crate::config::NodeSettings;
+use crate::config::{NodeSettings, parse_cluster};
 use crate::edge::api::{self, ApiSettings};
 use crate::edge::dns::{DnsServer, Identity as DnsIdentity, Published, ask_epoch};
 use crate::edge::identity::{IdentityError, member_server_name};
@@ -71,14 +71,16 @@ pub struct Node {
     stop: CancellationToken,
 }
 
-/// Runs a node until `stop` is cancelled, then lets it leave in good order. See [`super::shutdown`] for `stop`.
+/// Runs a node of this cluster file, with its text, until `stop` is cancelled, then lets it leave in good order. See [`super::shutdown`] for `stop`.
 pub async fn run(
     settings: &NodeSettings,
     cluster: Arc<Cluster>,
+    text: Arc<str>,
     metrics: Option<Metrics>,
     stop: CancellationToken,
 ) -> Result<(), NodeError> {
-    let node = Node::start(NodeParts::read(settings, cluster, metrics)?).await?;
+    let parts = NodeParts { text, ..NodeParts::read(settings, cluster, metrics)? };
+    let node = Node::start(parts).await?;
     stop.cancelled().await;
     node.leave().await;
     Ok(())
@@ -103,6 +105,7 @@ impl Node {
             boot: Boot {
                 me,
                 cluster: Arc::clone(&parts.cluster),
+                text: Arc::clone(&parts.text),
                 recovered,
                 seed: clock.seed(),
                 log_entries: LOG_ENTRIES,
@@ -248,6 +251,7 @@ async fn start_api(
         listen: address,
         tls: Some(Arc::clone(&parts.api_tls)),
         check_token: Arc::clone(&parts.check_token),
+        read_config: Arc::new(read_config),
         limits: api::Limits {
             keep_alive: parts.api_limits.keep_alive.min(WATCH_KEEP_ALIVE),
             ..parts.api_limits
@@ -258,6 +262,14 @@ async fn start_api(
         address,
         error,
     })
+}
+
+/// The file's name in faults is that of everybody's cluster file.
+fn read_config(text: &str) -> Result<Cluster, String> {
+    match parse_cluster("cluster.toml", text) {
+        Ok(checked) => Ok(checked.cluster),
+        Err(faults) => Err(faults.to_string()),
+    }
 }
 
 fn writer(mut store: RedbStore) -> super::shell::WriteBatch {

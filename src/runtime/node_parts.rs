@@ -24,6 +24,8 @@ pub struct NodeParts {
     pub member: Member,
     /// The cluster file.
     pub cluster: Arc<Cluster>,
+    /// Its text; empty if it has none.
+    pub text: Arc<str>,
     /// Where its store is, or its birth token.
     pub data_dir: PathBuf,
     /// Where it listens for members.
@@ -94,6 +96,7 @@ impl NodeParts {
             probes: PROBES,
             member,
             cluster,
+            text: Arc::from(""),
             metrics,
         })
     }

@@ -1,8 +1,11 @@
 //! Admin clients: what they asked, where and when, and what they heard. A silence is *unknown*, never "failed".
 
+use std::sync::Arc;
+
 use super::queue::Micros;
-use crate::kernel::controller::{Action, Response, SwitchKind, SwitchRequest};
+use crate::kernel::controller::{Action, ConfigRequest, Response, SwitchKind, SwitchRequest};
 use crate::kernel::domain::{GroupName, PlaneName};
+use crate::kernel::ledger::Cluster;
 
 /// What a client wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +28,8 @@ pub enum Wish {
         /// On or off.
         on: bool,
     },
+    /// Put another configuration in force.
+    Configure(Arc<Cluster>),
     /// Drain a plane, or end that.
     Drain {
         /// Which.
@@ -62,8 +67,12 @@ impl From<&Response> for Heard {
             Response::Accepted { switchover, .. } => {
                 Self::Accepted { switchover: switchover.clone() }
             }
-            Response::Done => Self::Done,
-            Response::Plan(_) | Response::Refused(_) => Self::Refused,
+            Response::Done | Response::Configured { changed: true, .. } => Self::Done,
+            // What was in force already changed nothing, and needs no place in the log.
+            Response::Configured { changed: false, .. }
+            | Response::ConfigPlan(_)
+            | Response::Plan(_)
+            | Response::Refused(_) => Self::Refused,
             Response::Unknown { .. } => Self::Unknown,
         }
     }
@@ -112,6 +121,13 @@ impl Op {
             Wish::Freeze { groups, on } => {
                 Action::Freeze { groups: groups.clone(), on: *on, reason }
             }
+            Wish::Configure(cluster) => Action::Configure(Arc::new(ConfigRequest {
+                text: format!("# {reason}\n"),
+                cluster: Arc::clone(cluster),
+                base: None,
+                dry_run: false,
+                reason,
+            })),
             Wish::Drain { plane, on } => Action::Drain { plane: plane.clone(), on: *on, reason },
         }
     }

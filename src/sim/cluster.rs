@@ -249,3 +249,32 @@ fn zone<'a>(groups: impl Iterator<Item = &'a GroupName>) -> ZoneSettings {
         cut_off: CutOff::ServeStale,
     }
 }
+
+/// Another configuration of the same cluster, one of four: the same, slower to rise, slower to verify, or with the
+/// supporting service in a group of its own that starts on the other plane.
+pub fn another(first: &Cluster, which: u64) -> Cluster {
+    let mut other = first.clone();
+    match which {
+        1 => {
+            for check in other.services.values_mut().flat_map(|s| s.checks.values_mut()) {
+                check.rise += 1;
+            }
+        }
+        2 => other.timing.verify_timeout += Duration::from_millis(500),
+        3 => {
+            let log = service_name("log");
+            let mut extra = other.groups.get(&group("shop")).cloned();
+            for settings in other.groups.values_mut() {
+                settings.services.retain(|service| *service != log);
+            }
+            if let Some(extra) = &mut extra {
+                extra.services = vec![log];
+                extra.home = plane(PLANES[1]);
+                other.groups.insert(group("extra"), extra.clone());
+            }
+            other.zones = BTreeMap::from([("biplane.test".to_owned(), zone(other.groups.keys()))]);
+        }
+        _ => {}
+    }
+    other
+}

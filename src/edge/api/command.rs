@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ApiState;
 use super::admit::Principal;
+use super::config::configured;
 use super::extract::{Named, idempotency_key, if_match, json_body, reason};
 use super::limits::{BODY_BYTES, REPORT_BYTES};
 use super::problem::{Problem, ProblemKind};
@@ -201,7 +202,7 @@ fn group_name(name: &str) -> Result<GroupName, Problem> {
 }
 
 /// Asks the kernel and puts its reply into words of HTTP.
-async fn command(
+pub(super) async fn command(
     state: &ApiState,
     Principal(principal): Principal,
     action: Action,
@@ -210,6 +211,8 @@ async fn command(
     match tokio::time::timeout(state.limits.ask, asked).await {
         Ok(Reply::Accepted { switchover, repeated }) => accepted(switchover, repeated),
         Ok(Reply::Done | Reply::Read(_)) => Ok(StatusCode::NO_CONTENT.into_response()),
+        Ok(Reply::Configured { version, changed }) => configured(version, changed),
+        Ok(Reply::ConfigPlan(plan)) => rendered(StatusCode::OK, &plan),
         Ok(Reply::Plan(plan)) => rendered(StatusCode::OK, &plan),
         Ok(Reply::Refused(refusal)) => Err(refusal.into()),
         Ok(Reply::Unknown { settle }) if !settle.is_empty() => {
@@ -229,7 +232,7 @@ fn accepted(switchover: String, repeated: bool) -> Result<Response, Problem> {
     Ok(response)
 }
 
-fn rendered<T: Serialize>(status: StatusCode, value: &T) -> Result<Response, Problem> {
+pub(super) fn rendered<T: Serialize>(status: StatusCode, value: &T) -> Result<Response, Problem> {
     let json = serde_json::to_vec(value).map_err(|error| {
         Problem::new(ProblemKind::Internal, error.to_string(), "report this with the log")
     })?;

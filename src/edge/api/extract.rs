@@ -1,5 +1,6 @@
 //! From a request to checked values: bodies, names, keys.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
@@ -145,6 +146,16 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Pro
 
 /// The epoch of an `If-Match` header, if there is one. `*` demands nothing.
 pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<Epoch>, Problem> {
+    entity_tag(headers, "an epoch", "/v1/groups/{name}", "\"1.7\"")
+}
+
+/// What an `If-Match` header holds, if there is one. `*` demands nothing.
+pub(super) fn entity_tag<T: FromStr>(
+    headers: &HeaderMap,
+    what: &str,
+    path: &str,
+    example: &str,
+) -> Result<Option<T>, Problem> {
     let Some(value) = single(headers, header::IF_MATCH.as_str())? else { return Ok(None) };
     if value.trim() == "*" {
         return Ok(None);
@@ -153,8 +164,8 @@ pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<Epoch>, Problem> {
     bare.and_then(|text| text.parse().ok()).map(Some).ok_or_else(|| {
         Problem::new(
             ProblemKind::Malformed,
-            "If-Match does not hold an epoch",
-            "send back the ETag of GET /v1/groups/{name}, for example If-Match: \"1.7\"",
+            format!("If-Match does not hold {what}"),
+            format!("send back the ETag of GET {path}, for example If-Match: {example}"),
         )
     })
 }

@@ -9,6 +9,7 @@ mod admit;
 mod backend;
 pub mod client;
 mod command;
+mod config;
 mod crowd;
 mod extract;
 pub mod limits;
@@ -31,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use backend::{Backend, Shows};
 pub use command::{AcceptedBody, OnOffBody, SwitchBody};
+pub use config::{ConfigBody, ConfigOrigin, ConfigWish, ConfiguredBody, ReadConfig};
 pub use limits::Limits;
 pub use problem::{Problem, ProblemKind};
 pub use read::ServiceInGroup;
@@ -49,6 +51,8 @@ pub struct ApiSettings {
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// Who may come in. Must compare in constant time.
     pub check_token: CheckToken,
+    /// Reads a cluster file that a client sends.
+    pub read_config: ReadConfig,
     /// Bounds.
     pub limits: Limits,
 }
@@ -67,6 +71,9 @@ impl fmt::Debug for ApiSettings {
 struct ApiState {
     backend: Arc<dyn Backend>,
     check_token: CheckToken,
+    read_config: ReadConfig,
+    /// One configuration at a time is read.
+    configuring: Semaphore,
     limits: Limits,
     requests: Arc<Semaphore>,
     hub: watch::Hub,
@@ -82,6 +89,8 @@ fn router(
         hub: watch::Hub::start(Arc::clone(&backend), limits, shutdown),
         backend,
         check_token: Arc::clone(&settings.check_token),
+        read_config: Arc::clone(&settings.read_config),
+        configuring: Semaphore::new(1),
         limits,
         requests: Arc::new(Semaphore::new(limits.requests)),
     });
@@ -107,6 +116,8 @@ fn router(
         .route("/v1/switchovers/{id}", get(read::switchover))
         .route("/v1/explain/{group}", get(read::explain))
         .route("/v1/routes", get(read::routes))
+        .route("/v1/config", get(config::in_force).put(config::put))
+        .route("/v1/config/{version}", get(config::kept))
         .route("/v1/watch", get(watch::watch))
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)

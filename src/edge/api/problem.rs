@@ -47,6 +47,10 @@ pub enum ProblemKind {
     Conflict,
     /// 412.
     StaleEpoch,
+    /// 412.
+    StaleConfiguration,
+    /// 428.
+    NoCondition,
     /// 413.
     TooLarge,
     /// 415.
@@ -80,6 +84,14 @@ impl ProblemKind {
             Self::Conflict => (409, "urn:biplane:problem:conflict", "Not now: a guard forbids it"),
             Self::StaleEpoch => {
                 (412, "urn:biplane:problem:stale-epoch", "The epoch is no longer current")
+            }
+            Self::StaleConfiguration => (
+                412,
+                "urn:biplane:problem:stale-configuration",
+                "Another configuration is in force",
+            ),
+            Self::NoCondition => {
+                (428, "urn:biplane:problem:no-condition", "The request needs an If-Match header")
             }
             Self::TooLarge => (413, "urn:biplane:problem:too-large", "The body is too large"),
             Self::NotJson => (415, "urn:biplane:problem:not-json", "The body must be JSON"),
@@ -125,6 +137,7 @@ impl From<Refusal> for Problem {
         let kind = match refusal.kind {
             RefusalKind::NotFound => ProblemKind::NotFound,
             RefusalKind::StaleEpoch => ProblemKind::StaleEpoch,
+            RefusalKind::StaleConfiguration => ProblemKind::StaleConfiguration,
             RefusalKind::Conflict => ProblemKind::Conflict,
             RefusalKind::Unprocessable => ProblemKind::Unprocessable,
             RefusalKind::Unavailable => ProblemKind::Unavailable,

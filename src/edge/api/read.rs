@@ -92,6 +92,11 @@ async fn confirmed(state: &ApiState, principal: String) -> Result<Arc<View>, Pro
 }
 
 impl Seen {
+    /// The state itself.
+    pub(super) const fn view(&self) -> &Arc<View> {
+        &self.view
+    }
+
     /// Renders apart from the threads that serve sockets: ten thousand groups take their time.
     async fn answer<T, F>(self, make: F) -> Result<Response, Problem>
     where
@@ -102,7 +107,7 @@ impl Seen {
     }
 
     /// The same, with an entity tag.
-    async fn answer_tagged<T, F>(self, make: F) -> Result<Response, Problem>
+    pub(super) async fn answer_tagged<T, F>(self, make: F) -> Result<Response, Problem>
     where
         T: Serialize,
         F: FnOnce(&dyn Shows, Moment) -> Result<(T, Option<String>), Problem> + Send + 'static,

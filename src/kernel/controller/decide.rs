@@ -116,7 +116,9 @@ impl Controller {
         match what {
             Refused::Move(group) => {
                 self.leading.deciding.remove(&group);
-                self.leading.held.insert(group, Held::Told(String::new()));
+                if self.ledger.groups().contains_key(&group) {
+                    self.leading.held.insert(group, Held::Told(String::new()));
+                }
             }
             Refused::Step(id, event) => {
                 if let Some(events) = self.leading.stepping.get_mut(&id) {
@@ -124,7 +126,10 @@ impl Controller {
                 }
                 self.leading.drive.insert(id);
             }
-            Refused::Question => self.leading.asking.clear(),
+            Refused::Question => {
+                self.leading.asking.clear();
+                self.look_again();
+            }
             // An entry or a command that this version cannot read was not this leader's.
             Refused::Entry | Refused::Command | Refused::Configuration => {}
             Refused::Ballot | Refused::Report => {}

@@ -1,6 +1,7 @@
 //! What can happen to a controller.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use crate::kernel::domain::{
     Epoch, GatewayName, GroupName, Incarnation, MemberId, PlaneName, ProbeResult, ServiceName,
     WallTime,
 };
+use crate::kernel::ledger::Cluster;
 use crate::kernel::zone::EpochRecord;
 
 /// One event. `now` is read after the input was taken from the queue, anew for each input.
@@ -87,6 +89,8 @@ pub enum Action {
         /// Why.
         reason: String,
     },
+    /// Another configuration takes the place of the one in force.
+    Configure(Arc<ConfigRequest>),
     /// A plane is not to be chosen.
     Drain {
         /// Which plane.
@@ -96,6 +100,22 @@ pub enum Action {
         /// Why.
         reason: String,
     },
+}
+
+/// A configuration for the whole cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigRequest {
+    /// The cluster file, as it was written.
+    pub text: String,
+    /// The same, checked.
+    pub cluster: Arc<Cluster>,
+    /// The number of the configuration that its author saw; refused when it is no longer in force. Only a dry run may
+    /// leave it out.
+    pub base: Option<u64>,
+    /// Only say what would change.
+    pub dry_run: bool,
+    /// Why.
+    pub reason: String,
 }
 
 /// Planned: graceful, prechecked. Forced: the source is given up, prechecks are skipped and listed.

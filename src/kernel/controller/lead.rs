@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Controller, Level, limits};
 use crate::kernel::consensus::NotProposed;
 use crate::kernel::domain::{GroupName, LedgerTime, MemberId, Moment, SwitchoverId};
-use crate::kernel::ledger::{Command, Envelope, FORMAT};
+use crate::kernel::ledger::{Command, ConfigCommand, Envelope, FORMAT};
 use crate::kernel::switchover::Event;
 
 /// Pauses between questions about one group.
@@ -37,6 +37,8 @@ pub(super) struct Leading {
     /// How much others' commands brought into the outbox since it was last empty.
     foreign_weight: usize,
     pub(super) last_proposal: Moment,
+    /// When the text of the configuration in force may be logged again.
+    pub(super) text_at: Moment,
     /// When each other member was last heard.
     pub(super) heard: BTreeMap<MemberId, Moment>,
     /// What each other member last said it had applied.
@@ -139,8 +141,13 @@ impl Controller {
             let cluster = self.file.as_ref().clone();
             self.leading.push_own(Command::Configure(Box::new(cluster)));
         }
+        self.look_again();
+    }
+
+    /// Carries every switchover on from where it stands, and asks about every group against which something speaks.
+    pub(super) fn look_again(&mut self) {
         let live = self.ledger.switchovers().values().filter(|s| !s.state.ended()).map(|s| s.id);
-        self.leading.drive = live.collect();
+        self.leading.drive.extend(live);
         let groups: Vec<GroupName> = self.ledger.groups().keys().cloned().collect();
         for group in groups {
             if self.speaks_against(&group).is_some() {
@@ -161,6 +168,7 @@ impl Controller {
         self.drive_switchovers();
         self.verify_routes();
         self.raise_ruleset();
+        self.keep_first_text();
         self.tick_ledger();
         self.propose();
     }
@@ -257,6 +265,9 @@ fn batch_len(commands: &[Command]) -> usize {
     commands.len()
 }
 
+/// Bytes of a configuration's text that weigh as much as one service of a report.
+const TEXT_PER_SERVICE: usize = 100;
+
 /// Of how many services or groups a command speaks, about.
 fn weight_of(command: &Command) -> usize {
     match command {
@@ -264,6 +275,10 @@ fn weight_of(command: &Command) -> usize {
         Command::Question { groups, .. } | Command::Freeze { groups, .. } => groups.len(),
         Command::Decide { moves, .. } => moves.len(),
         Command::Configure(cluster) => cluster.services.len() + cluster.groups.len(),
+        Command::Reconfigure(ConfigCommand { cluster, text, .. }) => {
+            cluster.services.len() + cluster.groups.len() + text.len() / TEXT_PER_SERVICE
+        }
+        Command::ConfigText { text, .. } => text.len() / TEXT_PER_SERVICE,
         Command::Tick {}
         | Command::Raise { .. }
         | Command::ObserverLost { .. }

@@ -10,6 +10,7 @@
 //! ```
 
 mod agreement;
+mod configure;
 mod decide;
 mod disk;
 mod drive;
@@ -34,12 +35,12 @@ mod view;
 mod tests;
 
 pub use input::{
-    Action, ClientRequest, DataPlaneHint, GatewayReport, Input, Receipt, ReceiptOutcome, RequestId,
-    SwitchKind, SwitchRequest,
+    Action, ClientRequest, ConfigRequest, DataPlaneHint, GatewayReport, Input, Receipt,
+    ReceiptOutcome, RequestId, SwitchKind, SwitchRequest,
 };
 pub use output::{
-    Effect, EffectId, EffectOrder, Event, Level, Output, Plan, Refusal, RefusalKind, Response,
-    Traffic,
+    ConfigPlan, Effect, EffectId, EffectOrder, Event, Level, Output, Plan, Refusal, RefusalKind,
+    Response, Traffic,
 };
 pub use status::{
     Explanation, GatewayStatus, GroupStatus, GuardStatus, MemberStatus, PlaneStatus,
@@ -60,8 +61,14 @@ use crate::kernel::ledger::{Cluster, Ledger};
 pub mod limits {
     use std::time::Duration;
 
+    use crate::kernel::consensus::limits::PROPOSAL_BYTES;
+
     /// What an observer or a request sends to the leader is sent again after this long without effect.
     pub const RESEND: Duration = Duration::from_millis(500);
+    /// A configuration that was sent to the leader is sent again after this long.
+    pub const RESEND_CONFIG: Duration = Duration::from_secs(3);
+    /// A configuration's command may take this many bytes; an entry holds a little more.
+    pub const COMMAND_BYTES: usize = PROPOSAL_BYTES - (64 << 10);
     /// Each repetition waits twice as long as the one before, this many times.
     pub const RESEND_DOUBLINGS: u32 = 4;
     /// Large ballots and reports are gathered for this long before they are sent.
@@ -125,6 +132,8 @@ pub struct Boot {
     pub me: MemberId,
     /// Its cluster file. The first leader logs it as configuration 1; afterwards the log's is in force.
     pub cluster: Arc<Cluster>,
+    /// The text of that file; empty where there is none. The first leader logs it beside the settings.
+    pub text: Arc<str>,
     /// What its disk held.
     pub recovered: Recovered,
     /// Spreads election timeouts and probe times. Equal seeds give equal runs.
@@ -145,6 +154,7 @@ pub(super) struct GatewayHeard {
 pub struct Controller {
     me: MemberId,
     file: Arc<Cluster>,
+    file_text: Arc<str>,
     incarnation: Incarnation,
     now: Moment,
     /// The last wall clock told, and when.
@@ -177,7 +187,7 @@ pub struct Controller {
 impl Controller {
     /// Starts from what the disk held. Fails only when that contradicts itself.
     pub fn start(now: Moment, boot: Boot) -> Result<Self, String> {
-        let Boot { me, cluster, recovered, seed, log_entries } = boot;
+        let Boot { me, cluster, text, recovered, seed, log_entries } = boot;
         let timing = &cluster.timing;
         let ticks = |span: Duration| {
             let ticks = span.as_micros() / timing.tick.as_micros().max(1);
@@ -199,6 +209,7 @@ impl Controller {
         let mut controller = Self {
             me,
             file: cluster,
+            file_text: text,
             incarnation: recovered.incarnation,
             now,
             wall: (WallTime::default(), now),

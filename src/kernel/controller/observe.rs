@@ -46,7 +46,7 @@ impl Controller {
     /// The settings changed, or the process started with a ledger: probe what they say.
     pub(super) fn configure_observer(&mut self) {
         let Some(config) = self.ledger.config().cloned() else { return };
-        let differs = *config != *self.file;
+        let differs = self.file_differs();
         if differs && !self.publishing.file_differs {
             let text = "this node's cluster file differs from the configuration in force, which is the one in the \
                         log: what the file says is not done"
@@ -68,6 +68,7 @@ impl Controller {
 
     /// Members and reference targets of other sites: who cannot reach them is isolated.
     fn reference_targets(&self) -> Vec<Endpoint> {
+        // Where a member is reached, this node's own file says.
         let Some(config) = self.ledger.config() else { return Vec::new() };
         let Some(mine) = config.members.get(&self.me).map(|member| &member.site) else {
             return Vec::new();
@@ -80,6 +81,7 @@ impl Controller {
             .members
             .values()
             .filter(|member| member.site != *mine)
+            .filter_map(|member| self.file.members.get(&member.id))
             .map(|member| of_member(member.member_address));
         let others = config.references.iter().filter(|(site, _)| *site != mine);
         members.chain(others.flat_map(|(_, targets)| targets.iter().cloned())).collect()

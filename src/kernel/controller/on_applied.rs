@@ -75,11 +75,7 @@ impl Controller {
 
     fn on_applied(&mut self, change: Applied) {
         match change {
-            Applied::Configured => {
-                self.configure_observer();
-                self.publishing.all_zones = true;
-                self.tell(Level::Info, "config", None, "configuration 1 is in force".to_owned());
-            }
+            Applied::Configured => self.on_configured(),
             Applied::Asked(id) => {
                 self.on_asked(id);
                 if self.leads() {

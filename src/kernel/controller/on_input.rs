@@ -124,10 +124,12 @@ impl Controller {
                     *observer == from
                 }
                 Command::Switch(switch) => switch.request.member == from,
+                Command::Reconfigure(config) => config.request.member == from,
                 Command::Freeze { request, .. } | Command::Drain { request, .. } => {
                     request.member == from
                 }
                 Command::Configure(_)
+                | Command::ConfigText { .. }
                 | Command::Tick {}
                 | Command::ObserverLost { .. }
                 | Command::Question { .. }

@@ -12,6 +12,7 @@ use super::input::RequestId;
 use super::view::View;
 use crate::kernel::consensus::PersistBatch;
 use crate::kernel::domain::{Endpoint, Epoch, GroupName, MemberId, Moment, ProbeOrder, Timer};
+use crate::kernel::ledger::Change;
 
 /// One wish.
 #[derive(Clone, Debug)]
@@ -104,6 +105,15 @@ pub enum Response {
     },
     /// Committed, and there is nothing to follow.
     Done,
+    /// Committed: the configuration with this number is in force.
+    Configured {
+        /// Its number.
+        version: u64,
+        /// Whether it took the place of another; not when the same text was in force already.
+        changed: bool,
+    },
+    /// What a configuration would change.
+    ConfigPlan(ConfigPlan),
     /// What a switch would do: the steps, each precheck with what is known of it now.
     Plan(Plan),
     /// Understood and not done.
@@ -132,6 +142,20 @@ pub struct Plan {
     pub obstacles: Vec<String>,
 }
 
+/// What a dry run of a configuration shows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigPlan {
+    /// The number of the configuration that it is compared with: the one in force.
+    pub version: u64,
+    /// What would change.
+    pub changes: Vec<Change>,
+    /// How many changes there are; more than are listed, if there are very many.
+    pub all: usize,
+    /// Why it would be refused now, if it would be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub obstacle: Option<String>,
+}
+
 /// Why a request was refused, and what to do next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
@@ -151,6 +175,8 @@ pub enum RefusalKind {
     NotFound,
     /// 412: the epoch is no longer current.
     StaleEpoch,
+    /// 412: the configuration is no longer in force.
+    StaleConfiguration,
     /// 409: a guard forbids it now.
     Conflict,
     /// 422: the same idempotency key with another body, or a senseless request.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::configure::resend_after;
 use super::{
     Action, ClientRequest, Controller, Output, Plan, Refusal, RefusalKind, RequestId, Response,
     SwitchKind, SwitchRequest, View, limits,
@@ -61,7 +62,7 @@ impl Controller {
         }
         let deadline = self.now + self.timing().request_timeout;
         let direct = match &action {
-            Action::Read | Action::Switch(_) => None,
+            Action::Read | Action::Switch(_) | Action::Configure(_) => None,
             Action::Freeze { groups, on, reason } => {
                 let key = self.next_key();
                 let groups = groups.iter().cloned().collect();
@@ -83,7 +84,7 @@ impl Controller {
         }
     }
 
-    const fn next_key(&mut self) -> RequestKey {
+    pub(super) const fn next_key(&mut self) -> RequestKey {
         self.requests.counter += 1;
         RequestKey {
             member: self.me,
@@ -92,9 +93,9 @@ impl Controller {
         }
     }
 
-    fn submit(&mut self, id: RequestId, key: RequestKey, command: Command) {
+    pub(super) fn submit(&mut self, id: RequestId, key: RequestKey, command: Command) {
         let sent = self.submit_to_leader(vec![command.clone()]);
-        let again = self.now + limits::RESEND;
+        let again = self.now + resend_after(&command);
         if let Some(pending) = self.requests.pending.get_mut(&id) {
             pending.risked |= sent;
             pending.sent = Some((key, command, again));
@@ -116,6 +117,10 @@ impl Controller {
                     self.reply(*id, response);
                 }
                 Action::Switch(switch) => self.begin_switch(*id, &switch),
+                Action::Configure(wish) => {
+                    let by = pending.principal.clone();
+                    self.begin_configure(*id, by, &wish);
+                }
                 Action::Freeze { .. } | Action::Drain { .. } => {}
             }
         }
@@ -211,6 +216,9 @@ impl Controller {
             Outcome::Switchover(switchover, repeated) => {
                 Response::Accepted { switchover: switchover.to_string(), repeated: *repeated }
             }
+            Outcome::Configured(version) => {
+                Response::Configured { version: *version, changed: true }
+            }
             Outcome::Done {} => Response::Done,
             Outcome::Refused(reason) => Response::Refused(refusal(reason)),
         };
@@ -233,8 +241,8 @@ impl Controller {
             let sent = self.submit_to_leader(vec![command]);
             if let Some(pending) = self.requests.pending.get_mut(&id) {
                 pending.risked |= sent;
-                if let Some((_, _, at)) = &mut pending.sent {
-                    *at = now + limits::RESEND;
+                if let Some((_, command, at)) = &mut pending.sent {
+                    *at = now + resend_after(command);
                 }
             }
         }
@@ -267,7 +275,7 @@ impl Controller {
         self.reply(id, Response::Refused(Refusal { kind, why, next }));
     }
 
-    fn reply(&mut self, id: RequestId, response: Response) {
+    pub(super) fn reply(&mut self, id: RequestId, response: Response) {
         if let Some(pending) = self.requests.pending.remove(&id)
             && let Some((key, _, _)) = pending.sent
         {
@@ -280,6 +288,7 @@ impl Controller {
 fn settle_url(action: &Action) -> String {
     match action {
         Action::Switch(SwitchRequest { group, .. }) => format!("/v1/groups/{group}"),
+        Action::Configure(_) => "/v1/config".to_owned(),
         Action::Read | Action::Freeze { .. } | Action::Drain { .. } => "/v1/status".to_owned(),
     }
 }
@@ -298,7 +307,7 @@ fn body_hash(switch: &SwitchRequest) -> String {
 }
 
 /// A refusal of the ledger, for the API: what to do next.
-fn refusal(reason: &RefusalReason) -> Refusal {
+pub(super) fn refusal(reason: &RefusalReason) -> Refusal {
     let (kind, next) = match reason {
         RefusalReason::NoSuchGroup(_)
         | RefusalReason::NoSuchPlane(_)
@@ -308,6 +317,17 @@ fn refusal(reason: &RefusalReason) -> Refusal {
         RefusalReason::StaleEpoch { .. } => {
             (RefusalKind::StaleEpoch, "read the group again and decide anew")
         }
+        RefusalReason::StaleConfiguration { .. } => (
+            RefusalKind::StaleConfiguration,
+            "`biplane config show` is what is in force: change that",
+        ),
+        RefusalReason::Fixed(_) => {
+            (RefusalKind::Unprocessable, "leave it as `biplane config show` has it")
+        }
+        RefusalReason::Busy(..) => (
+            RefusalKind::Conflict,
+            "apply again when it has ended: `biplane explain last` shows it",
+        ),
         RefusalReason::AlreadyThere(_) => (RefusalKind::Conflict, "nothing needs to be done"),
         RefusalReason::KeyReused(_) => {
             (RefusalKind::Unprocessable, "use a new Idempotency-Key for a new request")

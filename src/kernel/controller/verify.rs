@@ -293,7 +293,7 @@ impl Controller {
             running.not_before.insert(witness.clone(), now + limits::RECEIPT_LOST);
             let effect = match &witness {
                 Witness::Dns(member, name) => {
-                    let Some(settings) = config.members.get(member) else { continue };
+                    let Some(settings) = self.file.members.get(member) else { continue };
                     let server = settings.dns_address;
                     Effect::AskDns { member: *member, server, name: name.clone() }
                 }

@@ -170,7 +170,7 @@ impl Ledger {
 }
 
 /// A person's reason, cut to its limit at a character.
-fn shortened(reason: String) -> String {
+pub(super) fn shortened(reason: String) -> String {
     if reason.chars().count() <= limits::REASON_MAX {
         return reason;
     }

@@ -54,12 +54,39 @@ pub struct SwitchCommand {
     pub idempotency: Option<(String, String)>,
 }
 
+/// A configuration takes the place of the one in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigCommand {
+    /// Which request.
+    pub request: RequestKey,
+    /// Who.
+    pub by: String,
+    /// Why.
+    #[serde(default)]
+    pub reason: String,
+    /// The number of the configuration that its author saw.
+    pub base: u64,
+    /// The cluster file, as it was written.
+    pub text: String,
+    /// The same, checked. Members' addresses in it are not used.
+    pub cluster: Box<Cluster>,
+}
+
 /// A command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Command {
     /// The cluster's settings: configuration 1 by the first leader.
     Configure(Box<Cluster>),
+    /// Another configuration takes the place of the one in force. Since ruleset 2.
+    Reconfigure(ConfigCommand),
+    /// The text of a configuration in force that has none yet. Since ruleset 2.
+    ConfigText {
+        /// The configuration's number.
+        version: u64,
+        /// The cluster file, as it was written.
+        text: String,
+    },
     /// Time passed.
     Tick {},
     /// What an observer sees now, as far as it is new.

@@ -4,12 +4,14 @@
 //! kind of command), `audit` chains the bytes.
 
 mod apply_admin;
+mod apply_config;
 mod apply_decide;
 mod apply_health;
 mod apply_question;
 mod audit;
 mod cluster;
 mod command;
+mod config_diff;
 mod envelope;
 mod facts;
 mod outcome;
@@ -20,9 +22,11 @@ mod state;
 mod tests;
 
 pub use crate::kernel::policy::{Budget, FlapLimit, Mode, OutWhen, Policy, WhenBothDown};
+pub use apply_config::{KeptConfig, RECONFIGURE_SINCE, with_addresses_of};
 pub use audit::{Audit, AuditLink};
 pub use cluster::{Cluster, GatewayRoute, Group, Member, OnSwitch, Plane, Role, Timing};
-pub use command::{Command, Move, RequestKey, SwitchCommand};
+pub use command::{Command, ConfigCommand, Move, RequestKey, SwitchCommand};
+pub use config_diff::{Change, changes};
 pub use envelope::{Envelope, FORMAT, RULESET};
 pub use facts::Evidence;
 pub use outcome::{Applied, Outcome, RefusalReason, Refused};
@@ -47,6 +51,12 @@ pub mod limits {
     pub const AUTOMATIC_TIMES_KEPT: usize = 1_000;
     /// Open and recently closed questions that are kept.
     pub const QUESTIONS_KEPT: usize = 64;
+    /// Texts of configurations that are kept to be put back, the one in force among them.
+    pub const CONFIGS_KEPT: usize = 16;
+    /// The same in bytes; the one in force is kept whatever its size.
+    pub const CONFIGS_BYTES: usize = 4 << 20;
+    /// Differences between two configurations that are shown one by one.
+    pub const CHANGES_SHOWN: usize = 1_000;
     /// Characters of a reason that a person gives.
     pub const REASON_MAX: usize = 1_000;
 }

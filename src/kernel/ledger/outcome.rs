@@ -19,6 +19,8 @@ use crate::kernel::switchover::{Event, State};
 pub enum Outcome {
     /// The switchover stands in the ledger; `true` when an earlier request made it.
     Switchover(SwitchoverId, bool),
+    /// The configuration with this number is in force.
+    Configured(u64),
     /// Done.
     Done {},
     /// Understood and not done.
@@ -35,6 +37,17 @@ pub enum RefusalReason {
     NotConfigured,
     /// There is one already.
     AlreadyConfigured,
+    /// A newer configuration is in force than the one that this was based on.
+    StaleConfiguration {
+        /// The number that the command was based on.
+        base: u64,
+        /// The current one.
+        current: u64,
+    },
+    /// This part of the configuration cannot be changed while the cluster runs.
+    Fixed(String),
+    /// A switchover is using services that the new configuration takes away from this group.
+    Busy(GroupName, SwitchoverId),
     /// It is about another configuration than the one in force.
     OtherConfiguration(u64),
     /// No such group.
@@ -72,6 +85,13 @@ impl fmt::Display for RefusalReason {
             Self::Unknown(why) => write!(f, "this version does not know the command: {why}"),
             Self::NotConfigured => f.write_str("the cluster has no configuration yet"),
             Self::AlreadyConfigured => f.write_str("the cluster has a configuration already"),
+            Self::StaleConfiguration { base, current } => {
+                write!(f, "based on configuration {base}, but {current} is in force")
+            }
+            Self::Fixed(what) => write!(f, "{what} cannot be changed while the cluster runs"),
+            Self::Busy(group, id) => {
+                write!(f, "switchover {id} is using services of group `{group}` that would go")
+            }
             Self::OtherConfiguration(number) => write!(f, "configuration {number} is not in force"),
             Self::NoSuchGroup(group) => write!(f, "there is no group `{group}`"),
             Self::NoSuchPlane(plane) => write!(f, "there is no plane `{plane}`"),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::apply_config::KeptConfig;
 use super::audit::Audit;
 use super::cluster::Cluster;
 use super::command::{Command, RequestKey};
@@ -110,6 +111,9 @@ pub struct Ledger {
     pub(super) ruleset: u32,
     pub(super) config: Option<Arc<Cluster>>,
     pub(super) config_version: u64,
+    /// Texts of the newest configurations, by number.
+    #[serde(default, skip_serializing_if = "no_configs")]
+    pub(super) configs: Arc<BTreeMap<u64, Arc<KeptConfig>>>,
     pub(super) revision: u64,
     pub(super) routes: Arc<BTreeMap<GroupName, Route>>,
     pub(super) groups: Arc<BTreeMap<GroupName, GroupState>>,
@@ -196,6 +200,8 @@ impl Ledger {
     fn apply_command(&mut self, entry: &mut Entry, command: Command) {
         match command {
             Command::Configure(cluster) => self.configure(entry, *cluster),
+            Command::Reconfigure(command) => self.reconfigure(entry, command),
+            Command::ConfigText { version, text } => self.keep_text(entry, version, text),
             Command::Tick {} => {}
             Command::Raise { ruleset } => self.ruleset = self.ruleset.max(ruleset),
             Command::Report { observer, incarnation, seq, isolated, states } => {
@@ -297,6 +303,11 @@ impl Ledger {
     }
 }
 
+/// A state from before there were any has the bytes that it always had.
+fn no_configs(configs: &Arc<BTreeMap<u64, Arc<KeptConfig>>>) -> bool {
+    configs.is_empty()
+}
+
 fn forget_settled(settled: &mut Settled, oldest: LedgerTime) {
     settled.requests.retain(|_, (at, _)| *at >= oldest);
     settled.keys.retain(|_, (at, _, _)| *at >= oldest);
@@ -345,6 +356,11 @@ impl Ledger {
     /// Their number.
     pub const fn config_version(&self) -> u64 {
         self.config_version
+    }
+
+    /// Texts of the newest configurations, by number; the one in force may lack.
+    pub fn configs(&self) -> &BTreeMap<u64, Arc<KeptConfig>> {
+        &self.configs
     }
 
     /// Index of the entry that last changed a route or the configuration.

@@ -314,7 +314,7 @@ async fn run_ends_when_it_is_asked_to() {
     let stop = CancellationToken::new();
     stop.cancel();
     let settings = world.settings(1);
-    let running = run(&settings, Arc::clone(&world.cluster), None, stop);
+    let running = run(&settings, Arc::clone(&world.cluster), Arc::from(""), None, stop);
     timeout(PATIENCE, running).await.unwrap().unwrap();
     // Its store is free again.
     let again = world.start(1).await;

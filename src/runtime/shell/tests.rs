@@ -114,6 +114,7 @@ impl World {
             boot: Boot {
                 me,
                 cluster: Arc::clone(&self.cluster),
+                text: Arc::from(""),
                 recovered: disk.recover(),
                 seed: id,
                 log_entries: crate::kernel::controller::limits::LOG_ENTRIES,
@@ -282,6 +283,7 @@ fn a_fresh_node_that_nobody_answers_sleeps_between_its_timers() {
     let boot = Boot {
         me: MemberId(1),
         cluster: Arc::new(cluster(&addresses)),
+        text: Arc::from(""),
         recovered: Disk::default().recover(),
         seed: 7,
         log_entries: crate::kernel::controller::limits::LOG_ENTRIES,

@@ -68,6 +68,7 @@ impl Oracle for Durable {
         for command in &envelope.commands {
             let reason = match command {
                 Command::Switch(switch) => &switch.reason,
+                Command::Reconfigure(config) => &config.reason,
                 Command::Freeze { reason, .. } | Command::Drain { reason, .. } => reason,
                 _ => continue,
             };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Book, Finding, Oracle};
 use crate::kernel::controller::View;
-use crate::kernel::domain::{Epoch, GroupName};
+use crate::kernel::domain::{Epoch, GroupName, PlaneName};
 use crate::kernel::zone::Zone;
 use crate::sim::gateway::Gateway;
 use crate::sim::queue::Micros;
@@ -18,6 +18,8 @@ pub(super) struct NeverOlder {
     gateways: BTreeMap<(String, GroupName), Epoch>,
     /// The last zone of each node, so that what did not change is not looked at again.
     zones: BTreeMap<(usize, String), Arc<Zone>>,
+    /// Where an epoch leads, wherever it is shown.
+    planes: BTreeMap<(GroupName, Epoch), PlaneName>,
     contents: BTreeMap<(String, u32), Arc<Zone>>,
 }
 
@@ -72,9 +74,18 @@ impl Oracle for NeverOlder {
                 ));
             }
             self.nodes.insert(key, route.epoch);
+            let there = (group.clone(), route.epoch);
+            let plane = self.planes.entry(there).or_insert_with(|| route.plane.clone());
+            if *plane != route.plane {
+                return Err(format!("epoch {} of {group} leads to two planes", route.epoch));
+            }
         }
-        let lost =
-            self.nodes.keys().find(|(n, group)| *n == node && !view.routes.contains_key(group));
+        let settings = view.cluster.as_ref().map(|cluster| &cluster.groups);
+        let there = |group: &GroupName| settings.is_none_or(|groups| groups.contains_key(group));
+        let lost = self
+            .nodes
+            .keys()
+            .find(|(n, group)| *n == node && there(group) && !view.routes.contains_key(group));
         if let Some((_, group)) = lost {
             return Err(format!("node {} lost the route of {group}", node + 1));
         }

@@ -171,6 +171,17 @@ fn voters(votes: &Votes, service: &ServiceName, plane: usize, state: HealthState
     votes.iter().filter(|(_, v)| !v.isolated && says(v)).map(|(member, _)| *member).collect()
 }
 
+/// A group that came with another configuration is at the epoch that this gave it: nobody moves it here.
+fn added(book: &Book, group: &GroupName, epoch: Epoch) -> Finding {
+    let envelope = book.committed(epoch.counter).and_then(|entry| entry.envelope.as_ref());
+    let commands = envelope.map_or(&[][..], |envelope| &envelope.commands);
+    let names = |command: &Command| matches!(command, Command::Reconfigure(c) if c.cluster.groups.contains_key(group));
+    if commands.iter().any(names) {
+        return Ok(());
+    }
+    Err(format!("{group} is at epoch {epoch}, and no configuration of that index has it"))
+}
+
 impl Oracle for QuorumDecision {
     fn name(&self) -> &'static str {
         "quorum_decision"
@@ -215,6 +226,10 @@ impl Oracle for QuorumDecision {
                 continue;
             }
             self.shown.insert(group.clone(), route.epoch);
+            if !self.cluster.groups.contains_key(group) {
+                added(book, group, route.epoch)?;
+                continue;
+            }
             let of_group: Vec<_> =
                 view.ledger.switchovers().values().filter(|s| s.group == *group).collect();
             let moved = of_group.iter().filter(|s| s.epoch.is_some()).count();

@@ -150,6 +150,11 @@ pub fn digest_output(into: &mut Digest, output: &Output) {
                 Response::Read(view) => into.word(view.applied),
                 Response::Accepted { switchover, .. } => into.bytes(switchover.as_bytes()),
                 Response::Done => into.word(1),
+                Response::Configured { version, changed } => {
+                    into.word(*version);
+                    into.word(u64::from(*changed));
+                }
+                Response::ConfigPlan(plan) => into.word(plan.version),
                 Response::Plan(plan) => into.bytes(plan.to.as_bytes()),
                 Response::Refused(refusal) => into.bytes(refusal.why.as_bytes()),
                 Response::Unknown { settle } => into.bytes(settle.as_bytes()),

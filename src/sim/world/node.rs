@@ -101,6 +101,7 @@ impl World {
         let boot = Boot {
             me: MemberId(place as u64 + 1),
             cluster: Arc::clone(&self.cluster),
+            text: Arc::from(""),
             recovered,
             seed: self.params.seed,
             log_entries: self.params.log_entries,

@@ -1,5 +1,7 @@
 //! What is around the nodes: probes that end, DNS that answers, a gateway that follows, clients that ask.
 
+use std::sync::Arc;
+
 use super::{Event, ProbeUnderWay, World};
 use crate::kernel::controller::{
     ClientRequest, EffectId, Input, Receipt, ReceiptOutcome, RequestId,
@@ -148,7 +150,8 @@ impl World {
                 Wish::Switch { group, to, forced: rng.chance(250) }
             }
             86..94 => Wish::Freeze { groups: vec![group], on },
-            _ => Wish::Drain { plane, on },
+            94..97 => Wish::Drain { plane, on },
+            _ => Wish::Configure(Arc::new(cluster::another(&self.cluster, rng.below(4)))),
         };
         self.queue.put(self.now + pause, Event::ClientNext);
         self.wish(node, wish);

@@ -309,6 +309,7 @@ fn other_outputs_of_the_same_inputs_are_found() {
     let boot = Boot {
         me: MemberId(1),
         cluster: Arc::new(cluster(&Shape::default())),
+        text: Arc::from(""),
         recovered: crate::kernel::consensus::Recovered::default(),
         seed: 1,
         log_entries: 100,

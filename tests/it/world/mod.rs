@@ -172,6 +172,11 @@ impl World {
         ask::resolve(self.ports.dns(node), NAME)
     }
 
+    /// Asks a node's DNS server for a name.
+    pub(crate) fn by_name(&self, node: usize, name: &str) -> Heard {
+        ask::resolve(self.dns(node), name)
+    }
+
     /// A node's process.
     pub(crate) fn node(&self, node: usize) -> &Running {
         self.nodes[node].as_ref().expect("it runs")

@@ -82,6 +82,8 @@ struct Order {
     path: Uri,
     body: Bytes,
     key: Option<String>,
+    /// Entity tag that must still hold.
+    condition: Option<String>,
 }
 
 impl Order {
@@ -152,6 +154,21 @@ impl ApiClient {
         B: Serialize + Sync + ?Sized,
     {
         self.send(order(Method::PUT, path, write_json(body)?, None)?).await.map(|_| ())
+    }
+
+    /// Puts a resource in the place of the one with this entity tag.
+    pub async fn put_json_over<B, T>(
+        &self,
+        path: &str,
+        body: &B,
+        tag: &str,
+    ) -> Result<Answer<T>, ApiError>
+    where
+        B: Serialize + Sync + ?Sized,
+        T: DeserializeOwned,
+    {
+        let order = order(Method::PUT, path, write_json(body)?, None)?;
+        read_json(self.send(Order { condition: Some(tag.to_owned()), ..order }).await?)
     }
 
     /// Follows the route table. The watch goes on for ever, whichever controllers live.
@@ -259,6 +276,9 @@ impl ApiClient {
         if let Some(key) = &order.key {
             request = request.header(super::extract::IDEMPOTENCY_KEY, key);
         }
+        if let Some(tag) = &order.condition {
+            request = request.header(header::IF_MATCH, format!("\"{tag}\""));
+        }
         request.body(Full::new(order.body.clone())).map_err(|error| error.to_string())
     }
 
@@ -277,7 +297,7 @@ impl ApiClient {
 fn order(method: Method, path: &str, body: Bytes, key: Option<&str>) -> Result<Order, ApiError> {
     let path: Uri =
         path.parse().map_err(|error| ApiError::BadRequest(format!("`{path}`: {error}")))?;
-    Ok(Order { method, path, body, key: key.map(str::to_owned) })
+    Ok(Order { method, path, body, key: key.map(str::to_owned), condition: None })
 }
 
 fn write_json<B: Serialize + ?Sized>(body: &B) -> Result<Bytes, ApiError> {

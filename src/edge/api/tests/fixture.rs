@@ -323,6 +323,12 @@ impl Drop for Server {
     }
 }
 
+/// Knows one good text.
+fn read_config(text: &str) -> Result<Cluster, String> {
+    let cluster = view(1, true).cluster.clone().expect("the fixture's view has settings");
+    if text == "good" { Ok(cluster.as_ref().clone()) } else { Err(format!("`{text}` is not good")) }
+}
+
 pub(super) async fn start(node: &Arc<Node>, limits: Limits) -> Server {
     start_at("127.0.0.1:0".parse().unwrap(), node, limits, None).await
 }
@@ -338,6 +344,7 @@ pub(super) async fn start_at(
         listen,
         tls,
         check_token: Arc::new(|token| (token == TOKEN).then(|| "ann".to_owned())),
+        read_config: Arc::new(read_config),
         limits,
     };
     let backend = Arc::clone(node) as Arc<dyn Backend>;

@@ -2,6 +2,7 @@
 
 mod client;
 mod commands;
+mod config;
 mod fixture;
 mod hostile;
 mod reads;

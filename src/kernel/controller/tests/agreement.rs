@@ -1,7 +1,7 @@
 //! States that differ, formats and rules that are not known.
 
 use super::*;
-use crate::kernel::ledger::{Command, Envelope, FORMAT, Ledger};
+use crate::kernel::ledger::{Command, Envelope, FORMAT, Ledger, RULESET};
 
 /// Freezes and thaws: entries, and nothing else.
 fn entries(trio: &mut Trio, count: u64) {
@@ -79,13 +79,14 @@ fn an_entry_of_a_newer_format_is_not_applied_but_left_alone() {
 fn a_ruleset_is_raised_when_every_member_knows_it_and_not_before() {
     let mut trio = Trio::steady(Mode::Auto);
     for id in [1, 2] {
-        trio.nodes.get_mut(&MemberId(id)).expect("it lives").controller.agreement.ruleset = 2;
+        trio.nodes.get_mut(&MemberId(id)).expect("it lives").controller.agreement.ruleset =
+            RULESET + 1;
     }
     trio.run(Duration::from_secs(5));
-    assert!(trio.nodes.values().all(|node| node.controller.ledger().ruleset() == 1));
-    trio.nodes.get_mut(&MemberId(3)).expect("it lives").controller.agreement.ruleset = 2;
+    assert!(trio.nodes.values().all(|node| node.controller.ledger().ruleset() == RULESET));
+    trio.nodes.get_mut(&MemberId(3)).expect("it lives").controller.agreement.ruleset = RULESET + 1;
     trio.run_until("raised", |t| {
-        t.nodes.values().all(|node| node.controller.ledger().ruleset() == 2)
+        t.nodes.values().all(|node| node.controller.ledger().ruleset() == RULESET + 1)
     });
     // A version that does not know it cannot come back.
     trio.kill(MemberId(3));
@@ -101,7 +102,7 @@ fn a_state_by_unknown_rules_takes_no_further_entry() {
     let mut trio = Trio::steady(Mode::Auto);
     let controller = &mut trio.nodes.get_mut(&MemberId(1)).expect("it lives").controller;
     let text = String::from_utf8(controller.ledger().to_bytes()).expect("JSON is text");
-    let newer = text.replacen("\"ruleset\":0", "\"ruleset\":7", 1);
+    let newer = text.replacen(&format!("\"ruleset\":{RULESET}"), "\"ruleset\":7", 1);
     assert_ne!(text, newer);
     controller.ledger = Ledger::from_bytes(newer.as_bytes()).expect("a state");
     // As after a start, or a leader's snapshot.

@@ -113,6 +113,7 @@ impl Trio {
         let boot = Boot {
             me: id,
             cluster: Arc::clone(&self.cluster),
+            text: Arc::from(""),
             recovered: disk.clone(),
             seed: 7,
             log_entries: limits::LOG_ENTRIES,
@@ -176,7 +177,7 @@ impl Trio {
         }
     }
 
-    fn feed(&mut self, id: MemberId, input: Input) {
+    pub(super) fn feed(&mut self, id: MemberId, input: Input) {
         let now = self.now;
         let Some(node) = self.nodes.get_mut(&id) else { return };
         self.turns += 1;

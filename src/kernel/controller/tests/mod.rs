@@ -3,6 +3,7 @@
 
 mod agreement;
 mod cluster;
+mod configure;
 mod disk;
 mod repaired;
 mod verify;

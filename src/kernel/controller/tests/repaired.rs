@@ -29,6 +29,7 @@ impl Alone {
         let boot = Boot {
             me: MemberId(3),
             cluster: Arc::clone(&cluster),
+            text: Arc::from(""),
             recovered,
             seed: 7,
             log_entries: limits::LOG_ENTRIES,

@@ -63,6 +63,20 @@ fn story() -> Vec<(&'static str, Command)> {
     ]
 }
 
+/// The same of ruleset 2, which the first entry puts in force.
+fn story_2() -> Vec<(&'static str, Command)> {
+    let mut book = Book::new();
+    book.counter = 10;
+    vec![
+        ("raise-2", Command::Raise { ruleset: 2 }),
+        (
+            "config-text",
+            Command::ConfigText { version: 1, text: "cluster = \"test\"\n".to_owned() },
+        ),
+        ("reconfigure", Command::Reconfigure(book.config_command(1, wider()))),
+    ]
+}
+
 /// Applies the committed story; the other two observers vote as the first did.
 fn applied_story() -> Book {
     let mut book = Book::new();
@@ -107,6 +121,8 @@ fn there_is_a_golden_file_for_each_command() {
     // A command that is added must be added to the story: this match makes the compiler say so.
     let name = |command: &Command| match command {
         Command::Configure(_) => "configure",
+        Command::Reconfigure(_) => "reconfigure",
+        Command::ConfigText { .. } => "config-text",
         Command::Tick {} => "tick",
         Command::Report { .. } => "report",
         Command::ObserverLost { .. } => "observer-lost",
@@ -119,10 +135,11 @@ fn there_is_a_golden_file_for_each_command() {
         Command::Drain { .. } => "drain",
         Command::Raise { .. } => "raise",
     };
-    let told: BTreeSet<&str> = story().iter().map(|(_, command)| name(command)).collect();
-    assert_eq!(told.len(), 12);
-    for (file, command) in story() {
-        assert_eq!(file, name(&command));
+    let both = [story(), story_2()].concat();
+    let told: BTreeSet<&str> = both.iter().map(|(_, command)| name(command)).collect();
+    assert_eq!(told.len(), 14);
+    for (file, command) in both {
+        assert_eq!(file.trim_end_matches("-2"), name(&command));
     }
 }
 
@@ -141,6 +158,20 @@ fn a_snapshot_that_was_ever_written_reads_and_goes_on() {
         book.report(2, "web=uu imap=dd");
     }
     assert_eq!(old.ledger.digest(), new.ledger.digest());
+}
+
+#[test]
+fn a_snapshot_of_ruleset_2_reads_and_goes_on() {
+    let mut book = applied_story();
+    for (name, command) in story_2() {
+        let bytes = golden(&format!("{name}.json"), &book.entry(vec![command]));
+        let applied = book.log_bytes(&bytes);
+        assert_eq!(refused(&applied), Vec::<&RefusalReason>::new(), "{name}");
+    }
+    assert_eq!(book.ledger.config_version(), 2);
+    let bytes = golden("snapshot-2.json", &book.ledger.to_bytes());
+    let ledger = Ledger::from_bytes(&bytes).expect("a golden snapshot");
+    assert_eq!((&ledger, ledger.to_bytes()), (&book.ledger, bytes));
 }
 
 #[test]

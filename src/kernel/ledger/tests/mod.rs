@@ -1,6 +1,7 @@
 //! The ledger as a fold: golden bytes, the hard guards one by one, and random logs.
 
 mod bounds;
+mod config;
 mod golden;
 mod questions;
 mod random;
@@ -200,6 +201,24 @@ impl Book {
         }
     }
 
+    fn config_command(&mut self, base: u64, cluster: Cluster) -> ConfigCommand {
+        self.counter += 1;
+        ConfigCommand {
+            request: key(1, self.counter),
+            by: "operator".to_owned(),
+            reason: "more".to_owned(),
+            base,
+            text: format!("# {} groups\n", cluster.groups.len()),
+            cluster: Box::new(cluster),
+        }
+    }
+
+    /// Puts a configuration in the place of the one in force; what came of it.
+    fn configure(&mut self, cluster: Cluster) -> Outcome {
+        let command = self.config_command(self.ledger.config_version(), cluster);
+        self.settle(Command::Reconfigure(command))
+    }
+
     fn advance(&mut self, id: SwitchoverId, event: Event) -> Vec<Applied> {
         let question = self.ledger.groups()[&self.ledger.switchovers()[&id].group].question;
         self.log(vec![advance(id, event, question)])
@@ -305,6 +324,18 @@ fn cluster() -> Cluster {
             request_timeout: secs(5),
         },
     }
+}
+
+/// [`cluster`] with a group, a service and a zone more.
+fn wider() -> Cluster {
+    let mut wider = cluster();
+    let served = Service { critical: true, checks: BTreeMap::new(), require: Require::All };
+    wider.services.insert(service("dav"), served);
+    let files = Group { home: plane("west"), ..settings(&["dav"]) };
+    wider.groups.insert(group("files"), files);
+    let (origin, zone) = zone("files");
+    wider.zones.insert(origin, zone);
+    wider
 }
 
 fn settings(services: &[&str]) -> Group {

@@ -1,0 +1,165 @@
+//! `/v1/config`: the configuration in force, earlier ones, and another in its place.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+
+use super::ApiState;
+use super::admit::Principal;
+use super::command::command;
+use super::extract::{Named, entity_tag, json_body, reason};
+use super::limits::CONFIG_BYTES;
+use super::problem::{Problem, ProblemKind};
+use super::read::{Seen, no_such};
+use crate::kernel::controller::{Action, ConfigRequest};
+use crate::kernel::domain::WallTime;
+use crate::kernel::ledger::{Cluster, KeptConfig, Ledger};
+
+/// From the text of a cluster file to its settings, or to its faults in words.
+pub type ReadConfig = Arc<dyn Fn(&str) -> Result<Cluster, String> + Send + Sync>;
+
+/// Who put a configuration in force, when and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigOrigin {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When, by the wall clock of the leader.
+    pub at: WallTime,
+}
+
+/// `GET /v1/config` and `GET /v1/config/{version}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigBody {
+    /// Its number; also in `ETag`.
+    pub version: u64,
+    /// Whether it is in force.
+    pub in_force: bool,
+    /// The cluster file as it was written; absent while the first leader has not logged it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Who put it in force; absent like the text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<ConfigOrigin>,
+    /// The configurations that are kept, by number. Each is at `/v1/config/{version}`.
+    pub kept: BTreeMap<u64, ConfigOrigin>,
+}
+
+/// Body of `PUT /v1/config`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigWish {
+    /// The whole cluster file.
+    pub text: String,
+    /// Why.
+    #[serde(default)]
+    pub reason: String,
+    /// Only say what would change.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// The answer to a configuration that is in force now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfiguredBody {
+    /// Its number; also in `ETag`.
+    pub version: u64,
+    /// Whether it took the place of another; not when the same text was in force already.
+    pub changed: bool,
+}
+
+/// `GET /v1/config`.
+pub(super) async fn in_force(seen: Seen) -> Result<Response, Problem> {
+    let version = seen.view().ledger.config_version();
+    show(seen, version).await
+}
+
+/// `GET /v1/config/{version}`.
+pub(super) async fn kept(Named(version): Named, seen: Seen) -> Result<Response, Problem> {
+    let number: Option<u64> = version.parse().ok();
+    let ledger = &seen.view().ledger;
+    let known = number.filter(|number| {
+        ledger.configs().contains_key(number) || *number == ledger.config_version()
+    });
+    match known {
+        Some(number) => show(seen, number).await,
+        None => Err(no_such("kept configuration", &version, "/v1/config")),
+    }
+}
+
+async fn show(seen: Seen, version: u64) -> Result<Response, Problem> {
+    let ledger = Arc::clone(&seen.view().ledger);
+    if ledger.config().is_none() {
+        let why = "the cluster has no configuration yet";
+        let next = "wait for the first leader: see GET /v1/status";
+        return Err(Problem::new(ProblemKind::Unavailable, why, next));
+    }
+    seen.answer_tagged(move |_, _| Ok((body_of(&ledger, version), Some(version.to_string())))).await
+}
+
+fn body_of(ledger: &Ledger, version: u64) -> ConfigBody {
+    let origin = |kept: &KeptConfig| ConfigOrigin {
+        by: kept.by.clone(),
+        reason: kept.reason.clone(),
+        at: kept.at,
+    };
+    let own = ledger.configs().get(&version);
+    ConfigBody {
+        version,
+        in_force: version == ledger.config_version(),
+        text: own.map(|kept| kept.text.clone()),
+        origin: own.map(|kept| origin(kept)),
+        kept: ledger.configs().iter().map(|(number, kept)| (*number, origin(kept))).collect(),
+    }
+}
+
+/// `PUT /v1/config`.
+pub(super) async fn put(
+    State(state): State<Arc<ApiState>>,
+    Extension(principal): Extension<Principal>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let base = entity_tag(&headers, "the number of a configuration", "/v1/config", "\"3\"")?;
+    // Each may hold megabytes, several times over: one after the other.
+    let _turn = state.configuring.try_acquire().map_err(|_| {
+        let why = "this node is reading another configuration just now";
+        Problem::new(ProblemKind::Busy, why, "try again in a second")
+    })?;
+    let ConfigWish { text, reason: why, dry_run } =
+        json_body(&headers, body, CONFIG_BYTES, state.limits.body).await?;
+    if base.is_none() && !dry_run {
+        let why = "a configuration is replaced only by one who knows what it replaces";
+        let next = "send back the ETag of GET /v1/config, for example If-Match: \"3\"";
+        return Err(Problem::new(ProblemKind::NoCondition, why, next));
+    }
+    let read = Arc::clone(&state.read_config);
+    let checked = tokio::task::spawn_blocking(move || read(&text).map(|cluster| (text, cluster)));
+    let checked = checked.await.map_err(|error| {
+        Problem::new(ProblemKind::Internal, error.to_string(), "report this with the log")
+    })?;
+    let (text, cluster) = checked.map_err(|faults| {
+        let next = "correct each of them: `biplane config check FILE` tells the same";
+        Problem::new(ProblemKind::Unprocessable, faults, next)
+    })?;
+    let wish =
+        ConfigRequest { text, cluster: Arc::new(cluster), base, dry_run, reason: reason(why)? };
+    command(&state, principal, Action::Configure(Arc::new(wish))).await
+}
+
+/// The answer to a configuration that is in force.
+pub(super) fn configured(version: u64, changed: bool) -> Result<Response, Problem> {
+    let mut response =
+        super::command::rendered(StatusCode::OK, &ConfiguredBody { version, changed })?;
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    Ok(response)
+}

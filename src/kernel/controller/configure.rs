@@ -1,0 +1,137 @@
+//! A configuration takes the place of the one in force: a client's request, and what follows at every node.
+
+use super::{
+    ConfigPlan, ConfigRequest, Controller, Level, Refusal, RefusalKind, RequestId, Response, limits,
+};
+use crate::kernel::ledger::{
+    Command, ConfigCommand, RECONFIGURE_SINCE, RefusalReason, changes, with_addresses_of,
+};
+
+impl Controller {
+    /// The state is as fresh as the request demands: say what would change, or make a command of it.
+    pub(super) fn begin_configure(&mut self, id: RequestId, by: String, wish: &ConfigRequest) {
+        let Some(config) = self.ledger.config().cloned() else {
+            return self.refuse_by(id, &RefusalReason::NotConfigured);
+        };
+        let version = self.ledger.config_version();
+        let base = wish.base.unwrap_or(version);
+        let may = self.ledger.may_take(base, &wish.cluster);
+        if wish.dry_run {
+            let (changes, all) = changes(&config, &wish.cluster);
+            let obstacle = may.err().map(|reason| reason.to_string());
+            let plan = ConfigPlan { version, changes, all, obstacle };
+            return self.reply(id, Response::ConfigPlan(plan));
+        }
+        if let Err(refusal) = self.all_know_how() {
+            return self.reply(id, Response::Refused(refusal));
+        }
+        let kept = self.ledger.configs().get(&version);
+        if kept.is_some_and(|kept| kept.text == wish.text) && base == version {
+            return self.reply(id, Response::Configured { version, changed: false });
+        }
+        let key = self.next_key();
+        let command = Command::Reconfigure(ConfigCommand {
+            request: key,
+            by,
+            reason: wish.reason.clone(),
+            base,
+            text: wish.text.clone(),
+            cluster: Box::new(wish.cluster.as_ref().clone()),
+        });
+        let bytes = serde_json::to_vec(&command).expect("commands hold only text keys: all JSON");
+        if bytes.len() > limits::COMMAND_BYTES {
+            let why = format!(
+                "the configuration and its text take {} bytes of the log, more than {}",
+                bytes.len(),
+                limits::COMMAND_BYTES
+            );
+            let next = "remove services or comments".to_owned();
+            return self.reply(id, refused(RefusalKind::Unprocessable, why, next));
+        }
+        self.submit(id, key, command);
+    }
+
+    fn all_know_how(&self) -> Result<(), Refusal> {
+        let rules = self.ledger.ruleset();
+        if rules >= RECONFIGURE_SINCE {
+            return Ok(());
+        }
+        let why = format!(
+            "the cluster decides by ruleset {rules}, and a configuration is replaced from ruleset \
+             {RECONFIGURE_SINCE} on: a member runs an older version, or has not been heard yet"
+        );
+        let next = "see `biplane status`: bring every member to this version and see that it runs";
+        Err(Refusal { kind: RefusalKind::Unavailable, why, next: next.to_owned() })
+    }
+
+    /// Another configuration is in force here.
+    pub(super) fn on_configured(&mut self) {
+        self.configure_observer();
+        self.publishing.all_zones = true;
+        let version = self.ledger.config_version();
+        let text = match self.ledger.configs().get(&version) {
+            Some(kept) if !kept.reason.is_empty() => {
+                format!("configuration {version} is in force, by {}: {}", kept.by, kept.reason)
+            }
+            Some(kept) => format!("configuration {version} is in force, by {}", kept.by),
+            None => format!("configuration {version} is in force"),
+        };
+        self.tell(Level::Info, "config", None, text);
+        if self.leads() {
+            self.lead_configured();
+        }
+    }
+
+    /// What a leader remembers of groups that are gone, or of who is asked about those that stay, is not true any more.
+    fn lead_configured(&mut self) {
+        let groups = self.ledger.groups().clone();
+        let leading = &mut self.leading;
+        leading.ask_at.retain(|group, _| groups.contains_key(group));
+        leading.backoff.retain(|group, _| groups.contains_key(group));
+        leading.suspected.retain(|group, _| groups.contains_key(group));
+        leading.held.retain(|group, _| groups.contains_key(group));
+        // Their questions were closed without an answer: prechecks may ask again.
+        leading.prechecks.clear();
+        self.verifying.clear();
+        self.look_again();
+    }
+
+    /// Whether this node's cluster file says what is in force, but for the members' addresses.
+    pub(super) fn file_differs(&self) -> bool {
+        let Some(config) = self.ledger.config() else { return false };
+        *config != self.file && **config != with_addresses_of(self.file.as_ref().clone(), config)
+    }
+
+    /// The configuration that the first leader logged came without its text: a leader whose file says the same logs it.
+    pub(super) fn keep_first_text(&mut self) {
+        let version = self.ledger.config_version();
+        if version == 0
+            || self.ledger.configs().contains_key(&version)
+            || self.ledger.ruleset() < RECONFIGURE_SINCE
+            || self.now < self.leading.text_at
+            || self.file_text.is_empty()
+            || self.publishing.file_differs
+        {
+            return;
+        }
+        self.leading.text_at = self.now + limits::RESEND_CONFIG;
+        let text = self.file_text.to_string();
+        self.leading.push_own(Command::ConfigText { version, text });
+    }
+
+    fn refuse_by(&mut self, id: RequestId, reason: &RefusalReason) {
+        self.reply(id, Response::Refused(super::requests::refusal(reason)));
+    }
+}
+
+fn refused(kind: RefusalKind, why: String, next: String) -> Response {
+    Response::Refused(Refusal { kind, why, next })
+}
+
+/// How long to wait until a command is sent again: a configuration takes longer on its way than others.
+pub(super) const fn resend_after(command: &Command) -> std::time::Duration {
+    match command {
+        Command::Reconfigure(_) => limits::RESEND_CONFIG,
+        _ => limits::RESEND,
+    }
+}
