@@ -86,16 +86,45 @@ fn of_fault(faults: &Faults, fault: &Fault) -> FaultReport {
     }
 }
 
-/// Reads a file of the kind that its name begins with.
+/// The kind of a file: what its name begins with, or else what only such a file has.
+fn kind_of(file: &Path, text: &str) -> &'static str {
+    const KINDS: [&str; 4] = ["cluster", "node", "gateway", "client"];
+    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    if let Some(kind) = KINDS.iter().find(|kind| name.starts_with(*kind)) {
+        return kind;
+    }
+    let has = |key: &str| text.lines().any(|line| line.trim_start().starts_with(key));
+    match () {
+        () if has("[planes") || has("[members") => "cluster",
+        () if has("data_dir") => "node",
+        () if has("[[listen]]") => "gateway",
+        () if has("controllers") => "client",
+        () => "cluster",
+    }
+}
+
+/// Reads a file of its kind.
 fn warnings_of(file: &Path, name: &str, text: &str) -> Result<Vec<String>, Faults> {
-    let kind = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    if kind.starts_with("node") {
-        parse_node(file, text).map(|_| Vec::new())
-    } else if kind.starts_with("gateway") {
-        parse_gateway(file, text).map(|_| Vec::new())
-    } else if kind.starts_with("client") {
-        parse_client(file, text).map(|_| Vec::new())
-    } else {
-        parse_cluster(name, text).map(|checked| checked.warnings)
+    match kind_of(file, text) {
+        "node" => parse_node(file, text).map(|_| Vec::new()),
+        "gateway" => parse_gateway(file, text).map(|_| Vec::new()),
+        "client" => parse_client(file, text).map(|_| Vec::new()),
+        _ => parse_cluster(name, text).map(|checked| checked.warnings),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_known_by_its_name_or_by_what_it_holds() {
+        let kind = |name: &str, text: &str| kind_of(Path::new(name), text);
+        assert_eq!(kind("a/node-1.toml", "[planes.east]"), "node");
+        assert_eq!(kind("edge.toml", "name = \"x\"\ncontrollers = []\n[[listen]]\n"), "gateway");
+        assert_eq!(kind("mine.toml", "controllers = []\n"), "client");
+        assert_eq!(kind("mine.toml", " data_dir = \"data\"\n"), "node");
+        assert_eq!(kind("mine.toml", "cluster = \"x\"\n[planes.east]"), "cluster");
+        assert_eq!(kind("mine.toml", ""), "cluster");
     }
 }

@@ -67,6 +67,10 @@ impl From<Exit> for ExitCode {
 const SHOWN_BY: &str =
     "`biplane status` lists groups and planes; `biplane explain last` shows the last switchover";
 
+/// Where a client's token is.
+const TOKEN: &str = "client.toml names the file that holds the token: put one into it that the nodes know; `biplane init` \
+                     wrote the first one to `token`";
+
 /// The exit codes as lines of `--help`.
 pub(super) fn exit_help() -> String {
     let lines = Exit::ALL.map(|exit| format!("  {:>2}  {}", exit.code(), exit.meaning()));
@@ -147,7 +151,11 @@ impl From<ApiError> for Failure {
                     problem.detail.clone()
                 },
                 // The API names an address where the right names stand; here the command that shows them helps more.
-                next: if problem.status == 404 { SHOWN_BY.to_owned() } else { problem.next },
+                next: match problem.status {
+                    401 => TOKEN.to_owned(),
+                    404 => SHOWN_BY.to_owned(),
+                    _ => problem.next,
+                },
             },
             other => Self { exit, what: other.to_string(), next: String::new() },
         }

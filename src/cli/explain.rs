@@ -14,6 +14,9 @@ pub struct ExplainArgs {
     /// Take the word as the name of a group, even if it reads like `last` or an id
     #[arg(long)]
     group: bool,
+    /// Let one node answer from what it knows, without asking the others; without a quorum this is done anyway
+    #[arg(long)]
+    stale: bool,
 }
 
 /// What is to be explained.
@@ -41,19 +44,29 @@ pub(super) fn run(args: &ExplainArgs, context: &Context) -> Result<Exit, Failure
     let subject = args.subject()?;
     let reach = reach::Reach::open(&context.shared)?;
     let json = context.shared.json;
-    match subject {
+    let refused = match subject {
         Subject::Switchover(id) => {
             let path = format!("/v1/switchovers/{id}");
-            let record: SwitchoverRecord = block_on(reach.client.get_json(&path))??;
-            if json { print_json(&record)? } else { print(&show::switchover(&record)) }
+            let (record, refused) = block_on(reach.read::<SwitchoverRecord>(&path, args.stale))??;
+            if json {
+                print_json(&record)?
+            } else {
+                print(&show::switchover(&record))
+            }
+            refused
         }
         Subject::Group(group) => {
             let path = format!("/v1/explain/{group}");
-            let explained: Explanation = block_on(reach.client.get_json(&path))??;
-            if json { print_json(&explained)? } else { print(&show::explanation(&explained)) }
+            let (explained, refused) = block_on(reach.read::<Explanation>(&path, args.stale))??;
+            if json {
+                print_json(&explained)?
+            } else {
+                print(&show::explanation(&explained))
+            }
+            refused
         }
-    }
-    Ok(Exit::Done)
+    };
+    refused.map_or(Ok(Exit::Done), Err)
 }
 
 #[cfg(test)]
@@ -61,7 +74,7 @@ mod tests {
     use super::*;
 
     fn subject(word: &str, group: bool) -> Result<Subject, Failure> {
-        ExplainArgs { subject: word.to_owned(), group }.subject()
+        ExplainArgs { subject: word.to_owned(), group, stale: false }.subject()
     }
 
     #[test]

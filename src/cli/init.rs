@@ -219,7 +219,12 @@ fn template(options: &InitOptions) -> String {
         "\n[services.web]\nendpoints = { east = \"127.0.0.11:7490\", west = \"127.0.0.12:7490\" }\n\
          [services.web.checks.page]\nkind = \"http\"\npath = \"/\"\n\n\
          [groups.web]\nservices = [\"web\"]\nmode = \"ask\"\n\n\
-         [routes.web]\ngroup = \"web\"\nupstream = { east = \"127.0.0.11:7490\", west = \"127.0.0.12:7490\" }\n",
+         [routes.web]\ngroup = \"web\"\nupstream = { east = \"127.0.0.11:7490\", west = \"127.0.0.12:7490\" }\n\n\
+         # A name whose addresses follow the group; every member answers for the zone.\n\
+         # [zones.\"example.test\"]\n# ttl = 5\n# name_servers = { \"ns1.example.test\" = [\"127.0.0.1\"] }\n\
+         # mname = \"ns1.example.test\"\n# rname = \"hostmaster.example.test\"\n\
+         # [zones.\"example.test\".names.\"www.example.test\"]\n# group = \"web\"\n\
+         # east = [\"127.0.0.11\"]\n# west = [\"127.0.0.12\"]\n",
     );
     text
 }

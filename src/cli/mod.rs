@@ -16,6 +16,7 @@ pub mod exit;
 pub mod explain;
 mod follow;
 mod gateway;
+mod guard;
 pub mod init;
 mod new_cluster;
 mod node;
@@ -82,6 +83,14 @@ pub enum Command {
     Status(status::StatusArgs),
     /// Move a group to the other plane, and follow the switchover until it ends
     Switch(switch::SwitchArgs),
+    /// Let nothing move a group by itself
+    Freeze(guard::FreezeArgs),
+    /// End a freeze
+    Thaw(guard::FreezeArgs),
+    /// Let no group move to a plane
+    Drain(guard::DrainArgs),
+    /// End a drain
+    Undrain(guard::DrainArgs),
     /// Say why: a group's guards and verdicts, or one switchover with its ballots and steps
     Explain(explain::ExplainArgs),
     /// Run scenarios, or thousands of seeds, through the same kernel in a world of faults
@@ -137,6 +146,10 @@ fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Config(command) => config::run(command, context),
         Command::Status(args) => status::run(&args, context),
         Command::Switch(args) => switch::run(args, context),
+        Command::Freeze(args) => guard::freeze(args, true, context),
+        Command::Thaw(args) => guard::freeze(args, false, context),
+        Command::Drain(args) => guard::drain(args, true, context),
+        Command::Undrain(args) => guard::drain(args, false, context),
         Command::Explain(args) => explain::run(&args, context),
         Command::Simulate(args) => simulate::run(&args, context),
         Command::DemoPlane(args) => demo::plane::run(args),

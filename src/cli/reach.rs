@@ -5,12 +5,14 @@ use std::io::{self, Read as _};
 use std::net::SocketAddr;
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
+
 use super::Shared;
 use super::exit::Failure;
 use super::place::{CLIENT_FILE, Surroundings};
 use crate::config::limits::FILE;
 use crate::config::{Faults, parse_client, text_of};
-use crate::edge::api::client::ApiClient;
+use crate::edge::api::client::{ApiClient, ApiError};
 use crate::edge::identity::api_client_tls;
 
 /// The controllers of one cluster, as a client reaches them.
@@ -44,12 +46,43 @@ impl Reach {
         Ok(Self { client, controllers: settings.controllers })
     }
 
+    /// Reads a path. Without a quorum, what one node knows, and beside it why that is all there is.
+    pub(super) async fn read<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        stale: bool,
+    ) -> Result<(T, Option<Failure>), ApiError> {
+        let alone = format!("{path}?stale=true");
+        if stale {
+            return self.client.get_json(&alone).await.map(|body| (body, None));
+        }
+        let error = match self.client.get_json(path).await {
+            Ok(body) => return Ok((body, None)),
+            Err(error) => error,
+        };
+        if error.status() != Some(503) {
+            return Err(error);
+        }
+        match self.client.get_json(&alone).await {
+            Ok(body) => Ok((body, Some(old_news(error)))),
+            Err(_) => Err(error),
+        }
+    }
+
     /// A path of the API as a whole address, for people.
     pub(super) fn url(&self, path: &str) -> String {
         self.controllers
             .first()
             .map_or_else(|| path.to_owned(), |first| format!("https://{first}{path}"))
     }
+}
+
+/// What is shown is what one node knows; this is why.
+fn old_news(error: ApiError) -> Failure {
+    let Failure { exit, what, .. } = Failure::from(error);
+    let next = "what is shown above is what one node knows, and may be old; start the members that do not run, and see \
+                that they reach each other: two of three are enough";
+    Failure { exit, what, next: next.to_owned() }
 }
 
 /// A token's file holds it and nothing else.

@@ -13,8 +13,13 @@ use crate::kernel::domain::MemberName;
 pub(super) fn status(status: &Status) -> String {
     let mut text = String::new();
     let leader = status.leader.as_ref().map_or("none", MemberName::as_str);
-    let quorum = if status.quorum { "quorum" } else { "NO QUORUM: nothing can be decided now" };
-    push(&mut text, &format!("cluster {}: {quorum}, leader {leader}", status.cluster));
+    let quorum = match (status.quorum, status.cut_off_ms) {
+        (true, _) => "quorum".to_owned(),
+        (false, None) => "NO QUORUM: nothing can be decided now".to_owned(),
+        (false, Some(ms)) => format!("NO QUORUM for {}: nothing can be decided now", millis(ms)),
+    };
+    let cluster = if status.cluster.is_empty() { "not configured yet" } else { &status.cluster };
+    push(&mut text, &format!("cluster {cluster}: {quorum}, leader {leader}"));
     let Status { node, term, applied, config_version, .. } = status;
     push(
         &mut text,
@@ -48,6 +53,7 @@ fn groups(groups: &[GroupStatus]) -> Table {
     for group in groups {
         let mut because = group.because.clone();
         if let Some(why) = &group.frozen {
+            let why = if why.is_empty() { "no reason given" } else { why };
             let _ = write!(because, " [frozen: {why}]");
         }
         if let Some(id) = &group.switchover {
@@ -122,7 +128,7 @@ fn gateways(status: &Status) -> Table {
         table.row([
             gateway.name.to_string(),
             format!("{} ago", millis(gateway.silent_ms)),
-            follows.join(", "),
+            if follows.is_empty() { "nothing".to_owned() } else { follows.join(", ") },
         ]);
     }
     table
@@ -132,7 +138,12 @@ fn gateways(status: &Status) -> Table {
 pub(super) fn plan(plan: &Plan) -> String {
     let mut text = String::new();
     let Plan { group, epoch, from, to, steps, obstacles } = plan;
-    push(&mut text, &format!("would move {group} from {from} to {to}, from epoch {epoch} on"));
+    if from == to {
+        push(&mut text, &format!("would not move {group}: it is on {to}, at epoch {epoch}"));
+    } else {
+        let moves = format!("would move {group} from {from} to {to}, from epoch {epoch} on");
+        push(&mut text, &moves);
+    }
     for (index, step) in steps.iter().enumerate() {
         push(&mut text, &format!("  {}. {}", index + 1, printable(step)));
     }

@@ -7,7 +7,7 @@ use crate::kernel::controller::Status;
 /// Arguments.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct StatusArgs {
-    /// Let one node answer from what it knows, without asking the others: works without a quorum
+    /// Let one node answer from what it knows, without asking the others; without a quorum this is done anyway
     #[arg(long)]
     stale: bool,
 }
@@ -15,12 +15,11 @@ pub struct StatusArgs {
 /// Asks for the status and prints it.
 pub(super) fn run(args: &StatusArgs, context: &Context) -> Result<Exit, Failure> {
     let reach = reach::Reach::open(&context.shared)?;
-    let path = if args.stale { "/v1/status?stale=true" } else { "/v1/status" };
-    let status: Status = block_on(reach.client.get_json(path))??;
+    let (status, refused) = block_on(reach.read::<Status>("/v1/status", args.stale))??;
     if context.shared.json {
         print_json(&status)?;
     } else {
         print(&show::status(&status));
     }
-    Ok(Exit::Done)
+    refused.map_or(Ok(Exit::Done), Err)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::kernel::controller::View;
 use crate::kernel::domain::{
-    CheckName, Endpoint, GroupName, MemberId, MemberName, NameError, PlaneName, ProbeKind,
+    CheckName, Endpoint, GroupName, MemberId, MemberName, Moment, NameError, PlaneName, ProbeKind,
     ProbeTarget, ServiceName, SiteName,
 };
 use crate::kernel::health::{Check, Require, Service};
@@ -23,6 +23,9 @@ pub(super) fn view(leader: Option<u64>) -> View {
         term: 1,
         leader: leader.map(MemberId),
         in_quorum: true,
+        cut_off_since: Moment::ZERO,
+        heard: BTreeMap::new(),
+        started: Moment::ZERO,
         cluster: None,
         routes: Arc::new(BTreeMap::new()),
         zones: Arc::new(BTreeMap::new()),

@@ -11,7 +11,8 @@ use tokio_util::task::TaskTracker;
 
 use super::clock::Clock;
 use super::limits::{
-    GATEWAY_GRACE, HINT_ANSWER, HINTS, REPORT_ANSWER, REPORT_CONNECT, REPORT_EVERY, WATCH_SILENCE,
+    FAREWELL, GATEWAY_GRACE, HINT_ANSWER, HINTS, REPORT_ANSWER, REPORT_CONNECT, REPORT_EVERY,
+    WATCH_SILENCE,
 };
 use crate::config;
 use crate::edge::api::client::{ApiClient, ClientTimes, Watch, WatchEvent};
@@ -100,6 +101,8 @@ pub struct RunningGateway {
     gateway: Arc<Gateway>,
     stop: CancellationToken,
     tasks: TaskTracker,
+    /// Where to say farewell, and by whom.
+    farewell: (Arc<ApiClient>, String),
 }
 
 impl RunningGateway {
@@ -134,12 +137,13 @@ impl RunningGateway {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let path = format!("/v1/gateways/{name}");
         tasks.spawn(stop.clone().run_until_cancelled_owned(follow(watch, table)));
+        let farewell = (Arc::clone(&reports), path.clone());
         let report = report(Arc::clone(&gateway), reports, path);
         tasks.spawn(stop.clone().run_until_cancelled_owned(report));
         tasks.spawn(stop.clone().run_until_cancelled_owned(pass_on(hint_queue, hints)));
         tasks.spawn(stop.clone().run_until_cancelled_owned(upkeep(parts.metrics)));
         tasks.close();
-        Ok(Self { gateway, stop, tasks })
+        Ok(Self { gateway, stop, tasks, farewell })
     }
 
     /// The gateway itself.
@@ -149,9 +153,12 @@ impl RunningGateway {
 
     /// Accepts nothing more, lets connections end, and goes.
     pub async fn leave(self) {
-        let Self { gateway, stop, tasks } = self;
+        let Self { gateway, stop, tasks, farewell: (client, path) } = self;
         stop.cancel();
         tasks.wait().await;
+        // Nobody shall wait for it at the next switch. If nobody hears, they find out by its silence.
+        let last = gateway.farewell();
+        let _ = timeout(FAREWELL, client.put_json(&path, &last)).await;
         if let Some(gateway) = Arc::into_inner(gateway) {
             gateway.shut_down(GATEWAY_GRACE).await;
         }

@@ -83,5 +83,7 @@ pub const WATCH_KEEP_ALIVE: Duration = Duration::from_secs(1);
 pub const WATCH_SILENCE: Duration = Duration::from_secs(3);
 /// Hints of a gateway waiting for a controller.
 pub const HINTS: usize = 256;
+/// A gateway that stops takes this long at most to say so.
+pub const FAREWELL: Duration = Duration::from_secs(1);
 /// Connections through a gateway that stops get this long to end.
 pub const GATEWAY_GRACE: Duration = Duration::from_secs(2);

@@ -45,9 +45,7 @@ pub enum NodeError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// An address.
-    #[error(
-        "cannot listen at {address} for {what}: {error}. Is another process there, or does the port need a privilege?"
-    )]
+    #[error("cannot listen at {address} for {what}: {error}. {}", help(error))]
     Listen {
         /// Members, DNS, or the API.
         what: &'static str,
@@ -59,6 +57,18 @@ pub enum NodeError {
     /// Its kernel.
     #[error(transparent)]
     Shell(#[from] ShellError),
+}
+
+/// What to do about an address that cannot be listened at.
+fn help(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "Another process is there: is this node running already?",
+        io::ErrorKind::PermissionDenied => "The port needs a privilege, or choose one above 1023",
+        io::ErrorKind::AddrNotAvailable => {
+            "This host has no such address: name one that it has in node.toml (member_listen, api_listen, dns_listen)"
+        }
+        _ => "See that the address is right",
+    }
 }
 
 /// A running node.

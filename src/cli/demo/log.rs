@@ -231,12 +231,13 @@ impl ClientLog {
         again.saturating_sub(asked[first].sent)
     }
 
-    /// How many requests through the gateway, sent in the span, failed.
+    /// How many requests through the gateway failed that were under way or sent in the span.
     pub(super) fn lost(&self, from: Duration, to: Duration) -> u64 {
         let inner = self.lock();
         let lost = inner.entries.iter().filter(|entry| {
             entry.asked == Asked::Gateway
-                && (from..to).contains(&entry.sent)
+                && entry.sent + entry.took >= from
+                && entry.sent < to
                 && matches!(entry.heard, Heard::Fault(_))
         });
         lost.count() as u64
@@ -318,7 +319,8 @@ mod tests {
         ]);
         assert_eq!(log.outage(ms(0), ms(100)), ms(30));
         assert_eq!(log.outage(ms(40), ms(100)), ms(0));
-        assert_eq!((log.lost(ms(0), ms(100)), log.lost(ms(11), ms(30))), (2, 0));
+        assert_eq!((log.lost(ms(0), ms(100)), log.lost(ms(12), ms(30))), (2, 0));
+        assert_eq!(log.lost(ms(11), ms(30)), 1, "one was under way");
         assert_eq!(log.outage(ms(0), ms(35)), ms(25), "it lasts to the end of the span");
         assert_eq!(log.requests(), Count { sent: 6, failed: 2 });
     }

@@ -52,9 +52,9 @@ fn status_shows_the_group_its_plane_and_every_verdict() {
 #[test]
 fn a_lost_quorum_cannot_be_overlooked() {
     let mut lost = status_of_a_cluster();
-    (lost.quorum, lost.leader) = (false, None);
+    (lost.quorum, lost.leader, lost.cut_off_ms) = (false, None, Some(35_000));
     let text = status(&lost);
-    assert!(text.contains("NO QUORUM") && text.contains("leader none"), "{text}");
+    assert!(text.contains("NO QUORUM for 35 s") && text.contains("leader none"), "{text}");
 }
 
 #[test]

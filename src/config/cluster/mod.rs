@@ -218,7 +218,7 @@ fn clashes<'m>(section: &Section<'_>, member: &Member, before: impl Iterator<Ite
 }
 
 pub(super) fn socket(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| format!("`{text}` is not ADDRESS:PORT"))
+    text.parse().map_err(|_| format!("`{text}` is not ADDRESS:PORT, an IP address and a port"))
 }
 
 /// HOST:PORT for both planes, under their names.

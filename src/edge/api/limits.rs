@@ -24,6 +24,8 @@ pub struct Limits {
     pub write_stall: Duration,
     /// The kernel's answer is awaited this long; then the outcome is unknown.
     pub ask: Duration,
+    /// The same for what needs no other node; then what was published last is shown.
+    pub look: Duration,
     /// Comment lines keep an idle watch alive.
     pub keep_alive: Duration,
     /// Changes that a watcher may lag behind before it is disconnected.
@@ -46,6 +48,7 @@ impl Default for Limits {
             body: Duration::from_secs(10),
             write_stall: Duration::from_secs(10),
             ask: Duration::from_secs(30),
+            look: Duration::from_secs(1),
             keep_alive: Duration::from_secs(5),
             watch_backlog: 256,
             cut_off_grace: Duration::from_secs(5),

@@ -58,11 +58,8 @@ impl FromRequestParts<Arc<ApiState>> for Seen {
                 Problem::new(ProblemKind::Malformed, error.body_text(), next)
             })?;
         let view = if query.stale {
-            let last = state.backend.view().borrow().clone();
-            last.ok_or_else(|| {
-                let why = "this node has not published anything since it started";
-                Problem::new(ProblemKind::Unavailable, why, "ask another node, or try again")
-            })?
+            let principal = parts.extensions.get::<Principal>().cloned();
+            looked(state, principal.map_or_else(String::new, |p| p.0)).await?
         } else {
             let principal = parts.extensions.get::<Principal>().cloned();
             confirmed(state, principal.map_or_else(String::new, |p| p.0)).await?
@@ -70,6 +67,19 @@ impl FromRequestParts<Arc<ApiState>> for Seen {
         let shows = state.backend.shows(Arc::clone(&view));
         Ok(Self { view, shows, now: state.backend.now(), stale: query.stale })
     }
+}
+
+/// What this node knows: as of now, or if its kernel does not answer, what it published last.
+async fn looked(state: &ApiState, principal: String) -> Result<Arc<View>, Problem> {
+    let asked = state.backend.ask(principal, Action::Look);
+    if let Ok(Reply::Read(view)) = tokio::time::timeout(state.limits.look, asked).await {
+        return Ok(view);
+    }
+    let last = state.backend.view().borrow().clone();
+    last.ok_or_else(|| {
+        let why = "this node has not published anything since it started";
+        Problem::new(ProblemKind::Unavailable, why, "ask another node, or try again")
+    })
 }
 
 /// A state that holds everything acknowledged before the request arrived.

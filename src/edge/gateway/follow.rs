@@ -14,6 +14,8 @@ pub(super) struct Followed {
     mine: BTreeSet<ServiceName>,
     entries: BTreeMap<ServiceName, Arc<RouteEntry>>,
     epochs: BTreeMap<GroupName, Epoch>,
+    /// Routes of its own that the last table lacked.
+    lacked: BTreeSet<ServiceName>,
 }
 
 /// What a table changed.
@@ -27,6 +29,8 @@ pub(super) struct News {
     pub(super) epochs: bool,
     /// Entries with an older epoch than one seen before, which were ignored.
     pub(super) older: usize,
+    /// Routes that it listens for and the table lacks, which is news.
+    pub(super) lacking: Vec<ServiceName>,
 }
 
 impl Followed {
@@ -34,9 +38,11 @@ impl Followed {
         Self { mine, ..Self::default() }
     }
 
-    /// The highest epoch seen of each group.
-    pub(super) fn epochs(&self) -> &BTreeMap<GroupName, Epoch> {
-        &self.epochs
+    /// The highest epoch seen of each group that it carries.
+    pub(super) fn carried(&self) -> BTreeMap<GroupName, Epoch> {
+        let groups = self.entries.values().map(|entry| &entry.group);
+        let epoch = |group: &GroupName| Some((group.clone(), *self.epochs.get(group)?));
+        groups.filter_map(epoch).collect()
     }
 
     /// Takes a table. Entries with an older epoch are ignored; routes that it does not name stay as they
@@ -59,6 +65,17 @@ impl Followed {
                 news.entries.push(entry);
                 news.names.push(name.clone());
             }
+        }
+        // An empty table is that of a controller that knows nothing yet.
+        if table.revision > 0 {
+            let lacked: BTreeSet<ServiceName> = self
+                .mine
+                .iter()
+                .filter(|name| !table.routes.contains_key(*name))
+                .cloned()
+                .collect();
+            news.lacking = lacked.difference(&self.lacked).cloned().collect();
+            self.lacked = lacked;
         }
         if self.epochs.len() > limits::GROUPS {
             let named: BTreeSet<&GroupName> = table
@@ -126,6 +143,25 @@ mod tests {
     }
 
     #[test]
+    fn a_route_that_no_table_names_is_told_once_and_again_when_it_goes() {
+        let other = ServiceName::new("wbe").expect("a good name");
+        let mut followed = Followed::new([web(), other.clone()].into());
+        assert_eq!(followed.take(&RouteTable::default()).lacking, []);
+        assert_eq!(followed.take(&table(2, "west")).lacking, [other]);
+        assert_eq!(followed.take(&table(3, "east")).lacking, []);
+        let none = RouteTable { revision: 9, routes: BTreeMap::new() };
+        assert_eq!(followed.take(&none).lacking, [web()]);
+        assert_eq!(plane(&followed), "east", "it goes where it last went");
+    }
+
+    #[test]
+    fn only_groups_that_it_carries_are_reported() {
+        let mut followed = Followed::new([ServiceName::new("other").expect("a good name")].into());
+        followed.take(&table(2, "west"));
+        assert!(followed.carried().is_empty());
+    }
+
+    #[test]
     fn a_new_upstream_is_followed_without_a_new_epoch() {
         let mut followed = Followed::new([web()].into());
         followed.take(&table(2, "west"));
@@ -151,7 +187,7 @@ mod tests {
             epochs.sort_unstable();
             let highest = epochs[epochs.len() - 1];
             prop_assert_eq!(plane(&followed), plane_of(highest));
-            prop_assert_eq!(followed.epochs().get("shop").map(|epoch| epoch.counter), Some(highest));
+            prop_assert_eq!(followed.carried().get("shop").map(|epoch| epoch.counter), Some(highest));
         }
     }
 }

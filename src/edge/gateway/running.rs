@@ -129,6 +129,11 @@ impl Gateway {
         }
     }
 
+    /// What it says when it leaves: it carries nothing.
+    pub fn farewell(&self) -> GatewayReport {
+        GatewayReport { groups: BTreeMap::new(), ..self.report() }
+    }
+
     /// Changes whenever the epoch of a group in the report has risen: report at once.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.shared.changes.subscribe()
@@ -155,21 +160,24 @@ async fn follow(shared: Arc<Shared>, mut table: watch::Receiver<Arc<RouteTable>>
             let (entries, revision) = (news.older, now.revision);
             tracing::info!(entries, revision, "ignored routes older than those followed");
         }
+        for route in &news.lacking {
+            tracing::warn!(%route, "the configuration in force has no such route: what this gateway listens for it goes where it last went, or nowhere; see `route` in gateway.toml and `biplane config show`");
+        }
         for (name, entry) in news.names.iter().zip(news.entries) {
             let Some(route) = shared.routes.get(name) else { continue };
             tracing::info!(route = %name, plane = %entry.plane, epoch = %entry.epoch, "follows");
             route.entry.send_replace(Some(entry));
         }
-        if news.epochs {
+        if news.epochs || !news.names.is_empty() {
             let mut carried = shared.carried.lock().unwrap_or_else(PoisonError::into_inner);
-            carried.clone_from(followed.epochs());
+            *carried = followed.carried();
             drop(carried);
             shared.changes.send_modify(|number| *number += 1);
         }
         tokio::select! {
             () = shared.stop.cancelled() => return,
             changed = table.changed() => if changed.is_err() {
-                tracing::warn!("nobody tells routes any more; the last ones hold");
+                // The tasks that follow controllers have ended: this gateway is leaving.
                 return;
             },
         }

@@ -91,7 +91,8 @@ impl World {
         let table = watch::Sender::new(Arc::default());
         let (hint_sender, hints) = mpsc::channel(8);
         let mut settings = GatewaySettings::new(name(GatewayName::new("g1")), Incarnation(5));
-        settings.listeners = vec![(local(), name(ServiceName::new("web")))];
+        let routes = ["web", "tables"].map(|route| (local(), name(ServiceName::new(route))));
+        settings.listeners = routes.to_vec();
         settings.admin = Some(local());
         change(&mut settings);
         let metrics = || "biplane_test 1\n".to_owned();
@@ -407,10 +408,15 @@ async fn the_admin_port_shows_what_the_gateway_does() {
     let routes: serde_json::Value = serde_json::from_str(body).expect("JSON");
     let expected = serde_json::json!({
         "gateway": "g1",
-        "routes": { "web": {
-            "group": "shop", "plane": "east", "epoch": "1.1", "on_switch": "drain",
-            "open": { "east": 1 },
-        } },
+        "routes": {
+            "tables": {
+                "group": "tables", "plane": "east", "epoch": "1.1", "on_switch": "drain", "open": {},
+            },
+            "web": {
+                "group": "shop", "plane": "east", "epoch": "1.1", "on_switch": "drain",
+                "open": { "east": 1 },
+            },
+        },
     });
     assert_eq!(routes, expected);
 }

@@ -85,6 +85,7 @@ fn status(groups: usize) -> Status {
         node: MemberName::new("a").unwrap(),
         leader: Some(MemberName::new("a").unwrap()),
         quorum: true,
+        cut_off_ms: None,
         term: 3,
         applied: 77,
         ledger_time: LedgerTime(0),

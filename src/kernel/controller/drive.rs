@@ -38,7 +38,7 @@ impl Controller {
             State::Routing => self.step(id, Event::Verify, None, Vec::new(), String::new()),
             State::Verifying => self.begin_verification(switchover),
             State::Undoing => {
-                let note = format!("routed back to {}", switchover.from);
+                let note = format!("{}: routed back to {}", switchover.outcome, switchover.from);
                 self.step(id, Event::UndoRouted, None, Vec::new(), note);
             }
             State::Done | State::Undone | State::Stuck | State::Overtaken => {}

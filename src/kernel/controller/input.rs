@@ -78,6 +78,8 @@ pub struct ClientRequest {
 pub enum Action {
     /// A linearizable read: the reply's view holds everything acknowledged before the request arrived.
     Read,
+    /// What this node knows now, without asking the others: works without a quorum, and may be old.
+    Look,
     /// Move groups.
     Switch(SwitchRequest),
     /// Nothing automatic for these groups (all, when empty) until thawed.

@@ -147,6 +147,8 @@ pub struct Boot {
 pub(super) struct GatewayHeard {
     pub(super) report: GatewayReport,
     pub(super) at: Moment,
+    /// When another, older process last used its name.
+    pub(super) twin_at: Option<Moment>,
 }
 
 /// The one machine.
@@ -179,6 +181,13 @@ pub struct Controller {
     requests: requests::Requests,
     verifying: verify::Verifying,
     gateways: BTreeMap<GatewayName, GatewayHeard>,
+    /// When each other member was last heard by this process.
+    heard: BTreeMap<MemberId, Moment>,
+    started: Moment,
+    /// The log up to here was committed before this process started: applying it again is no news.
+    history: u64,
+    /// Whether an entry of that history is being applied.
+    replaying: bool,
     publishing: publish::Publishing,
     outputs: VecDeque<Output>,
     log_entries: usize,
@@ -229,7 +238,11 @@ impl Controller {
             requests: requests::Requests::default(),
             verifying: verify::Verifying::default(),
             gateways: BTreeMap::new(),
-            publishing: publish::Publishing::default(),
+            heard: BTreeMap::new(),
+            started: now,
+            history: recovered.hard_state.commit,
+            replaying: false,
+            publishing: publish::Publishing::since(now),
             outputs: VecDeque::new(),
             log_entries,
         };
@@ -299,6 +312,10 @@ impl Controller {
         group: Option<crate::kernel::domain::GroupName>,
         text: String,
     ) {
+        // What was told when it happened is not told again as if it happened now.
+        if self.replaying && kind != "config" {
+            return;
+        }
         self.outputs.push_back(Output::Event(Event { level, kind, text, group }));
     }
 

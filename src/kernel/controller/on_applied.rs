@@ -64,9 +64,11 @@ impl Controller {
         let applied = self.ledger.apply(index, term, data);
         self.publishing.dirty = true;
         self.check_office();
+        self.replaying = index <= self.history;
         for change in applied {
             self.on_applied(change);
         }
+        self.replaying = false;
         if self.leads() && self.ledger.time() > before {
             self.recheck_held();
         }

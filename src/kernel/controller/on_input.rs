@@ -57,6 +57,7 @@ impl Controller {
             let text = format!("member {from} sent a frame that this version cannot read");
             return self.tell(Level::Warn, "peer", None, text);
         };
+        self.heard.insert(from, self.now);
         if let PeerMessage::Heartbeat { apart, .. } = &message {
             self.on_apart(from, *apart);
         }
@@ -144,22 +145,38 @@ impl Controller {
     }
 
     fn on_gateway(&mut self, report: GatewayReport) {
-        let known = self.gateways.get(&report.gateway);
-        // Incarnations come from a wall clock, which may have stepped back: only while the newer one speaks.
-        if known.is_some_and(|known| {
-            known.report.incarnation > report.incarnation
-                && self.now.since(known.at) < limits::GATEWAY_SILENCE
-        }) {
-            return;
-        }
-        if known.is_none() && self.gateways.len() >= limits::GATEWAYS {
-            self.gateways.retain(|_, heard| self.now.since(heard.at) < limits::GATEWAY_FORGOTTEN);
+        let now = self.now;
+        let known = self.gateways.get_mut(&report.gateway);
+        let mut twin_at = None;
+        if let Some(known) = known {
+            // Incarnations come from a wall clock, which may have stepped back: only while the newer one speaks.
+            if known.report.incarnation > report.incarnation
+                && now.since(known.at) < limits::GATEWAY_SILENCE
+            {
+                if known.twin_at.replace(now).is_none() {
+                    let name = report.gateway;
+                    let text = format!(
+                        "two processes call themselves gateway `{name}`, and only the younger is listened to: give \
+                         each a name of its own"
+                    );
+                    self.tell(Level::Warn, "gateway", None, text);
+                }
+                return;
+            }
+            twin_at = known.twin_at;
+            // It carried something and carries nothing any more: it is leaving, and nobody needs to wait for it.
+            if report.groups.is_empty() && !known.report.groups.is_empty() {
+                self.gateways.remove(&report.gateway);
+                return;
+            }
+        } else if self.gateways.len() >= limits::GATEWAYS {
+            self.gateways.retain(|_, heard| now.since(heard.at) < limits::GATEWAY_FORGOTTEN);
             if self.gateways.len() >= limits::GATEWAYS {
                 return;
             }
         }
         let name = report.gateway.clone();
-        let heard = GatewayHeard { report, at: self.now };
+        let heard = GatewayHeard { report, at: now, twin_at };
         let before = self.gateways.insert(name.clone(), heard);
         self.verify_gateway(&name, before.as_ref());
     }

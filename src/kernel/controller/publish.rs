@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Controller, Output, View};
-use crate::kernel::domain::{GroupName, SwitchoverId};
+use super::{Controller, Output, View, limits};
+use crate::kernel::domain::{GroupName, Moment, SwitchoverId};
 use crate::kernel::health::Prober;
 use crate::kernel::mutants::{self, Mutant};
 use crate::kernel::zone::{Zone, render, render_changed};
@@ -17,8 +17,17 @@ pub(super) struct Publishing {
     pub(super) routed: BTreeSet<GroupName>,
     zones: Arc<BTreeMap<String, Arc<Zone>>>,
     in_quorum: bool,
+    /// Since when it is not.
+    cut_off_since: Moment,
     /// Whether the settings in force are not this node's file. Comparing them in every turn would cost too much.
     pub(super) file_differs: bool,
+}
+
+impl Publishing {
+    /// Of a process that starts: in touch with nobody.
+    pub(super) fn since(now: Moment) -> Self {
+        Self { cut_off_since: now, ..Self::default() }
+    }
 }
 
 impl Controller {
@@ -28,6 +37,9 @@ impl Controller {
             return;
         }
         self.publishing.dirty = false;
+        if !in_quorum && self.publishing.in_quorum {
+            self.publishing.cut_off_since = self.now;
+        }
         self.publishing.in_quorum = in_quorum;
         self.render_zones();
         let view = self.make_view(None);
@@ -62,12 +74,21 @@ impl Controller {
     pub(super) fn make_view(&self, prober: Option<Arc<Prober>>) -> View {
         let mut warnings = Vec::new();
         if self.publishing.file_differs {
+            let name = self.file.members.get(&self.me).map(|member| member.name.to_string());
             warnings.push(format!(
-                "the cluster file of member {} differs from configuration {} in force",
-                self.me,
+                "the cluster file of member {} differs from configuration {} in force, and is not followed: \
+                 `biplane config diff FILE` says where, `config apply FILE` puts it in force, and `config show` \
+                 prints what is",
+                name.unwrap_or_else(|| self.me.to_string()),
                 self.ledger.config_version()
             ));
         }
+        let twins = self.gateways.iter().filter(|(_, heard)| {
+            heard.twin_at.is_some_and(|at| self.now.since(at) < limits::GATEWAY_SILENCE)
+        });
+        warnings.extend(twins.map(|(name, _)| {
+            format!("two processes call themselves gateway `{name}`: give each a name of its own")
+        }));
         if let Some(why) = self.why_apart() {
             warnings.push(format!("{why}; it shows what it last knew"));
         }
@@ -77,6 +98,9 @@ impl Controller {
             term: self.consensus.term(),
             leader: self.consensus.leader(),
             in_quorum: self.publishing.in_quorum,
+            cut_off_since: self.publishing.cut_off_since,
+            heard: self.heard.clone(),
+            started: self.started,
             cluster: self.ledger.config().cloned(),
             routes: Arc::clone(self.ledger.routes()),
             zones: Arc::clone(&self.publishing.zones),

@@ -50,6 +50,10 @@ impl Requests {
 impl Controller {
     pub(super) fn on_request(&mut self, request: ClientRequest) {
         let ClientRequest { id, principal, action } = request;
+        if action == Action::Look {
+            let view = Arc::new(self.make_view(Some(Arc::new(self.prober.clone()))));
+            return self.reply(id, Response::Read(view));
+        }
         if let Some(why) = self.why_apart() {
             let next =
                 "ask another node; what is to be done here stands above and in this node's log"
@@ -62,7 +66,7 @@ impl Controller {
         }
         let deadline = self.now + self.timing().request_timeout;
         let direct = match &action {
-            Action::Read | Action::Switch(_) | Action::Configure(_) => None,
+            Action::Look | Action::Read | Action::Switch(_) | Action::Configure(_) => None,
             Action::Freeze { groups, on, reason } => {
                 let key = self.next_key();
                 let groups = groups.iter().cloned().collect();
@@ -121,7 +125,7 @@ impl Controller {
                     let by = pending.principal.clone();
                     self.begin_configure(*id, by, &wish);
                 }
-                Action::Freeze { .. } | Action::Drain { .. } => {}
+                Action::Look | Action::Freeze { .. } | Action::Drain { .. } => {}
             }
         }
     }
@@ -198,7 +202,11 @@ impl Controller {
                 obstacles.push(format!("the target is drained: {why}"));
             }
         }
-        let steps = if kind == Kind::Forced { FORCED_STEPS } else { PLANNED_STEPS };
+        let steps = match kind {
+            _ if route.plane == moved.to => &[],
+            Kind::Forced => FORCED_STEPS,
+            Kind::Planned | Kind::Automatic => PLANNED_STEPS,
+        };
         Response::Plan(Plan {
             group: moved.group.clone(),
             epoch: route.epoch,
@@ -289,7 +297,9 @@ fn settle_url(action: &Action) -> String {
     match action {
         Action::Switch(SwitchRequest { group, .. }) => format!("/v1/groups/{group}"),
         Action::Configure(_) => "/v1/config".to_owned(),
-        Action::Read | Action::Freeze { .. } | Action::Drain { .. } => "/v1/status".to_owned(),
+        Action::Look | Action::Read | Action::Freeze { .. } | Action::Drain { .. } => {
+            "/v1/status".to_owned()
+        }
     }
 }
 
@@ -329,9 +339,10 @@ pub(super) fn refusal(reason: &RefusalReason) -> Refusal {
             "apply again when it has ended: `biplane explain last` shows it",
         ),
         RefusalReason::AlreadyThere(_) => (RefusalKind::Conflict, "nothing needs to be done"),
-        RefusalReason::KeyReused(_) => {
-            (RefusalKind::Unprocessable, "use a new Idempotency-Key for a new request")
-        }
+        RefusalReason::KeyReused(_) => (
+            RefusalKind::Unprocessable,
+            "use a new key for a new request (Idempotency-Key, or --key on the command line)",
+        ),
         RefusalReason::NotConfigured => {
             (RefusalKind::Unavailable, "wait for the first leader: see `biplane status`")
         }

@@ -14,7 +14,7 @@ use crate::kernel::domain::{
 };
 use crate::kernel::ledger::{Cluster, Evidence, GroupState, OnSwitch};
 use crate::kernel::policy::{Facts, Hold, Mode, holds};
-use crate::kernel::switchover::Switchover;
+use crate::kernel::switchover::{State, Switchover};
 
 /// By service, plane and check, in words.
 type ProbeWords = BTreeMap<ServiceName, BTreeMap<PlaneName, BTreeMap<CheckName, String>>>;
@@ -29,6 +29,7 @@ impl View {
             node: name(self.member),
             leader: self.leader.map(name),
             quorum: self.in_quorum,
+            cut_off_ms: (!self.in_quorum).then(|| millis(now.since(self.cut_off_since))),
             term: self.term,
             applied: self.applied,
             ledger_time: ledger.time(),
@@ -63,9 +64,10 @@ impl View {
                 drained: ledger.drained().get(&plane.name).cloned(),
             })
             .collect();
-        status.members = self.member_statuses(config, &mut status.warnings);
+        status.members = self.member_statuses(config, now, &mut status.warnings);
         status.groups =
             config.groups.keys().filter_map(|group| self.group_status(config, group)).collect();
+        status.warnings.extend(self.stuck());
         status
     }
 
@@ -76,17 +78,43 @@ impl View {
         })
     }
 
-    fn member_statuses(&self, config: &Cluster, warnings: &mut Vec<String>) -> Vec<MemberStatus> {
+    /// What waits for a person, in words.
+    fn stuck(&self) -> impl Iterator<Item = String> {
+        let last = self.ledger.groups().values().filter_map(|state| state.switchover);
+        let last = last.filter_map(|id| self.ledger.switchovers().get(&id));
+        last.filter(|s| s.state == State::Stuck)
+            .map(|s| format!("switchover {} of {} is stuck: {}", s.id, s.group, s.outcome))
+    }
+
+    /// Whether a member is silent: this node has not heard it for too long, or never.
+    fn silent(&self, config: &Cluster, id: MemberId, now: Moment) -> bool {
+        let heard = self.heard.get(&id).copied().unwrap_or(self.started);
+        id != self.member && now.since(heard) > config.timing.observer_silence
+    }
+
+    fn member_statuses(
+        &self,
+        config: &Cluster,
+        now: Moment,
+        warnings: &mut Vec<String>,
+    ) -> Vec<MemberStatus> {
         let mut members = Vec::new();
         for (id, member) in &config.members {
             let state = self.ledger.observers().get(id);
-            let lost = state.is_some_and(|state| state.lost);
+            let silent = self.silent(config, *id, now);
+            let lost = silent || state.is_some_and(|state| state.lost);
             let isolated = state.is_some_and(|state| state.isolated);
             let apart = self.apart.contains(id);
             if apart && *id != self.member {
                 warnings.push(format!(
                     "member {} runs but takes no part in consensus, and its answers are old: its log says why",
                     member.name
+                ));
+            } else if silent && !self.heard.contains_key(id) {
+                warnings.push(format!(
+                    "member {} is lost: {} has not heard it since it started itself",
+                    member.name,
+                    self.member_name(self.member)
                 ));
             } else if lost {
                 warnings.push(format!("member {} is lost: it has fallen silent", member.name));
@@ -96,10 +124,10 @@ impl View {
             }
             let role = if apart {
                 "apart"
-            } else if self.leader == Some(*id) {
-                "leader"
             } else if lost {
                 "lost"
+            } else if self.leader == Some(*id) {
+                "leader"
             } else {
                 "follower"
             };
@@ -119,7 +147,7 @@ impl View {
             .iter()
             .map(|(name, (groups, at))| GatewayStatus {
                 name: name.clone(),
-                silent_ms: u64::try_from(now.since(*at).as_millis()).unwrap_or(u64::MAX),
+                silent_ms: millis(now.since(*at)),
                 groups: groups.clone(),
             })
             .collect()
@@ -151,7 +179,10 @@ impl View {
             frozen: state.frozen.clone(),
             switchover: state
                 .switchover
-                .filter(|id| self.ledger.switchovers().get(id).is_some_and(|s| !s.state.ended()))
+                .filter(|id| {
+                    let last = self.ledger.switchovers().get(id);
+                    last.is_some_and(|s| !s.state.ended() || s.state == State::Stuck)
+                })
                 .map(|id| id.to_string()),
             services,
         })
@@ -280,6 +311,10 @@ impl View {
     }
 }
 
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Each guard with its value.
 fn guards(facts: &Facts<'_>) -> Vec<GuardStatus> {
     let guard = |guard: &str, open: bool, value: String| GuardStatus {
@@ -311,7 +346,11 @@ fn guards(facts: &Facts<'_>) -> Vec<GuardStatus> {
         None => guard("sites", true, "ballots come from two sites".to_owned()),
     };
     vec![
-        guard("source", out, facts.source.words()),
+        guard(
+            "source",
+            out,
+            if out { facts.source.words() } else { format!("not out: {}", facts.source.words()) },
+        ),
         guard("target", facts.target.good(), facts.target.words()),
         from("drain", |h| matches!(h, Hold::TargetDrained(_)), "not drained".to_owned()),
         from("flap", |h| matches!(h, Hold::TargetUnstable), "calm".to_owned()),
@@ -330,11 +369,23 @@ fn guards(facts: &Facts<'_>) -> Vec<GuardStatus> {
 
 /// What would have to be true for a switch, as sentences; empty when nothing is missing.
 fn would_switch_if(facts: &Facts<'_>) -> Vec<String> {
-    if facts.source.good() {
-        return vec!["a critical service is down on the active plane".to_owned()];
-    }
     let mut remedies: Vec<String> = Vec::new();
-    for hold in holds(facts) {
+    if facts.source.good() {
+        remedies.push("a critical service is down on the active plane".to_owned());
+    }
+    // Of a plane that is well there are no words against it, and so none from two sites.
+    let moot = |hold: &Hold| {
+        facts.source.good()
+            && matches!(
+                hold,
+                Hold::NoData
+                    | Hold::Partial
+                    | Hold::Degraded
+                    | Hold::NotEnoughDown
+                    | Hold::OneSiteVoted
+            )
+    };
+    for hold in holds(facts).iter().filter(|hold| !moot(hold)) {
         let remedy = hold.remedy().to_owned();
         if !remedies.contains(&remedy) {
             remedies.push(remedy);

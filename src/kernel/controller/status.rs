@@ -21,6 +21,9 @@ pub struct Status {
     pub leader: Option<MemberName>,
     /// Whether anything can be decided now.
     pub quorum: bool,
+    /// Milliseconds for which the node that answered has been without a quorum; absent while it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut_off_ms: Option<u64>,
     /// Raft term.
     pub term: u64,
     /// Raft index of the last applied entry.
@@ -61,8 +64,8 @@ pub struct MemberStatus {
     pub name: MemberName,
     /// Where it stands.
     pub site: SiteName,
-    /// `leader`, `follower`, `apart` (runs, and takes no part in consensus), or `lost` (an observer that fell
-    /// silent).
+    /// `leader`, `follower`, `apart` (runs, and takes no part in consensus), or `lost` (fell silent, or was never
+    /// heard by the node that answered).
     pub role: String,
     /// Whether it counts itself as isolated.
     pub isolated: bool,
@@ -85,7 +88,7 @@ pub struct GroupStatus {
     pub because: String,
     /// Whether it is frozen, and why.
     pub frozen: Option<String>,
-    /// The switchover in flight, if any.
+    /// The switchover that is under way or stuck, if any.
     pub switchover: Option<String>,
     /// Its services.
     pub services: Vec<ServiceStatus>,

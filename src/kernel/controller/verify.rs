@@ -213,7 +213,7 @@ impl Controller {
         });
         let what = missing.join(", ");
         if up {
-            let note = format!("not verified in time ({what}): going back to {from}");
+            let note = format!("not verified in time ({what})");
             self.step(*id, Event::Undo, None, missing, note);
         } else {
             let note = format!(

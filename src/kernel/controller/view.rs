@@ -25,6 +25,12 @@ pub struct View {
     pub leader: Option<MemberId>,
     /// Whether this node was in touch with a quorum when it published: for [`crate::kernel::zone::CutOff`].
     pub in_quorum: bool,
+    /// Since when it was not, if it was not.
+    pub cut_off_since: Moment,
+    /// When each other member was last heard by this process.
+    pub heard: BTreeMap<MemberId, Moment>,
+    /// When this process started.
+    pub started: Moment,
     /// The settings in force; absent until the first leader has logged them.
     pub cluster: Option<Arc<Cluster>>,
     /// Routes by group.

@@ -87,6 +87,9 @@ fn digest_whole(into: &mut Digest, output: &Output) {
                 term,
                 leader,
                 in_quorum,
+                cut_off_since,
+                heard,
+                started,
                 cluster: _,
                 routes,
                 zones,
@@ -97,6 +100,7 @@ fn digest_whole(into: &mut Digest, output: &Output) {
                 warnings,
             } = view.as_ref();
             write!(to, "{member:?} {applied} {term} {leader:?} {in_quorum} {routes:?} {zones:?}")
+                .and_then(|()| write!(to, "{cut_off_since:?} {heard:?} {started:?}"))
                 .and_then(|()| write!(to, "{gateways:?} {prober:?} {apart:?} {warnings:?}"))
                 .and_then(|()| to.write_str(&ledger.digest()))
         }

@@ -99,6 +99,25 @@ fn an_operator_moves_users_there_and_back_on_the_command_line() {
         let said = String::from_utf8_lossy(&ended.stdout).into_owned();
         (ended.status.code(), said + &String::from_utf8_lossy(&ended.stderr))
     };
+    let guards = [
+        (&["freeze", "shop", "--reason", "a release"][..], "frozen: a release"),
+        (&["freeze", "--all"], "frozen: no reason given"),
+        (&["drain", "west", "--reason", "works"], "works"),
+    ];
+    for (command, shown) in guards {
+        let (code, said) = biplane(command);
+        assert_eq!(code, Some(0), "{said}");
+        let (_, said) = biplane(&["status"]);
+        assert!(said.contains(shown), "{said}");
+    }
+    let (code, said) = biplane(&["switch", "shop", "--to", "west"]);
+    assert!(code == Some(1) && said.contains("works"), "{said}");
+    for command in [&["thaw", "shop"][..], &["thaw", "--all"], &["undrain", "west"]] {
+        let (code, said) = biplane(command);
+        assert_eq!(code, Some(0), "{said}");
+    }
+    let (_, said) = biplane(&["status"]);
+    assert!(!said.contains("frozen") && !said.contains("works"), "{said}");
     let (code, said) = biplane(&["switch", "shop", "--dry-run"]);
     assert!(code == Some(0) && said.contains("from east to west"), "{said}");
     world.seen_on(EAST).unwrap();

@@ -9,7 +9,7 @@ use super::super::problem::Problem;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
     /// No controller could be reached: nothing happened.
-    #[error("no controller answers: {}; see that one of them runs and that the addresses are right", tried(.0))]
+    #[error("no controller answers: {}; see that one of them runs, and that `controllers` and `ca` in client.toml are those of this cluster", tried(.0))]
     Unreachable(Vec<(SocketAddr, String)>),
     /// A controller answered with an error: nothing happened.
     #[error("{0}")]
@@ -49,6 +49,12 @@ impl ApiError {
 fn tried(addresses: &[(SocketAddr, String)]) -> String {
     if addresses.is_empty() {
         return "none is configured".to_owned();
+    }
+    // One cause is told once.
+    let (_, first) = &addresses[0];
+    if addresses.iter().all(|(_, why)| why == first) {
+        let all: Vec<_> = addresses.iter().map(|(address, _)| address.to_string()).collect();
+        return format!("{} ({first})", all.join(", "));
     }
     let each: Vec<_> =
         addresses.iter().map(|(address, why)| format!("{address} ({why})")).collect();

@@ -297,10 +297,19 @@ impl Trio {
 
     /// A gateway's word, heard by everybody.
     pub(super) fn gateway_says(&mut self, process: u64, epoch: Epoch) {
+        self.gateway_reports(process, BTreeMap::from([(group("shop"), epoch)]));
+    }
+
+    /// Its last word: it carries nothing any more.
+    pub(super) fn gateway_leaves(&mut self, process: u64) {
+        self.gateway_reports(process, BTreeMap::new());
+    }
+
+    fn gateway_reports(&mut self, process: u64, groups: BTreeMap<GroupName, Epoch>) {
         let report = GatewayReport {
             gateway: GatewayName::new("edge-1").expect("a good name"),
             incarnation: Incarnation(process),
-            groups: BTreeMap::from([(group("shop"), epoch)]),
+            groups,
             connections_failed: 0,
         };
         for id in self.nodes.keys() {

@@ -6,6 +6,7 @@ mod cluster;
 mod configure;
 mod disk;
 mod repaired;
+mod shown;
 mod verify;
 
 use std::time::Duration;
