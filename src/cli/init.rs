@@ -88,7 +88,7 @@ pub(super) const GATEWAY_ADMIN: &str = "127.0.0.1:7460";
 
 /// Bytes of entropy for so many members.
 pub const fn entropy_needed(members: usize) -> usize {
-    32 + 16 * members
+    64 + 16 * members
 }
 
 /// Makes the directory. The cluster file is checked first: a faulty one leaves nothing behind.
@@ -104,14 +104,16 @@ pub fn init(options: &InitOptions) -> Result<InitReport, InitError> {
     let authority = Authority::create(name)?;
     writer.public("ca.crt", &authority.issued.certificate)?;
     writer.secret("ca.key", &authority.issued.key)?;
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(&options.entropy[..32]);
-    let (token, hash) = new_token(bytes);
-    writer.secret("token", &format!("{token}\n"))?;
-    let births = options.entropy[32..].chunks_exact(16);
+    let admin = write_token(&writer, "token", &options.entropy[..32])?;
+    let gateway = write_token(&writer, "gateway.token", &options.entropy[32..64])?;
+    let tokens = format!(
+        "# NAME ROLE SHA256 [groups=A,B] [until=YYYY-MM-DD]; `biplane token create` makes more, without this file\n\
+         admin admin {admin}\ngateway gateway {gateway}\n"
+    );
+    let births = options.entropy[64..].chunks_exact(16);
     for (member, birth) in options.members.iter().zip(births) {
         let birth = birth_token(birth, checked.cluster.members.keys().copied());
-        write_member(&writer, &authority, name, member, &hash, &birth)?;
+        write_member(&writer, &authority, name, member, &tokens, &birth)?;
     }
     write_clients(&writer, options, &checked.cluster)?;
     Ok(InitReport {
@@ -121,12 +123,21 @@ pub fn init(options: &InitOptions) -> Result<InitReport, InitError> {
     })
 }
 
+/// Makes a token; gives its hash.
+fn write_token(writer: &Writer<'_>, file: &str, entropy: &[u8]) -> Result<String, InitError> {
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(entropy);
+    let (token, hash) = new_token(bytes);
+    writer.secret(file, &format!("{token}\n"))?;
+    Ok(hash)
+}
+
 fn write_member(
     writer: &Writer<'_>,
     authority: &Authority,
     cluster: &str,
     member: &NewMember,
-    token_hash: &str,
+    tokens: &str,
     birth: &str,
 ) -> Result<(), InitError> {
     let name = &member.name;
@@ -138,10 +149,7 @@ fn write_member(
     writer.public(&format!("{name}/member.crt"), &issued.certificate)?;
     writer.secret(&format!("{name}/member.key"), &issued.key)?;
     writer.public(&format!("{name}/ca.crt"), &authority.issued.certificate)?;
-    writer.secret(
-        &format!("{name}/tokens"),
-        &format!("# NAME ROLE SHA256\nadmin admin {token_hash}\n"),
-    )?;
+    writer.secret(&format!("{name}/tokens"), tokens)?;
     writer.secret(&format!("{name}/data/{BIRTH_TOKEN_FILE}"), &format!("{birth}\n"))?;
     let node = format!(
         "# One member. Every key is explained in the commented example, config/node.toml.\n\
@@ -165,7 +173,7 @@ fn write_clients(
         "# A gateway for every route of the cluster file. Every key: config/gateway.toml.\n\
          name = \"gateway-1\"           # each gateway its own\n\
          admin = \"{GATEWAY_ADMIN}\"    # each gateway of one host its own\n\
-         {controllers}\nca = \"ca.crt\"\ntoken = \"token\"\n"
+         {controllers}\nca = \"ca.crt\"\ntoken = \"gateway.token\"\n"
     );
     for (port, route) in (7480_u16..).zip(cluster.routes.keys()) {
         let address = cluster.routes[route]
@@ -319,7 +327,9 @@ mod tests {
         assert_ne!(read("a/data/birth-token"), read("b/data/birth-token"));
         parse_client(&dir.join("client.toml"), &read("client.toml")).unwrap();
         parse_gateway(&dir.join("gateway.toml"), &read("gateway.toml")).unwrap();
-        for secret in ["ca.key", "token", "a/member.key", "b/tokens", "c/data/birth-token"] {
+        for secret in
+            ["ca.key", "token", "gateway.token", "a/member.key", "b/tokens", "c/data/birth-token"]
+        {
             let mode = fs::metadata(dir.join(secret)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{secret}");
         }

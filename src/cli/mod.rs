@@ -28,6 +28,7 @@ mod show;
 pub mod simulate;
 mod status;
 pub mod switch;
+mod token;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -83,6 +84,11 @@ pub enum Command {
     Status(status::StatusArgs),
     /// Move a group to the other plane, and follow the switchover until it ends
     Switch(switch::SwitchArgs),
+    /// Make, list and revoke tokens
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Make a client's certificate with the cluster's authority
+    Certificate(token::CertificateArgs),
     /// Let nothing move a group by itself
     Freeze(guard::FreezeArgs),
     /// End a freeze
@@ -146,6 +152,8 @@ fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Config(command) => config::run(command, context),
         Command::Status(args) => status::run(&args, context),
         Command::Switch(args) => switch::run(args, context),
+        Command::Token(command) => token::run(command, context),
+        Command::Certificate(args) => token::certificate(&args, context),
         Command::Freeze(args) => guard::freeze(args, true, context),
         Command::Thaw(args) => guard::freeze(args, false, context),
         Command::Drain(args) => guard::drain(args, true, context),

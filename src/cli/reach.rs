@@ -11,9 +11,9 @@ use super::Shared;
 use super::exit::Failure;
 use super::place::{CLIENT_FILE, Surroundings};
 use crate::config::limits::FILE;
-use crate::config::{Faults, parse_client, text_of};
+use crate::config::{Credential, Faults, parse_client, text_of};
 use crate::edge::api::client::{ApiClient, ApiError};
-use crate::edge::identity::api_client_tls;
+use crate::edge::identity::{api_client_tls, certified_client_tls};
 
 /// The controllers of one cluster, as a client reaches them.
 #[derive(Debug)]
@@ -35,8 +35,13 @@ impl Reach {
         let file = dir.join(CLIENT_FILE);
         let text = read(&file)?;
         let settings = parse_client(&file, &text)?;
-        let token = one_token(&settings.token)?;
-        let tls = api_client_tls(&settings.ca).map_err(|error| {
+        let (token, tls) = match &settings.credential {
+            Credential::Token(file) => (one_token(file)?, api_client_tls(&settings.ca)),
+            Credential::Certificate(certificate, key) => {
+                (String::new(), certified_client_tls(&settings.ca, certificate, key))
+            }
+        };
+        let tls = tls.map_err(|error| {
             Failure::failed(
                 error.to_string(),
                 "copy ca.crt from the directory that `biplane init` made",

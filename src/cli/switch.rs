@@ -10,7 +10,7 @@ use super::reach::Reach;
 use super::{Context, block_on, print, print_json, render, show};
 use crate::edge::api::client::{Answer, ApiError};
 use crate::edge::api::{AcceptedBody, SwitchBody};
-use crate::kernel::controller::{Plan, SwitchKind, SwitchoverRecord};
+use crate::kernel::controller::{GroupStatus, Plan, SwitchKind, SwitchoverRecord};
 use crate::kernel::domain::{Epoch, GroupName, PlaneName};
 use crate::runtime::clock::Clock;
 
@@ -64,11 +64,15 @@ pub(super) fn run(args: SwitchArgs, context: &Context) -> Result<Exit, Failure> 
 async fn switch(args: SwitchArgs, context: &Context, reach: &Reach) -> Result<Exit, Failure> {
     let path = format!("/v1/groups/{}/switch", args.group);
     let key = args.key.unwrap_or_else(fresh_key);
+    let epoch = match args.epoch {
+        None if !args.dry_run => Some(epoch_of(reach, &args.group).await?),
+        given => given,
+    };
     let body = SwitchBody {
         to: args.to,
         kind: if args.forced { SwitchKind::Forced } else { SwitchKind::Planned },
         dry_run: args.dry_run,
-        epoch: args.epoch,
+        epoch,
         reason: args.reason,
     };
     let json = context.shared.json;
@@ -113,6 +117,12 @@ async fn switch(args: SwitchArgs, context: &Context, reach: &Reach) -> Result<Ex
             next: format!("ask again: biplane explain {switchover} (GET {url})"),
         }),
     }
+}
+
+/// The epoch from which the group is moved: that of the route that was there when the command was given.
+async fn epoch_of(reach: &Reach, group: &GroupName) -> Result<Epoch, Failure> {
+    let status: GroupStatus = reach.client.get_json(&format!("/v1/groups/{group}")).await?;
+    Ok(status.epoch)
 }
 
 /// A key that no other command has.

@@ -84,8 +84,17 @@ pub struct ClientSettings {
     pub controllers: Vec<SocketAddr>,
     /// The cluster's authority.
     pub ca: PathBuf,
+    /// How it says who it is.
+    pub credential: Credential,
+}
+
+/// How a client says who it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
     /// A file that holds a token.
-    pub token: PathBuf,
+    Token(PathBuf),
+    /// A certificate of the cluster's authority, and its key.
+    Certificate(PathBuf, PathBuf),
 }
 
 /// Reads `node.toml`. `file` is its name in faults, and its directory is where relative paths start.
@@ -164,9 +173,24 @@ pub fn parse_client(file: &Path, text: &str) -> Result<ClientSettings, Faults> {
     Reader::read(&file.display().to_string(), text, |top| {
         let controllers = read_controllers(top);
         let ca = path(file, top, "ca", "the path of ca.crt");
-        let token = path(file, top, "token", "the path of a file that holds a token");
-        Some(ClientSettings { controllers, ca: ca?, token: token? })
+        let credential = read_credential(file, top);
+        Some(ClientSettings { controllers, ca: ca?, credential: credential? })
     })
+}
+
+fn read_credential(file: &Path, top: &Section<'_>) -> Option<Credential> {
+    if top.has("certificate") && top.has("token") {
+        let what = "stands beside `certificate`: a client shows one of them".to_owned();
+        top.fault(&top.place_of("token"), "token", what, "remove one of them");
+        return None;
+    }
+    if top.has("certificate") {
+        let certificate = path(file, top, "certificate", "the path of a client's certificate");
+        let key = path(file, top, "key", "the path of its key");
+        return Some(Credential::Certificate(certificate?, key?));
+    }
+    let token = path(file, top, "token", "the path of a file that holds a token");
+    token.map(Credential::Token)
 }
 
 fn path(file: &Path, section: &Section<'_>, key: &'static str, write: &str) -> Option<PathBuf> {

@@ -18,7 +18,7 @@ mod tests;
 pub use cluster::{Checked, parse_cluster};
 pub use fault::{Fault, Faults, Position};
 pub use files::{
-    ClientSettings, GatewayListen, GatewaySettings, LogSettings, NodeSettings, parse_client,
-    parse_gateway, parse_node,
+    ClientSettings, Credential, GatewayListen, GatewaySettings, LogSettings, NodeSettings,
+    parse_client, parse_gateway, parse_node,
 };
 pub use text::text_of;

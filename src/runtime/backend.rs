@@ -14,7 +14,7 @@ use crate::edge::telemetry::Metrics;
 use crate::kernel::controller::{
     Action, ClientRequest, DataPlaneHint, GatewayReport, Refusal, RefusalKind, Response, View,
 };
-use crate::kernel::domain::Moment;
+use crate::kernel::domain::{Moment, WallTime};
 
 /// Where an unknown outcome is settled when the kernel did not say.
 const SETTLE: &str = "/v1/switchovers";
@@ -56,6 +56,10 @@ impl Backend for NodeBackend {
 
     fn view(&self) -> watch::Receiver<Option<Arc<View>>> {
         self.view.clone()
+    }
+
+    fn wall(&self) -> WallTime {
+        self.clock.wall()
     }
 
     fn now(&self) -> Moment {

@@ -21,7 +21,7 @@ use super::shell::{Parts, Shell, ShellError};
 use crate::config::{NodeSettings, parse_cluster};
 use crate::edge::api::{self, ApiSettings};
 use crate::edge::dns::{DnsServer, Identity as DnsIdentity, Published, ask_epoch};
-use crate::edge::identity::{IdentityError, member_server_name};
+use crate::edge::identity::{IdentityError, member_server_name, token_hash};
 use crate::edge::probe::ProbeRunner;
 use crate::edge::storage::{Identity, RedbStore, Store, StoreError, open_dir};
 use crate::edge::telemetry::Metrics;
@@ -261,6 +261,8 @@ async fn start_api(
         listen: address,
         tls: Some(Arc::clone(&parts.api_tls)),
         check_token: Arc::clone(&parts.check_token),
+        hash_token: token_hash,
+        check_certificate: Arc::clone(&parts.check_certificate),
         read_config: Arc::new(read_config),
         limits: api::Limits {
             keep_alive: parts.api_limits.keep_alive.min(WATCH_KEEP_ALIVE),

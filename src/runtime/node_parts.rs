@@ -8,10 +8,10 @@ use std::sync::Arc;
 use super::limits::PROBES;
 use super::node::NodeError;
 use crate::config::NodeSettings;
-use crate::edge::api::{self, CheckToken};
+use crate::edge::api::{self, CheckCertificate, CheckToken};
 use crate::edge::identity::{
     IdentityError, MemberTls, TlsFiles, Tokens, api_server_tls, key_is_exposed, member_tls,
-    own_member, peer_member,
+    own_member, peer_client, peer_member,
 };
 use crate::edge::telemetry::Metrics;
 use crate::edge::transport::Identify;
@@ -42,6 +42,8 @@ pub struct NodeParts {
     pub api_tls: Arc<rustls::ServerConfig>,
     /// Which clients may come in.
     pub check_token: CheckToken,
+    /// Which clients may come in by a certificate.
+    pub check_certificate: CheckCertificate,
     /// Bounds of the API.
     pub api_limits: api::Limits,
     /// Threads that answer DNS by UDP.
@@ -90,7 +92,8 @@ impl NodeParts {
             member_tls: member_tls(&files)?,
             identify: identify(Arc::clone(&cluster)),
             api_tls: api_server_tls(&files)?,
-            check_token: Arc::new(move |token| tokens.check(token)),
+            check_token: Arc::new(move |token, now| tokens.check(token, now)),
+            check_certificate: check_certificate(&cluster),
             api_limits: api::Limits::default(),
             dns_threads: settings.dns_threads,
             probes: PROBES,
@@ -118,6 +121,12 @@ fn check_own(files: &TlsFiles, member: &Member, cluster: &Cluster) -> Result<(),
     let file = files.certificate.display().to_string();
     let (member, cluster) = (member.name.to_string(), cluster.name.to_string());
     Err(IdentityError::NotMine { file, member, cluster }.into())
+}
+
+/// By the name in its certificate.
+fn check_certificate(cluster: &Cluster) -> CheckCertificate {
+    let cluster = cluster.name.to_string();
+    Arc::new(move |shown| peer_client(shown, &cluster))
 }
 
 /// By the name in its certificate; members and cluster are those of the cluster file.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use biplane::config::parse_client;
+use biplane::config::{Credential, parse_client};
 use biplane::edge::api::client::{ApiClient, ClientTimes};
 use biplane::edge::identity::api_client_tls;
 use serde_json::Value;
@@ -209,7 +209,8 @@ impl Cluster {
     fn client(&self, node: usize) -> ApiClient {
         let file = self.path().join("client.toml");
         let settings = parse_client(&file, &std::fs::read_to_string(&file).unwrap()).unwrap();
-        let token = std::fs::read_to_string(&settings.token).unwrap().trim().to_owned();
+        let Credential::Token(file) = &settings.credential else { panic!("init gives a token") };
+        let token = std::fs::read_to_string(file).unwrap().trim().to_owned();
         let tls = api_client_tls(&settings.ca).unwrap();
         let times = ClientTimes { answer: Duration::from_secs(20), ..ClientTimes::default() };
         ApiClient::new(vec![self.of_node(0, node)], Some(tls), token).with_times(times)

@@ -118,6 +118,17 @@ impl Running {
         })
     }
 
+    /// Whether it says this before it ends.
+    pub(crate) fn says_or_ends(&mut self, text: &str, limit: Duration) -> bool {
+        let end = Instant::now() + limit;
+        while let Some(line) = self.next_line(end.saturating_duration_since(Instant::now())) {
+            if line.contains(text) {
+                return true;
+            }
+        }
+        false
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         let pid =

@@ -13,7 +13,7 @@ use super::seen::{Look, dns_word};
 use super::summary::{Outage, Step, Summary, Timing, ms};
 use super::tell::Timeline;
 use super::world::{Fault, World};
-use crate::edge::api::client::Answer;
+use crate::edge::api::client::{ANY, Answer};
 use crate::edge::api::{AcceptedBody, SwitchBody};
 use crate::kernel::controller::SwitchoverRecord;
 use crate::kernel::domain::PlaneName;
@@ -229,8 +229,10 @@ impl Story {
         let key: String = Clock.entropy()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
         let path = format!("/v1/groups/{GROUP}/switch");
         let client = &self.reach.client;
-        let answer: Answer<AcceptedBody> =
-            client.post_json(&path, &body, Some(&key)).await.map_err(|error| error.to_string())?;
+        let answer: Answer<AcceptedBody> = client
+            .post_json_over(&path, &body, ANY, Some(&key))
+            .await
+            .map_err(|e| e.to_string())?;
         let id = answer.body.switchover;
         let path = format!("/v1/switchovers/{id}");
         self.until("the operator's switchover", async |story| {

@@ -1,5 +1,6 @@
 //! The door: who may come in, how many at once, and what every answer carries.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,19 +18,28 @@ use hyper::body::{Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::ApiState;
+use super::knock::Knock;
 use super::problem::{Problem, ProblemKind};
+use super::roles;
 use crate::kernel::controller::View;
+use crate::kernel::domain::{Principal, PrincipalName};
 
-/// Paths that need no token: what a load balancer and a scraper ask.
-pub(super) const OPEN_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 /// Which node answered.
 pub(super) const NODE: &str = "biplane-node";
 /// The Raft index that the answer is as of.
 pub(super) const APPLIED: &str = "biplane-applied";
 
-/// Who asks: the name of a token.
+/// Stands for a path that the router does not know.
+const NO_ROUTE: &str = "none";
+
+/// Who is at the other end of a connection.
 #[derive(Clone, Debug)]
-pub(super) struct Principal(pub(super) String);
+pub(super) struct Peer {
+    /// From where.
+    pub(super) address: IpAddr,
+    /// Who its certificate says it is.
+    pub(super) certified: Option<Principal>,
+}
 
 /// Wraps every route and the fallbacks.
 pub(super) async fn admit(
@@ -42,8 +52,8 @@ pub(super) async fn admit(
     let route = request
         .extensions()
         .get::<MatchedPath>()
-        .map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
-    let mut response = match enter(&state, &mut request) {
+        .map_or_else(|| NO_ROUTE.to_owned(), |path| path.as_str().to_owned());
+    let mut response = match enter(&state, &mut request, &route) {
         Err(problem) => problem.into_response(),
         Ok(permit) => {
             let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
@@ -62,12 +72,19 @@ pub(super) async fn admit(
     response
 }
 
-/// Checks token, then room. The permit is there unless the path is open.
-fn enter(state: &ApiState, request: &mut Request) -> Result<Option<OwnedSemaphorePermit>, Problem> {
-    if OPEN_PATHS.contains(&request.uri().path()) {
+/// Checks who asks, whether it may, then room. The permit is there unless the path is open.
+fn enter(
+    state: &ApiState,
+    request: &mut Request,
+    route: &str,
+) -> Result<Option<OwnedSemaphorePermit>, Problem> {
+    if roles::is_open(request.uri().path()) {
         return Ok(None);
     }
-    let principal = authenticate(state, request.headers())?;
+    let peer = request.extensions().get::<Peer>().cloned();
+    let principal = authenticate(state, request.headers(), peer.as_ref())
+        .map_err(|why| turned_away(state, peer.as_ref(), why))?;
+    authorize(&principal, request.method(), route)?;
     let permit = Arc::clone(&state.requests).try_acquire_owned().map_err(|_| {
         let limit = state.limits.requests;
         Problem::new(
@@ -76,25 +93,131 @@ fn enter(state: &ApiState, request: &mut Request) -> Result<Option<OwnedSemaphor
             "try again in a second, or ask another node",
         )
     })?;
-    request.extensions_mut().insert(Principal(principal));
+    request.extensions_mut().insert(principal);
     Ok(Some(permit))
 }
 
-fn authenticate(state: &ApiState, headers: &HeaderMap) -> Result<String, Problem> {
+/// Whether the role may ask this. A path or method that the router does not know is told to everybody who is known.
+fn authorize(
+    principal: &Principal,
+    method: &axum::http::Method,
+    route: &str,
+) -> Result<(), Problem> {
+    let Some(row) = roles::row_of(method, route) else {
+        // What the router does not know, it says itself; what only the table does not know, nobody may.
+        if route == NO_ROUTE || roles::knows(route) {
+            return Ok(());
+        }
+        let why = format!("nobody was given leave to ask {method} {route}");
+        return Err(Problem::new(ProblemKind::Forbidden, why, "this is a bug: report it"));
+    };
+    if row.roles.contains(&principal.role) {
+        return Ok(());
+    }
+    let may: Vec<&str> = row.roles.iter().map(|role| role.as_str()).collect();
+    Err(Problem::new(
+        ProblemKind::Forbidden,
+        format!(
+            "`{}` has the role {}, and {} {} is for {}",
+            principal.name,
+            principal.role,
+            row.method,
+            row.path,
+            may.join(", ")
+        ),
+        "ask with a token of such a role; an admin makes one with `biplane token create`",
+    ))
+}
+
+/// A failed login: counted, noted in the log as far as the address has not failed too often, and answered.
+fn turned_away(state: &ApiState, peer: Option<&Peer>, why: String) -> Problem {
+    let from = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.address);
+    metrics::counter!("biplane_api_logins_failed_total").increment(1);
     let next = "send `Authorization: Bearer TOKEN`; `biplane init` wrote the first token";
-    let missing = |what| Problem::new(ProblemKind::Unauthorized, what, next);
+    match state.knocks.failed(from, Instant::now()) {
+        Knock::Answered => {
+            tracing::warn!(%from, "somebody was not let in: {why}");
+            Problem::new(ProblemKind::Unauthorized, why, next)
+        }
+        knock => {
+            if knock == Knock::Last {
+                tracing::warn!(%from, "failed logins go on and are not noted any more for a while");
+            }
+            let why = format!("too many failed logins from {from}; the last one: {why}");
+            Problem::new(
+                ProblemKind::TooManyFailures,
+                why,
+                "wait a minute; a good token is still let in",
+            )
+        }
+    }
+}
+
+/// Who asks, or why that is nobody.
+fn authenticate(
+    state: &ApiState,
+    headers: &HeaderMap,
+    peer: Option<&Peer>,
+) -> Result<Principal, String> {
+    let view = state.backend.view().borrow().clone();
+    let tokens = view.as_ref().map(|view| view.ledger.tokens());
+    let revoked = |name: &PrincipalName| {
+        let known = tokens.and_then(|tokens| tokens.get(name));
+        known.is_some_and(|token| token.revoked.is_some())
+    };
+    let standing = |principal: Principal| {
+        if revoked(&principal.name) {
+            Err(format!("`{}` was revoked", principal.name))
+        } else {
+            Ok(principal)
+        }
+    };
+    let Some(token) = bearer(headers)? else {
+        let certified = peer.and_then(|peer| peer.certified.clone());
+        return standing(certified.ok_or("there is no Authorization header")?);
+    };
+    let hash = (state.hash_token)(token);
+    let logged = tokens.and_then(|tokens| {
+        let mut found = None;
+        for (name, token) in tokens.iter() {
+            if same(&token.hash, &hash) {
+                found = Some((name, token));
+            }
+        }
+        found
+    });
+    let now = state.backend.wall();
+    if let Some((name, token)) = logged {
+        if token.revoked.is_some() {
+            return Err(format!("the token of `{name}` was revoked"));
+        }
+        if let Some(until) = token.expires.filter(|until| *until <= now) {
+            return Err(format!("the token of `{name}` has expired: it was good until {until}"));
+        }
+        let (name, role, groups) = (name.clone(), token.role, token.groups.clone());
+        return Ok(Principal { name, role, groups });
+    }
+    standing((state.check_token)(token, now)?)
+}
+
+/// Whether two hashes are one, in a time that does not tell where they differ.
+fn same(a: &str, b: &str) -> bool {
+    a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
+}
+
+/// The bearer token, if the request has one.
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, String> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (value, second) = (values.next(), values.next());
-    let Some(value) = value else { return Err(missing("there is no Authorization header")) };
+    let Some(value) = value else { return Ok(None) };
     if second.is_some() {
-        return Err(missing("there is more than one Authorization header"));
+        return Err("there is more than one Authorization header".to_owned());
     }
-    let text = value.to_str().map_err(|_| missing("the Authorization header is not text"))?;
-    let token = match text.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
-        _ => return Err(missing("the Authorization header holds no bearer token")),
-    };
-    (state.check_token)(token).ok_or_else(|| missing("the token is not known here"))
+    let text = value.to_str().map_err(|_| "the Authorization header is not text")?;
+    match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim())),
+        _ => Err("the Authorization header holds no bearer token".to_owned()),
+    }
 }
 
 /// A panic costs one answer, not a connection or a node.
@@ -127,6 +250,7 @@ fn method_label(method: &axum::http::Method) -> &'static str {
         "POST" => "POST",
         "PUT" => "PUT",
         "HEAD" => "HEAD",
+        "DELETE" => "DELETE",
         _ => "other",
     }
 }

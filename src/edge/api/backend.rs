@@ -9,7 +9,7 @@ use crate::kernel::controller::{
     Action, DataPlaneHint, Explanation, GatewayReport, Response, RouteTable, Status,
     SwitchoverRecord, View,
 };
-use crate::kernel::domain::{GroupName, Moment};
+use crate::kernel::domain::{GroupName, Moment, WallTime};
 
 /// The node behind the API. The runtime implements it with channels to the kernel's thread.
 pub trait Backend: Send + Sync + 'static {
@@ -19,6 +19,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// The last published view; `None` until the kernel has published its first.
     fn view(&self) -> watch::Receiver<Option<Arc<View>>>;
+
+    /// The wall clock: tokens end by it.
+    fn wall(&self) -> WallTime;
 
     /// This process's monotonic clock.
     fn now(&self) -> Moment;

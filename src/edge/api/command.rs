@@ -8,25 +8,27 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ApiState;
-use super::admit::Principal;
 use super::config::configured;
-use super::extract::{Named, idempotency_key, if_match, json_body, reason};
+use super::extract::{Condition, Named, idempotency_key, if_match, json_body, reason};
 use super::limits::{BODY_BYTES, REPORT_BYTES};
 use super::problem::{Problem, ProblemKind};
 use super::read::{json_bytes, no_such};
 use crate::kernel::controller::{
     Action, DataPlaneHint, GatewayReport, Response as Reply, SwitchKind, SwitchRequest,
 };
-use crate::kernel::domain::{Epoch, GatewayName, GroupName, Incarnation, PlaneName, ServiceName};
+use crate::kernel::domain::{
+    Epoch, GatewayName, GroupName, Incarnation, PlaneName, Principal, ServiceName,
+};
 
 /// Where an unknown outcome is settled when the kernel named no place.
 const SETTLE: &str = "/v1/switchovers/last";
 
 /// Body of `POST /v1/groups/{name}/switch`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SwitchBody {
     /// To where; the other plane when absent.
@@ -47,7 +49,7 @@ pub struct SwitchBody {
 }
 
 /// Body of `POST /v1/freeze`, `/v1/groups/{name}/freeze` and `/v1/planes/{name}/drain`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OnOffBody {
     /// On or off.
@@ -58,7 +60,7 @@ pub struct OnOffBody {
 }
 
 /// The answer to an accepted switch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AcceptedBody {
     /// The id of the switchover.
     pub switchover: String,
@@ -68,18 +70,18 @@ pub struct AcceptedBody {
     pub url: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ReportBody {
+pub(super) struct ReportBody {
     gateway: GatewayName,
     incarnation: Incarnation,
     groups: BTreeMap<GroupName, Epoch>,
     connections_failed: u64,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct HintBody {
+pub(super) struct HintBody {
     gateway: GatewayName,
     route: ServiceName,
     plane: PlaneName,
@@ -94,10 +96,21 @@ pub(super) async fn switch(
     body: Body,
 ) -> Result<Response, Problem> {
     let group = group_name(&name)?;
+    reaches(&principal, &group)?;
     let idempotency_key = idempotency_key(&headers)?;
     let condition = if_match(&headers)?;
     let body: SwitchBody = json_body(&headers, body, BODY_BYTES, state.limits.body).await?;
-    if let (Some(a), Some(b)) = (condition, body.epoch)
+    let epoch = match condition {
+        Condition::Tag(epoch) => Some(epoch),
+        Condition::Any | Condition::Absent => body.epoch,
+    };
+    if condition == Condition::Absent && epoch.is_none() && !body.dry_run {
+        let why = "a group is moved only by one who says from which epoch";
+        let next = "send back the ETag of GET /v1/groups/{name}, for example If-Match: \"1.7\"; or If-Match: * for \
+                    whichever it is";
+        return Err(Problem::new(ProblemKind::NoCondition, why, next));
+    }
+    if let (Some(a), Some(b)) = (epoch, body.epoch)
         && a != b
     {
         return Err(Problem::new(
@@ -110,12 +123,12 @@ pub(super) async fn switch(
         group,
         to: body.to,
         kind: body.kind,
-        epoch: body.epoch.or(condition),
+        epoch,
         dry_run: body.dry_run,
         reason: reason(body.reason)?,
         idempotency_key,
     });
-    command(&state, principal, action).await
+    command(&state, &principal, action).await
 }
 
 /// `POST /v1/groups/{name}/freeze`.
@@ -126,10 +139,12 @@ pub(super) async fn freeze_group(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let groups = vec![group_name(&name)?];
+    let group = group_name(&name)?;
+    reaches(&principal, &group)?;
+    let groups = vec![group];
     let body: OnOffBody = json_body(&headers, body, BODY_BYTES, state.limits.body).await?;
     let action = Action::Freeze { groups, on: body.on, reason: reason(body.reason)? };
-    command(&state, principal, action).await
+    command(&state, &principal, action).await
 }
 
 /// `POST /v1/freeze`: all groups.
@@ -139,9 +154,10 @@ pub(super) async fn freeze_all(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    unscoped(&principal)?;
     let body: OnOffBody = json_body(&headers, body, BODY_BYTES, state.limits.body).await?;
     let action = Action::Freeze { groups: Vec::new(), on: body.on, reason: reason(body.reason)? };
-    command(&state, principal, action).await
+    command(&state, &principal, action).await
 }
 
 /// `POST /v1/planes/{name}/drain`.
@@ -152,10 +168,11 @@ pub(super) async fn drain(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    unscoped(&principal)?;
     let plane = PlaneName::new(&name).map_err(|_| no_such("plane", &name, "/v1/planes"))?;
     let body: OnOffBody = json_body(&headers, body, BODY_BYTES, state.limits.body).await?;
     let action = Action::Drain { plane, on: body.on, reason: reason(body.reason)? };
-    command(&state, principal, action).await
+    command(&state, &principal, action).await
 }
 
 /// `PUT /v1/gateways/{name}`.
@@ -189,6 +206,31 @@ pub(super) async fn hint(
     taken(state.backend.hint(DataPlaneHint { gateway, route, plane }))
 }
 
+/// Whether the group is in the token's scope.
+fn reaches(principal: &Principal, group: &GroupName) -> Result<(), Problem> {
+    if principal.reaches(group) {
+        return Ok(());
+    }
+    Err(out_of_scope(principal, &format!("group `{group}` is not one of them")))
+}
+
+/// Whether the token may act on all groups.
+fn unscoped(principal: &Principal) -> Result<(), Problem> {
+    if principal.groups.is_empty() {
+        return Ok(());
+    }
+    Err(out_of_scope(principal, "this would act on all"))
+}
+
+fn out_of_scope(principal: &Principal, why: &str) -> Problem {
+    let groups: Vec<&str> = principal.groups.iter().map(GroupName::as_str).collect();
+    Problem::new(
+        ProblemKind::Forbidden,
+        format!("`{}` may act on {} only: {why}", principal.name, groups.join(", ")),
+        "ask with a token of a wider scope; an admin makes one with `biplane token create`",
+    )
+}
+
 fn taken(taken: bool) -> Result<Response, Problem> {
     if taken {
         return Ok(StatusCode::NO_CONTENT.into_response());
@@ -204,10 +246,10 @@ fn group_name(name: &str) -> Result<GroupName, Problem> {
 /// Asks the kernel and puts its reply into words of HTTP.
 pub(super) async fn command(
     state: &ApiState,
-    Principal(principal): Principal,
+    principal: &Principal,
     action: Action,
 ) -> Result<Response, Problem> {
-    let asked = state.backend.ask(principal, action);
+    let asked = state.backend.ask(principal.name.to_string(), action);
     match tokio::time::timeout(state.limits.ask, asked).await {
         Ok(Reply::Accepted { switchover, repeated }) => accepted(switchover, repeated),
         Ok(Reply::Done | Reply::Read(_)) => Ok(StatusCode::NO_CONTENT.into_response()),

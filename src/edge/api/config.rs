@@ -8,24 +8,24 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ApiState;
-use super::admit::Principal;
 use super::command::command;
-use super::extract::{Named, entity_tag, json_body, reason};
+use super::extract::{Condition, Named, entity_tag, json_body, reason};
 use super::limits::CONFIG_BYTES;
 use super::problem::{Problem, ProblemKind};
 use super::read::{Seen, no_such};
 use crate::kernel::controller::{Action, ConfigRequest};
-use crate::kernel::domain::WallTime;
+use crate::kernel::domain::{Principal, WallTime};
 use crate::kernel::ledger::{Cluster, KeptConfig, Ledger};
 
 /// From the text of a cluster file to its settings, or to its faults in words.
 pub type ReadConfig = Arc<dyn Fn(&str) -> Result<Cluster, String> + Send + Sync>;
 
 /// Who put a configuration in force, when and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConfigOrigin {
     /// Who.
     pub by: String,
@@ -36,7 +36,7 @@ pub struct ConfigOrigin {
 }
 
 /// `GET /v1/config` and `GET /v1/config/{version}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConfigBody {
     /// Its number; also in `ETag`.
     pub version: u64,
@@ -53,7 +53,7 @@ pub struct ConfigBody {
 }
 
 /// Body of `PUT /v1/config`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfigWish {
     /// The whole cluster file.
@@ -67,7 +67,7 @@ pub struct ConfigWish {
 }
 
 /// The answer to a configuration that is in force now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConfiguredBody {
     /// Its number; also in `ETag`.
     pub version: u64,
@@ -135,6 +135,10 @@ pub(super) async fn put(
     })?;
     let ConfigWish { text, reason: why, dry_run } =
         json_body(&headers, body, CONFIG_BYTES, state.limits.body).await?;
+    let base = match base {
+        Condition::Tag(version) => Some(version),
+        Condition::Absent | Condition::Any => None,
+    };
     if base.is_none() && !dry_run {
         let why = "a configuration is replaced only by one who knows what it replaces";
         let next = "send back the ETag of GET /v1/config, for example If-Match: \"3\"";
@@ -151,7 +155,7 @@ pub(super) async fn put(
     })?;
     let wish =
         ConfigRequest { text, cluster: Arc::new(cluster), base, dry_run, reason: reason(why)? };
-    command(&state, principal, Action::Configure(Arc::new(wish))).await
+    command(&state, &principal, Action::Configure(Arc::new(wish))).await
 }
 
 /// The answer to a configuration that is in force.

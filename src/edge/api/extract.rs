@@ -144,24 +144,37 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Pro
     ))
 }
 
-/// The epoch of an `If-Match` header, if there is one. `*` demands nothing.
-pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<Epoch>, Problem> {
+/// What a request says of the state that it is based on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Condition<T> {
+    /// Nothing.
+    Absent,
+    /// `*`: any state will do.
+    Any,
+    /// This one.
+    Tag(T),
+}
+
+/// The epoch of an `If-Match` header.
+pub(super) fn if_match(headers: &HeaderMap) -> Result<Condition<Epoch>, Problem> {
     entity_tag(headers, "an epoch", "/v1/groups/{name}", "\"1.7\"")
 }
 
-/// What an `If-Match` header holds, if there is one. `*` demands nothing.
+/// What an `If-Match` header holds.
 pub(super) fn entity_tag<T: FromStr>(
     headers: &HeaderMap,
     what: &str,
     path: &str,
     example: &str,
-) -> Result<Option<T>, Problem> {
-    let Some(value) = single(headers, header::IF_MATCH.as_str())? else { return Ok(None) };
+) -> Result<Condition<T>, Problem> {
+    let Some(value) = single(headers, header::IF_MATCH.as_str())? else {
+        return Ok(Condition::Absent);
+    };
     if value.trim() == "*" {
-        return Ok(None);
+        return Ok(Condition::Any);
     }
     let bare = value.trim().strip_prefix('"').and_then(|v| v.strip_suffix('"'));
-    bare.and_then(|text| text.parse().ok()).map(Some).ok_or_else(|| {
+    bare.and_then(|text| text.parse().ok()).map(Condition::Tag).ok_or_else(|| {
         Problem::new(
             ProblemKind::Malformed,
             format!("If-Match does not hold {what}"),

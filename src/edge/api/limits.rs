@@ -26,6 +26,9 @@ pub struct Limits {
     pub ask: Duration,
     /// The same for what needs no other node; then what was published last is shown.
     pub look: Duration,
+    /// Failed logins of one address that are answered and noted within [`FAILED_LOGINS_WITHIN`]; further ones get
+    /// 429. A good token is let in all the same.
+    pub failed_logins: u32,
     /// Comment lines keep an idle watch alive.
     pub keep_alive: Duration,
     /// Changes that a watcher may lag behind before it is disconnected.
@@ -49,6 +52,7 @@ impl Default for Limits {
             write_stall: Duration::from_secs(10),
             ask: Duration::from_secs(30),
             look: Duration::from_secs(1),
+            failed_logins: 10,
             keep_alive: Duration::from_secs(5),
             watch_backlog: 256,
             cut_off_grace: Duration::from_secs(5),
@@ -69,6 +73,10 @@ pub const REPORT_BYTES: usize = 1024 * 1024;
 pub const CONFIG_BYTES: usize = 24 * 1024 * 1024;
 /// Characters of a reason.
 pub const REASON_CHARS: usize = 1_024;
+/// See [`Limits::failed_logins`].
+pub const FAILED_LOGINS_WITHIN: Duration = Duration::from_secs(60);
+/// Addresses whose failed logins are counted.
+pub const KNOCKERS: usize = 4_096;
 /// Characters of an idempotency key.
 pub const KEY_CHARS: usize = 128;
 /// When more routes than this change at once, watchers get the whole table instead of one event each.

@@ -12,21 +12,26 @@ mod command;
 mod config;
 mod crowd;
 mod extract;
+mod knock;
 pub mod limits;
+mod openapi;
 mod problem;
 mod read;
+mod roles;
 mod server;
 mod stall;
 #[cfg(test)]
 mod tests;
+mod token;
 mod watch;
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use axum::{Router, middleware};
+use rustls::pki_types::CertificateDer;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -34,13 +39,24 @@ pub use backend::{Backend, Shows};
 pub use command::{AcceptedBody, OnOffBody, SwitchBody};
 pub use config::{ConfigBody, ConfigOrigin, ConfigWish, ConfiguredBody, ReadConfig};
 pub use limits::Limits;
+pub use openapi::text as openapi_text;
 pub use problem::{Problem, ProblemKind};
 pub use read::ServiceInGroup;
+pub use roles::{ROUTES, RouteRow, page as roles_page};
 pub use server::serve;
+pub use token::{NewToken, TokenShown};
 pub use watch::RouteChange;
 
-/// From a token to the name of its owner; `None` when it is not known.
-pub type CheckToken = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+use crate::kernel::domain::{Principal, WallTime};
+
+/// From a token of this node's own file to its owner at this time, or why it is nobody's.
+pub type CheckToken = Arc<dyn Fn(&str, WallTime) -> Result<Principal, String> + Send + Sync>;
+
+/// From a token to its hash, as the log holds it.
+pub type HashToken = fn(&str) -> String;
+
+/// From the certificates that a client showed, already verified, to who it is.
+pub type CheckCertificate = Arc<dyn Fn(&[CertificateDer<'_>]) -> Option<Principal> + Send + Sync>;
 
 /// How the API is served.
 #[derive(Clone)]
@@ -49,8 +65,12 @@ pub struct ApiSettings {
     pub listen: SocketAddr,
     /// The server's certificate. `None` serves plain HTTP: in tests only.
     pub tls: Option<Arc<rustls::ServerConfig>>,
-    /// Who may come in. Must compare in constant time.
+    /// Who may come in by this node's own file. Must compare in constant time.
     pub check_token: CheckToken,
+    /// How tokens are hashed.
+    pub hash_token: HashToken,
+    /// Who may come in by a certificate.
+    pub check_certificate: CheckCertificate,
     /// Reads a cluster file that a client sends.
     pub read_config: ReadConfig,
     /// Bounds.
@@ -71,6 +91,8 @@ impl fmt::Debug for ApiSettings {
 struct ApiState {
     backend: Arc<dyn Backend>,
     check_token: CheckToken,
+    hash_token: HashToken,
+    knocks: knock::Knocks,
     read_config: ReadConfig,
     /// One configuration at a time is read.
     configuring: Semaphore,
@@ -89,6 +111,8 @@ fn router(
         hub: watch::Hub::start(Arc::clone(&backend), limits, shutdown),
         backend,
         check_token: Arc::clone(&settings.check_token),
+        hash_token: settings.hash_token,
+        knocks: knock::Knocks::new(limits.failed_logins),
         read_config: Arc::clone(&settings.read_config),
         configuring: Semaphore::new(1),
         limits,
@@ -98,6 +122,7 @@ fn router(
         .route("/healthz", get(read::healthz))
         .route("/readyz", get(read::readyz))
         .route("/metrics", get(read::metrics))
+        .route("/v1/openapi.json", get(openapi::serve))
         .route("/v1/status", get(read::status))
         .route("/v1/groups", get(read::groups))
         .route("/v1/groups/{name}", get(read::group))
@@ -118,6 +143,8 @@ fn router(
         .route("/v1/routes", get(read::routes))
         .route("/v1/config", get(config::in_force).put(config::put))
         .route("/v1/config/{version}", get(config::kept))
+        .route("/v1/tokens", get(token::list).post(token::create))
+        .route("/v1/tokens/{name}", delete(token::revoke))
         .route("/v1/watch", get(watch::watch))
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)

@@ -5,12 +5,13 @@ use std::fmt;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::controller::{Refusal, RefusalKind};
 
 /// One error, as sent and as read by the client.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     /// A URI for programs: `urn:biplane:problem:WORD`.
     #[serde(rename = "type")]
@@ -37,6 +38,8 @@ pub enum ProblemKind {
     Malformed,
     /// 401.
     Unauthorized,
+    /// 403.
+    Forbidden,
     /// 404.
     NotFound,
     /// 405.
@@ -57,6 +60,8 @@ pub enum ProblemKind {
     NotJson,
     /// 422.
     Unprocessable,
+    /// 429.
+    TooManyFailures,
     /// 500.
     Internal,
     /// 503: this node cannot now; another may.
@@ -73,6 +78,9 @@ impl ProblemKind {
             Self::Malformed => (400, "urn:biplane:problem:malformed", "The request is malformed"),
             Self::Unauthorized => {
                 (401, "urn:biplane:problem:unauthorized", "Who asks is not known")
+            }
+            Self::Forbidden => {
+                (403, "urn:biplane:problem:forbidden", "Who asks is known and may not")
             }
             Self::NotFound => (404, "urn:biplane:problem:not-found", "There is no such thing"),
             Self::MethodNotAllowed => {
@@ -97,6 +105,9 @@ impl ProblemKind {
             Self::NotJson => (415, "urn:biplane:problem:not-json", "The body must be JSON"),
             Self::Unprocessable => {
                 (422, "urn:biplane:problem:unprocessable", "The request makes no sense")
+            }
+            Self::TooManyFailures => {
+                (429, "urn:biplane:problem:too-many-failures", "Too many failed logins")
             }
             Self::Internal => (500, "urn:biplane:problem:internal", "This node has a fault"),
             Self::Unavailable => {
@@ -164,6 +175,9 @@ impl IntoResponse for Problem {
         match self.status {
             401 => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            429 => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
             }
             503 => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

@@ -6,17 +6,18 @@ use axum::extract::{FromRequestParts, Query, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ApiState;
-use super::admit::{Principal, sign};
+use super::admit::sign;
 use super::backend::Shows;
 use super::extract::Named;
 use super::problem::{Problem, ProblemKind};
 use crate::kernel::controller::{
     Action, Explanation, Response as Reply, ServiceStatus, SwitchoverRecord, View,
 };
-use crate::kernel::domain::{GroupName, Moment};
+use crate::kernel::domain::{GroupName, Moment, Principal};
 
 /// The word that stands for the newest switchover.
 const LAST: &str = "last";
@@ -24,7 +25,7 @@ const LAST: &str = "last";
 const STALE: HeaderName = HeaderName::from_static("biplane-stale");
 
 /// A service, and the group it moves with: `GET /v1/services`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ServiceInGroup {
     /// The group.
     pub group: GroupName,
@@ -59,10 +60,10 @@ impl FromRequestParts<Arc<ApiState>> for Seen {
             })?;
         let view = if query.stale {
             let principal = parts.extensions.get::<Principal>().cloned();
-            looked(state, principal.map_or_else(String::new, |p| p.0)).await?
+            looked(state, principal.map_or_else(String::new, |p| p.name.to_string())).await?
         } else {
             let principal = parts.extensions.get::<Principal>().cloned();
-            confirmed(state, principal.map_or_else(String::new, |p| p.0)).await?
+            confirmed(state, principal.map_or_else(String::new, |p| p.name.to_string())).await?
         };
         let shows = state.backend.shows(Arc::clone(&view));
         Ok(Self { view, shows, now: state.backend.now(), stale: query.stale })
@@ -108,7 +109,7 @@ impl Seen {
     }
 
     /// Renders apart from the threads that serve sockets: ten thousand groups take their time.
-    async fn answer<T, F>(self, make: F) -> Result<Response, Problem>
+    pub(super) async fn answer<T, F>(self, make: F) -> Result<Response, Problem>
     where
         T: Serialize,
         F: FnOnce(&dyn Shows, Moment) -> Result<T, Problem> + Send + 'static,

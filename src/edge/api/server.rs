@@ -1,26 +1,30 @@
 //! The listener: bounded connections, TLS, slow clients cut off.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 
+use super::admit::Peer;
 use super::backend::Backend;
 use super::crowd::Crowd;
 use super::limits::{ACCEPT_AGAIN, ACCEPT_PAUSE, HEADER_BYTES, HEADER_COUNT, Limits, PEER_DEAD};
 use super::stall::StallGuard;
-use super::{ApiSettings, router};
+use super::{ApiSettings, CheckCertificate, router};
 
 /// Listens and serves until `shutdown`; then connections get a short time to end.
 ///
@@ -36,13 +40,15 @@ pub async fn serve(
     let limits = settings.limits;
     let tls = settings.tls.clone().map(TlsAcceptor::from);
     let router = router(&settings, backend, shutdown.clone());
-    let door = Door { tls, router, limits, shutdown };
+    let check_certificate = Arc::clone(&settings.check_certificate);
+    let door = Door { tls, check_certificate, router, limits, shutdown };
     Ok((address, tokio::spawn(door.run(listener))))
 }
 
 #[derive(Clone)]
 struct Door {
     tls: Option<TlsAcceptor>,
+    check_certificate: CheckCertificate,
     router: Router,
     limits: Limits,
     shutdown: CancellationToken,
@@ -79,7 +85,7 @@ impl Door {
             };
             let door = self.clone();
             connections.spawn(async move {
-                door.connection(stream).await;
+                door.connection(stream, from.ip()).await;
                 drop((permit, place));
             });
         }
@@ -89,32 +95,42 @@ impl Door {
         let _ = tokio::time::timeout(self.limits.shutdown_grace, ended).await;
     }
 
-    async fn connection(self, stream: TcpStream) {
+    async fn connection(self, stream: TcpStream, address: IpAddr) {
         let socket = socket2::SockRef::from(&stream);
         // Comfort, not need: a socket without these options still works.
         let _ = socket.set_tcp_nodelay(true);
         let _ = socket.set_tcp_user_timeout(Some(PEER_DEAD));
-        let Some(tls) = self.tls.clone() else { return self.http(stream).await };
+        let stranger = Peer { address, certified: None };
+        let Some(tls) = self.tls.clone() else { return self.http(stream, stranger).await };
         let handshake = tokio::time::timeout(self.limits.handshake, tls.accept(stream));
         let result = tokio::select! {
             () = self.shutdown.cancelled() => return,
             result = handshake => result,
         };
         match result {
-            Ok(Ok(stream)) => self.http(stream).await,
+            Ok(Ok(stream)) => {
+                let shown = stream.get_ref().1.peer_certificates();
+                let certified = shown.and_then(|shown| (self.check_certificate)(shown));
+                self.http(stream, Peer { certified, ..stranger }).await;
+            }
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake with the API failed"),
             Err(_) => tracing::debug!("a TLS handshake with the API took too long"),
         }
     }
 
-    async fn http<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
+    async fn http<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S, peer: Peer) {
+        let router = self.router;
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer.clone());
+            router.clone().oneshot(request)
+        });
         let io = TokioIo::new(StallGuard::new(stream, self.limits.write_stall));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.header)
             .max_headers(HEADER_COUNT)
             .max_buf_size(HEADER_BYTES)
-            .serve_connection(io, TowerToHyperService::new(self.router));
+            .serve_connection(io, service);
         tokio::pin!(connection);
         let result = tokio::select! {
             result = connection.as_mut() => result,

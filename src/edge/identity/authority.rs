@@ -4,10 +4,11 @@ use std::net::IpAddr;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    KeyUsagePurpose, SanType, date_time_ymd,
 };
 
 use super::IdentityError;
+use crate::kernel::domain::{AccessRole, PrincipalName};
 
 /// A certificate and its key, as PEM.
 #[derive(Clone)]
@@ -42,6 +43,11 @@ pub fn member_server_name(member: &str, cluster: &str) -> String {
     format!("{member}.{cluster}.biplane")
 }
 
+/// The name by which a client's certificate is known: `NAME.ROLE.client.CLUSTER.biplane`.
+pub fn client_name(name: &PrincipalName, role: AccessRole, cluster: &str) -> String {
+    format!("{name}.{role}.client.{cluster}.biplane")
+}
+
 fn issue(error: rcgen::Error) -> IdentityError {
     IdentityError::Issue(error.to_string())
 }
@@ -57,6 +63,34 @@ impl Authority {
         let certificate = params.self_signed(&key).map_err(issue)?.pem();
         let issued = Issued { certificate, key: key.serialize_pem() };
         Ok(Self { issuer: Issuer::new(params, key), issued })
+    }
+
+    /// An authority that was made before, from its files.
+    pub fn open(certificate: &str, key: &str) -> Result<Self, IdentityError> {
+        let issued = Issued { certificate: certificate.to_owned(), key: key.to_owned() };
+        let key = KeyPair::from_pem(key).map_err(issue)?;
+        let issuer = Issuer::from_ca_cert_pem(certificate, key).map_err(issue)?;
+        Ok(Self { issuer, issued })
+    }
+
+    /// A client's certificate: its name says who it is and what it may do. Good until the first moment of this day.
+    pub fn issue_client(
+        &self,
+        cluster: &str,
+        name: &PrincipalName,
+        role: AccessRole,
+        until: (i32, u8, u8),
+    ) -> Result<Issued, IdentityError> {
+        let key = KeyPair::generate().map_err(issue)?;
+        let full = client_name(name, role, cluster);
+        let mut params = CertificateParams::new(vec![full.clone()]).map_err(issue)?;
+        params.distinguished_name.push(DnType::CommonName, full);
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.use_authority_key_identifier_extension = true;
+        params.not_after = date_time_ymd(until.0, until.1, until.2);
+        let certificate = params.signed_by(&key, &self.issuer).map_err(issue)?.pem();
+        Ok(Issued { certificate, key: key.serialize_pem() })
     }
 
     /// A member's certificate: good for its names (the whole one, and the bare one that members connect to)

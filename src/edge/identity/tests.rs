@@ -6,7 +6,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::*;
-use crate::kernel::domain::{MemberId, MemberName};
+use crate::kernel::domain::{AccessRole, MemberId, MemberName, Principal, PrincipalName, WallTime};
 
 fn members() -> Vec<(MemberId, MemberName)> {
     ["a", "b"]
@@ -30,6 +30,22 @@ fn a_certificate_names_its_member_in_its_cluster_only() {
     assert_eq!(whose(&b.certificate, "other"), None);
     let stranger = authority.issue_member("shop", "z", &[]).unwrap();
     assert_eq!(whose(&stranger.certificate, "shop"), None);
+}
+
+#[test]
+fn a_clients_certificate_says_who_it_is_in_its_cluster_only() {
+    let authority = Authority::create("shop").unwrap();
+    let again = Authority::open(&authority.issued.certificate, &authority.issued.key).unwrap();
+    let ann = PrincipalName::new("ann").unwrap();
+    let issued = again.issue_client("shop", &ann, AccessRole::Operator, (2099, 1, 1)).unwrap();
+    let der = CertificateDer::from_pem_slice(issued.certificate.as_bytes()).unwrap();
+    let known = Principal { name: ann, role: AccessRole::Operator, groups: [].into() };
+    assert_eq!(peer_client(std::slice::from_ref(&der), "shop"), Some(known));
+    assert_eq!(peer_client(&[der], "other"), None);
+    assert_eq!(whose(&issued.certificate, "shop"), None, "it is no member");
+    let member = authority.issue_member("shop", "a", &[]).unwrap();
+    let member = CertificateDer::from_pem_slice(member.certificate.as_bytes()).unwrap();
+    assert_eq!(peer_client(&[member], "shop"), None, "a member is no client");
 }
 
 #[test]
@@ -60,16 +76,25 @@ fn files_that_do_not_fit_together_are_refused_with_what_to_do() {
 fn a_token_is_known_by_its_hash() {
     let (token, hash) = new_token([7; 32]);
     let tokens = Tokens::parse(&format!("# who\nann admin {hash}\n")).unwrap();
-    assert_eq!(tokens.check(&token).as_deref(), Some("ann"));
-    assert_eq!(tokens.check("bp_"), None);
+    let now = WallTime::of_date("2026-11-26").unwrap();
+    let ann = tokens.check(&token, now).unwrap();
+    assert_eq!((ann.name.as_str(), ann.role), ("ann", AccessRole::Admin));
+    assert!(tokens.check("bp_", now).unwrap_err().contains("not known"));
     for none in ["", "# nobody\n\n"] {
         assert!(Tokens::parse(none).unwrap_err().contains("no token"));
     }
-    for less in ["viewer", "operator"] {
-        let refused = Tokens::parse(&format!("ann {less} {hash}")).unwrap_err();
-        assert!(refused.contains("would not be held to less"), "{refused}");
-    }
-    for bad in ["ann operator", "ann king 00", "ann admin 12"] {
+    let scoped = format!("bob operator {hash} groups=shop,mail until=2026-11-26");
+    let tokens = Tokens::parse(&scoped).unwrap();
+    let refused = tokens.check(&token, now).unwrap_err();
+    assert!(refused.contains("it was good until 2026-11-26T00:00:00.000Z"), "{refused}");
+    let bob = tokens.check(&token, WallTime(now.0 - 1)).unwrap();
+    assert_eq!((bob.role, bob.groups.len()), (AccessRole::Operator, 2));
+    let faulty =
+        [" groups=shop", " until=soon", " for=ever"].map(|end| format!("ann admin {hash}{end}"));
+    let faulty = faulty.iter().map(String::as_str);
+    for bad in
+        ["ann operator", "ann king 00", "ann admin 12", "An_n admin 12"].into_iter().chain(faulty)
+    {
         assert!(Tokens::parse(bad).unwrap_err().starts_with("line 1"), "{bad}");
     }
 }

@@ -11,7 +11,7 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use super::IdentityError;
 use super::authority::member_server_name;
-use crate::kernel::domain::{MemberId, MemberName};
+use crate::kernel::domain::{MemberId, MemberName, Principal, PrincipalName};
 
 /// The protocol that members speak, as TLS names it.
 pub const ALPN: &[u8] = b"biplane-member/1";
@@ -95,13 +95,17 @@ pub fn member_tls(files: &TlsFiles) -> Result<MemberTls, IdentityError> {
     Ok(MemberTls { server: Arc::new(server), client: Arc::new(client) })
 }
 
-/// TLS of the API: the member's certificate; clients show a token.
+/// TLS of the API: the member's certificate; clients show a token, or a certificate of the cluster's authority.
 pub fn api_server_tls(files: &TlsFiles) -> Result<Arc<ServerConfig>, IdentityError> {
     let (chain, key) = own(files)?;
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots(&files.ca)?, provider())
+        .allow_unauthenticated()
+        .build()
+        .map_err(tls)?;
     let mut server = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(tls)?
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key)
         .map_err(tls)?;
     server.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -110,11 +114,33 @@ pub fn api_server_tls(files: &TlsFiles) -> Result<Arc<ServerConfig>, IdentityErr
 
 /// TLS of the API's clients: the cluster's authority and nobody else's.
 pub fn api_client_tls(ca: &Path) -> Result<Arc<ClientConfig>, IdentityError> {
-    let mut client = ClientConfig::builder_with_provider(provider())
+    client_tls(ca, None)
+}
+
+/// The same, of a client that shows a certificate instead of a token.
+pub fn certified_client_tls(
+    ca: &Path,
+    certificate: &Path,
+    key: &Path,
+) -> Result<Arc<ClientConfig>, IdentityError> {
+    client_tls(ca, Some((certificate, key)))
+}
+
+fn client_tls(
+    ca: &Path,
+    own_files: Option<(&Path, &Path)>,
+) -> Result<Arc<ClientConfig>, IdentityError> {
+    let client = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(tls)?
-        .with_root_certificates(roots(ca)?)
-        .with_no_client_auth();
+        .with_root_certificates(roots(ca)?);
+    let mut client = match own_files {
+        None => client.with_no_client_auth(),
+        Some((certificate, key)) => {
+            let key = PrivateKeyDer::from_pem_file(key).map_err(|error| file(key, error))?;
+            client.with_client_auth_cert(certificates(certificate)?, key).map_err(tls)?
+        }
+    };
     client.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(client))
 }
@@ -131,6 +157,18 @@ pub fn own_member<'a>(
 /// Whether others than its owner and group may read a key.
 pub fn key_is_exposed(key: &Path) -> bool {
     std::fs::metadata(key).is_ok_and(|found| found.permissions().mode() & 0o007 != 0)
+}
+
+/// Which client of the cluster a verified certificate belongs to; nobody for a member's, or another cluster's.
+pub fn peer_client(certificates: &[CertificateDer<'_>], cluster: &str) -> Option<Principal> {
+    let leaf = certificates.first()?;
+    let leaf = webpki::EndEntityCert::try_from(leaf).ok()?;
+    let suffix = format!(".client.{cluster}.biplane");
+    leaf.valid_dns_names().find_map(|name| {
+        let (name, role) = name.strip_suffix(&suffix)?.split_once('.')?;
+        let (name, role) = (PrincipalName::new(name).ok()?, role.parse().ok()?);
+        Some(Principal { name, role, groups: std::collections::BTreeSet::new() })
+    })
 }
 
 /// Which member a verified certificate belongs to; nobody for one of another cluster or name.

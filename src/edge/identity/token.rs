@@ -1,25 +1,29 @@
 //! Tokens of clients: shown once, kept as hashes.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
 use super::IdentityError;
+use crate::kernel::domain::{
+    AccessRole, GroupName, NoSuchRole, Principal, PrincipalName, WallTime,
+};
 
 /// What a token starts with, so that people and scanners know one.
 const PREFIX: &str = "bp_";
 /// Most tokens that a file may hold.
 const TOKENS_MAX: usize = 10_000;
 
-/// One line of the tokens file: `NAME ROLE SHA256`.
+/// One line of the tokens file: `NAME ROLE SHA256`, then `groups=A,B` and `until=YYYY-MM-DD` as wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenEntry {
-    /// Who: stands in every record that it makes.
-    pub name: String,
-    /// `admin`: may do all. The only one that this version knows.
-    pub role: String,
+    /// Who it lets in, and for what.
+    pub principal: Principal,
     /// Hex of SHA-256 of the token.
     pub hash: String,
+    /// It is good until then.
+    pub expires: Option<WallTime>,
 }
 
 /// The tokens that may use the API.
@@ -64,28 +68,8 @@ impl Tokens {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let words: Vec<&str> = line.split_whitespace().collect();
-            let [name, role, hash] = words[..] else {
-                return Err(format!("line {}: write NAME ROLE SHA256", number + 1));
-            };
-            let sound = hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());
             let n = number + 1;
-            if role != "admin" {
-                return Err(format!(
-                    "line {n}: this version knows one role, admin, which may do all; a token of role `{role}` would \
-                     not be held to less"
-                ));
-            }
-            if !sound {
-                return Err(format!(
-                    "line {n}: the hash is 64 hex digits, the SHA-256 of the token"
-                ));
-            }
-            entries.push(TokenEntry {
-                name: name.to_owned(),
-                role: role.to_owned(),
-                hash: hash.to_ascii_lowercase(),
-            });
+            entries.push(read_line(line).map_err(|why| format!("line {n}: {why}"))?);
             if entries.len() > TOKENS_MAX {
                 return Err(format!("more than {TOKENS_MAX} tokens"));
             }
@@ -99,17 +83,63 @@ impl Tokens {
         Ok(Self { entries })
     }
 
-    /// Who shows this token; nobody for an unknown one. Takes the same time wherever it differs.
-    pub fn check(&self, presented: &str) -> Option<String> {
+    /// Who shows this token at this time, or why that is nobody. Takes the same time wherever it differs.
+    pub fn check(&self, presented: &str, now: WallTime) -> Result<Principal, String> {
         let hash = token_hash(presented);
-        let mut who = None;
+        let mut found = None;
         for entry in &self.entries {
             let pairs = entry.hash.bytes().zip(hash.bytes());
             let differs = pairs.fold(0, |differs, (a, b)| differs | (a ^ b));
             if differs == 0 {
-                who = Some(entry.name.clone());
+                found = Some(entry);
             }
         }
-        who
+        let entry = found.ok_or("the token is not known here")?;
+        match entry.expires.filter(|until| *until <= now) {
+            Some(until) => Err(format!(
+                "the token of `{}` has expired: it was good until {until}",
+                entry.principal.name
+            )),
+            None => Ok(entry.principal.clone()),
+        }
     }
+}
+
+fn read_line(line: &str) -> Result<TokenEntry, String> {
+    let mut words = line.split_whitespace();
+    let (Some(name), Some(role), Some(hash)) = (words.next(), words.next(), words.next()) else {
+        return Err("write NAME ROLE SHA256".to_owned());
+    };
+    let name = PrincipalName::new(name).map_err(|error| error.to_string())?;
+    let role: AccessRole = role.parse().map_err(|error: NoSuchRole| error.to_string())?;
+    if hash.len() != 64 || !hash.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err("the hash is 64 hex digits, the SHA-256 of the token".to_owned());
+    }
+    let mut entry = TokenEntry {
+        principal: Principal { name, role, groups: BTreeSet::new() },
+        hash: hash.to_ascii_lowercase(),
+        expires: None,
+    };
+    for word in words {
+        match word.split_once('=') {
+            Some(("groups", groups)) if role != AccessRole::Admin => {
+                let names = groups.split(',').map(GroupName::new);
+                entry.principal.groups =
+                    names.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+            }
+            Some(("groups", _)) => {
+                return Err("an admin may do all: there is no admin of some groups".to_owned());
+            }
+            Some(("until", date)) => {
+                let until = WallTime::of_date(date);
+                entry.expires = Some(until.ok_or_else(|| {
+                    format!(
+                        "`{date}` is not a day: write until=YYYY-MM-DD, its first moment in UTC"
+                    )
+                })?);
+            }
+            _ => return Err(format!("`{word}` is not groups=A,B or until=YYYY-MM-DD")),
+        }
+    }
+    Ok(entry)
 }

@@ -49,6 +49,8 @@ metrics_table! {
         "1 for the plane that users of the group are sent to, 0 for the other.";
     API_CONNECTIONS_REFUSED = "biplane_api_connections_refused_total", Counter, "connections", "",
         "Connections to the admin API that were closed because there were too many.";
+    API_LOGINS_FAILED = "biplane_api_logins_failed_total", Counter, "requests", "",
+        "Requests to the admin API that showed no good token or certificate.";
     API_REQUEST_SECONDS = "biplane_api_request_seconds", Histogram, "seconds", "",
         "Time from an admin API request's header to its answer's.";
     API_REQUESTS = "biplane_api_requests_total", Counter, "requests", "method, route, status",

@@ -51,13 +51,13 @@ impl Controller {
         self.submit(id, key, command);
     }
 
-    fn all_know_how(&self) -> Result<(), Refusal> {
+    pub(super) fn all_know_how(&self) -> Result<(), Refusal> {
         let rules = self.ledger.ruleset();
         if rules >= RECONFIGURE_SINCE {
             return Ok(());
         }
         let why = format!(
-            "the cluster decides by ruleset {rules}, and a configuration is replaced from ruleset \
+            "the cluster decides by ruleset {rules}, and this command is known from ruleset \
              {RECONFIGURE_SINCE} on: a member runs an older version, or has not been heard yet"
         );
         let next = "see `biplane status`: bring every member to this version and see that it runs";

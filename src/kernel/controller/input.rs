@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::domain::{
-    Epoch, GatewayName, GroupName, Incarnation, MemberId, PlaneName, ProbeResult, ServiceName,
-    WallTime,
+    Epoch, GatewayName, GroupName, Incarnation, MemberId, PlaneName, PrincipalName, ProbeResult,
+    ServiceName, WallTime,
 };
-use crate::kernel::ledger::Cluster;
+use crate::kernel::ledger::{Cluster, TokenChange};
 use crate::kernel::zone::EpochRecord;
 
 /// One event. `now` is read after the input was taken from the queue, anew for each input.
@@ -93,6 +94,13 @@ pub enum Action {
     },
     /// Another configuration takes the place of the one in force.
     Configure(Arc<ConfigRequest>),
+    /// Make or revoke a token.
+    Token {
+        /// Whose.
+        name: PrincipalName,
+        /// What happens to it.
+        change: TokenChange,
+    },
     /// A plane is not to be chosen.
     Drain {
         /// Which plane.
@@ -121,7 +129,7 @@ pub struct ConfigRequest {
 }
 
 /// Planned: graceful, prechecked. Forced: the source is given up, prechecks are skipped and listed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SwitchKind {
     /// Stops at any failed precheck.
@@ -151,7 +159,7 @@ pub struct SwitchRequest {
 }
 
 /// A connect failure or a reset that a gateway saw. It asks; it never votes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DataPlaneHint {
     /// Who saw it.
     pub gateway: GatewayName,
@@ -162,7 +170,7 @@ pub struct DataPlaneHint {
 }
 
 /// What a gateway follows now. Sent on every change and every second.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GatewayReport {
     /// Its name.
     pub gateway: GatewayName,

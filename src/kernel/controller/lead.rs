@@ -280,6 +280,7 @@ fn weight_of(command: &Command) -> usize {
         }
         Command::ConfigText { text, .. } => text.len() / TEXT_PER_SERVICE,
         Command::Tick {}
+        | Command::Token { .. }
         | Command::Raise { .. }
         | Command::ObserverLost { .. }
         | Command::Switch(_)

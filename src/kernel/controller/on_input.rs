@@ -126,9 +126,9 @@ impl Controller {
                 }
                 Command::Switch(switch) => switch.request.member == from,
                 Command::Reconfigure(config) => config.request.member == from,
-                Command::Freeze { request, .. } | Command::Drain { request, .. } => {
-                    request.member == from
-                }
+                Command::Freeze { request, .. }
+                | Command::Drain { request, .. }
+                | Command::Token { request, .. } => request.member == from,
                 Command::Configure(_)
                 | Command::ConfigText { .. }
                 | Command::Tick {}

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::input::RequestId;
@@ -126,7 +127,7 @@ pub enum Response {
 }
 
 /// What a dry run shows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// The group.
     pub group: GroupName,
@@ -143,7 +144,7 @@ pub struct Plan {
 }
 
 /// What a dry run of a configuration shows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConfigPlan {
     /// The number of the configuration that it is compared with: the one in force.
     pub version: u64,

@@ -64,9 +64,19 @@ impl Controller {
             let why = format!("{} requests are under way already", limits::REQUESTS);
             return self.refuse(id, RefusalKind::Unavailable, why, "try again soon".to_owned());
         }
+        if matches!(action, Action::Token { .. })
+            && let Err(refusal) = self.all_know_how()
+        {
+            return self.reply(id, Response::Refused(refusal));
+        }
         let deadline = self.now + self.timing().request_timeout;
         let direct = match &action {
             Action::Look | Action::Read | Action::Switch(_) | Action::Configure(_) => None,
+            Action::Token { name, change } => {
+                let key = self.next_key();
+                let (by, name, change) = (principal.clone(), name.clone(), change.clone());
+                Some((key, Command::Token { request: key, by, name, change }))
+            }
             Action::Freeze { groups, on, reason } => {
                 let key = self.next_key();
                 let groups = groups.iter().cloned().collect();
@@ -125,7 +135,10 @@ impl Controller {
                     let by = pending.principal.clone();
                     self.begin_configure(*id, by, &wish);
                 }
-                Action::Look | Action::Freeze { .. } | Action::Drain { .. } => {}
+                Action::Look
+                | Action::Token { .. }
+                | Action::Freeze { .. }
+                | Action::Drain { .. } => {}
             }
         }
     }
@@ -297,17 +310,20 @@ fn settle_url(action: &Action) -> String {
     match action {
         Action::Switch(SwitchRequest { group, .. }) => format!("/v1/groups/{group}"),
         Action::Configure(_) => "/v1/config".to_owned(),
+        Action::Token { .. } => "/v1/tokens".to_owned(),
         Action::Look | Action::Read | Action::Freeze { .. } | Action::Drain { .. } => {
             "/v1/status".to_owned()
         }
     }
 }
 
-/// What makes two requests the same: everything that was asked.
+/// What makes two requests the same: everything that is asked for.
 fn body_hash(switch: &SwitchRequest) -> String {
-    let SwitchRequest { group, to, kind, epoch, reason, dry_run: _, idempotency_key: _ } = switch;
-    let body = serde_json::to_vec(&(group, to, kind, epoch, reason))
-        .expect("names and words are all JSON");
+    // The epoch is what the request is based on, not what it asks: who repeats it may have read another meanwhile.
+    let SwitchRequest { group, to, kind, epoch: _, reason, dry_run: _, idempotency_key: _ } =
+        switch;
+    let body =
+        serde_json::to_vec(&(group, to, kind, reason)).expect("names and words are all JSON");
     let hash = Sha256::digest(body);
     hash.iter().fold(String::new(), |mut text, byte| {
         use std::fmt::Write as _;
@@ -338,6 +354,18 @@ pub(super) fn refusal(reason: &RefusalReason) -> Refusal {
             RefusalKind::Conflict,
             "apply again when it has ended: `biplane explain last` shows it",
         ),
+        RefusalReason::NameTaken(_) => {
+            (RefusalKind::Conflict, "choose another name: what a name did is in the log for ever")
+        }
+        RefusalReason::TooManyTokens => {
+            (RefusalKind::Conflict, "give programs of one kind one token, and people certificates")
+        }
+        RefusalReason::NoScope => {
+            (RefusalKind::Unprocessable, "leave the groups out, or make it an operator")
+        }
+        RefusalReason::Oneself => {
+            (RefusalKind::Conflict, "let another admin do it, so that one is left")
+        }
         RefusalReason::AlreadyThere(_) => (RefusalKind::Conflict, "nothing needs to be done"),
         RefusalReason::KeyReused(_) => (
             RefusalKind::Unprocessable,

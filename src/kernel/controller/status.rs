@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::domain::{
@@ -11,7 +12,7 @@ use crate::kernel::domain::{
 use crate::kernel::ledger::Mode;
 
 /// `GET /v1/status`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     /// The cluster's name.
     pub cluster: String,
@@ -45,7 +46,7 @@ pub struct Status {
 }
 
 /// One plane.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlaneStatus {
     /// Its name.
     pub name: PlaneName,
@@ -56,7 +57,7 @@ pub struct PlaneStatus {
 }
 
 /// One member.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MemberStatus {
     /// Raft id.
     pub id: MemberId,
@@ -72,7 +73,7 @@ pub struct MemberStatus {
 }
 
 /// One group.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GroupStatus {
     /// Its name.
     pub name: GroupName,
@@ -95,7 +96,7 @@ pub struct GroupStatus {
 }
 
 /// One service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ServiceStatus {
     /// Its name.
     pub name: ServiceName,
@@ -106,7 +107,7 @@ pub struct ServiceStatus {
 }
 
 /// One service on one plane.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ServiceOnPlane {
     /// What the quorum says: `up`, `degraded`, `down`, `partial`, `no-data`.
     pub verdict: String,
@@ -115,7 +116,7 @@ pub struct ServiceOnPlane {
 }
 
 /// One gateway.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GatewayStatus {
     /// Its name.
     pub name: GatewayName,
@@ -126,7 +127,7 @@ pub struct GatewayStatus {
 }
 
 /// One switchover, whole: `GET /v1/switchovers/{id}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SwitchoverRecord {
     /// Its id.
     pub id: String,
@@ -161,7 +162,7 @@ pub struct SwitchoverRecord {
 }
 
 /// One step of a switchover.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StepRecord {
     /// `detected`, `decided`, `routed`, `verified`, …
     pub step: String,
@@ -172,7 +173,7 @@ pub struct StepRecord {
 }
 
 /// `GET /v1/explain/{group}`: why the group is where it is, and what would have to be true for another answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Explanation {
     /// The group, as in `status`.
     pub group: GroupStatus,
@@ -187,7 +188,7 @@ pub struct Explanation {
 }
 
 /// One guard.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GuardStatus {
     /// `dwell`, `budget`, `freeze`, `drain`, `epoch`, `in-flight`, `target`, `sites`.
     pub guard: String,

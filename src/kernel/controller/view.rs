@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::domain::{
@@ -50,7 +51,7 @@ pub struct View {
 }
 
 /// What gateways follow: `GET /v1/routes`, and each event of `GET /v1/watch`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RouteTable {
     /// Grows whenever the table changes; the same number means the same table on every node.
     pub revision: u64,
@@ -59,7 +60,7 @@ pub struct RouteTable {
 }
 
 /// One route that gateways carry.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RouteEntry {
     /// The group it follows.
     pub group: GroupName,

@@ -1,5 +1,6 @@
 //! The words of the project (F0): one word, one thing. Plain data, no behaviour beyond arithmetic.
 
+mod access;
 mod epoch;
 mod member;
 mod name;
@@ -9,10 +10,12 @@ mod route;
 mod state;
 mod time;
 
+pub use access::{AccessRole, NoSuchRole, Principal};
 pub use epoch::Epoch;
 pub use member::{Incarnation, MemberId, Quorum};
 pub use name::{
-    CheckName, GatewayName, GroupName, MemberName, NameError, PlaneName, ServiceName, SiteName,
+    CheckName, GatewayName, GroupName, MemberName, NameError, PlaneName, PrincipalName,
+    ServiceName, SiteName,
 };
 pub use probe::{
     Endpoint, HttpProbe, ProbeFault, ProbeId, ProbeKind, ProbeOrder, ProbeResult, ProbeTarget,

@@ -1,9 +1,10 @@
 //! Names of things. A name is 1–63 characters of `a–z 0–9 -`, starting and ending with a letter or
 //! digit, so that it fits a DNS label (RFC 1035, section 2.3.1, digits first allowed by RFC 1123).
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::{Serialize, Serializer};
 use smol_str::SmolStr;
@@ -53,6 +54,16 @@ macro_rules! names {
         impl From<$name> for String {
             fn from(name: $name) -> Self {
                 name.0.as_str().to_owned()
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                Cow::Borrowed(stringify!($name))
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$" })
             }
         }
 
@@ -117,6 +128,8 @@ names! {
     MemberName
     /// A gateway: Biplane's own proxy.
     GatewayName
+    /// A client of the API: a person or a program.
+    PrincipalName
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::Add;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A point on one process's monotonic clock, in microseconds since an arbitrary start.
@@ -71,7 +72,18 @@ pub enum Timer {
 
 /// Milliseconds that the log itself carries. It can lag true time, never outrun it beyond drift.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 #[serde(transparent)]
 pub struct LedgerTime(pub u64);
@@ -94,7 +106,18 @@ impl Add<Duration> for LedgerTime {
 
 /// Milliseconds since 1970-01-01T00:00:00Z by some member's wall clock: for calendars and display only.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 #[serde(transparent)]
 pub struct WallTime(pub u64);
@@ -107,6 +130,28 @@ impl fmt::Display for WallTime {
         let (year, month, day) = civil_from_days(days);
         let (h, m, s) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
         write!(f, "{year:04}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}.{millis:03}Z")
+    }
+}
+
+impl WallTime {
+    /// The first moment of a day `YYYY-MM-DD` in UTC, from 1970 to 9999.
+    pub fn of_date(text: &str) -> Option<Self> {
+        let shape = |(at, byte): (usize, u8)| {
+            if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() }
+        };
+        if text.len() != 10 || !text.bytes().enumerate().all(shape) {
+            return None;
+        }
+        let number = |part: std::ops::Range<usize>| text.get(part)?.parse::<u64>().ok();
+        let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+        if year < 1970 || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+            return None;
+        }
+        // At least as many days as there are, and at most a month more: the calendar's own function says which it is.
+        let about = (year - 1970) * 365 + (month - 1) * 28;
+        let found =
+            (about..about + 3_000).find(|days| civil_from_days(*days) == (year, month, day))?;
+        Some(Self(found * 86_400_000))
     }
 }
 
@@ -133,6 +178,19 @@ mod tests {
     fn wall_time_prints_as_rfc_3339() {
         assert_eq!(WallTime(0).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(WallTime(951_827_696_789).to_string(), "2000-02-29T12:34:56.789Z");
+    }
+
+    #[test]
+    fn a_day_is_its_first_moment() {
+        for day in ["1970-01-01", "2000-02-29", "2026-11-26", "2100-03-01", "9999-12-31"] {
+            let at = WallTime::of_date(day).expect("a day");
+            assert_eq!(at.to_string(), format!("{day}T00:00:00.000Z"));
+        }
+        for none in
+            ["2026-02-29", "2026-13-01", "1969-12-31", "2026-1-1", "20261126", "", "2026-11-31"]
+        {
+            assert_eq!(WallTime::of_date(none), None, "{none}");
+        }
     }
 
     #[test]

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::cluster::Cluster;
 use crate::kernel::domain::{
-    Epoch, GroupName, Incarnation, MemberId, PlaneName, QuestionId, ServiceName, StatePair,
-    SwitchoverId,
+    AccessRole, Epoch, GroupName, Incarnation, MemberId, PlaneName, PrincipalName, QuestionId,
+    ServiceName, StatePair, SwitchoverId, WallTime,
 };
 use crate::kernel::switchover::{Event, Kind};
 
@@ -70,6 +70,27 @@ pub struct ConfigCommand {
     pub text: String,
     /// The same, checked. Members' addresses in it are not used.
     pub cluster: Box<Cluster>,
+}
+
+/// What happens to a token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TokenChange {
+    /// It is made. The token itself stays with who made it.
+    Create {
+        /// What it may do.
+        role: AccessRole,
+        /// The groups that it may act on; all when empty.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        groups: BTreeSet<GroupName>,
+        /// Hex of SHA-256 of the token.
+        hash: String,
+        /// It is good until then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires: Option<WallTime>,
+    },
+    /// It is good no more, and nor is anything else of its name.
+    Revoke {},
 }
 
 /// A command.
@@ -170,6 +191,17 @@ pub enum Command {
         on: bool,
         /// Why.
         reason: String,
+    },
+    /// Who may come in. Since ruleset 2.
+    Token {
+        /// Which request.
+        request: RequestKey,
+        /// Who.
+        by: String,
+        /// Whose.
+        name: PrincipalName,
+        /// What happens to it.
+        change: TokenChange,
     },
     /// Every member knows these rules: they are in force from the next entry on. Never back.
     Raise {

@@ -1,5 +1,6 @@
 //! What differs between two configurations, for people: paths into them, each with what was and what is.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -8,7 +9,7 @@ use super::cluster::Cluster;
 use super::limits::CHANGES_SHOWN;
 
 /// One difference.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Change {
     /// Where: for example `services.web.checks.http.fall`.
     pub path: String,

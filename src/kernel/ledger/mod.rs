@@ -3,6 +3,7 @@
 //! `command` says what can be logged, `envelope` how it is written, `state` folds it (one `apply_*` file per
 //! kind of command), `audit` chains the bytes.
 
+mod apply_access;
 mod apply_admin;
 mod apply_config;
 mod apply_decide;
@@ -22,10 +23,11 @@ mod state;
 mod tests;
 
 pub use crate::kernel::policy::{Budget, FlapLimit, Mode, OutWhen, Policy, WhenBothDown};
+pub use apply_access::{Done, TOKENS_SINCE, TokenState};
 pub use apply_config::{KeptConfig, RECONFIGURE_SINCE, with_addresses_of};
 pub use audit::{Audit, AuditLink};
 pub use cluster::{Cluster, GatewayRoute, Group, Member, OnSwitch, Plane, Role, Timing};
-pub use command::{Command, ConfigCommand, Move, RequestKey, SwitchCommand};
+pub use command::{Command, ConfigCommand, Move, RequestKey, SwitchCommand, TokenChange};
 pub use config_diff::{Change, changes};
 pub use envelope::{Envelope, FORMAT, RULESET};
 pub use facts::Evidence;
@@ -57,6 +59,8 @@ pub mod limits {
     pub const CONFIGS_BYTES: usize = 4 << 20;
     /// Differences between two configurations that are shown one by one.
     pub const CHANGES_SHOWN: usize = 1_000;
+    /// Tokens that stand in the log, revoked ones among them.
+    pub const TOKENS: usize = 1_000;
     /// Characters of a reason that a person gives.
     pub const REASON_MAX: usize = 1_000;
 }

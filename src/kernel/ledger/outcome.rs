@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::RequestKey;
 use crate::kernel::domain::{
-    Epoch, GroupName, MemberId, PlaneName, QuestionId, ServiceName, SwitchoverId,
+    Epoch, GroupName, MemberId, PlaneName, PrincipalName, QuestionId, ServiceName, SwitchoverId,
 };
 use crate::kernel::policy::Hold;
 use crate::kernel::switchover::{Event, State};
@@ -48,6 +48,14 @@ pub enum RefusalReason {
     Fixed(String),
     /// A switchover is using services that the new configuration takes away from this group.
     Busy(GroupName, SwitchoverId),
+    /// There is a token of this name already, or it was revoked.
+    NameTaken(PrincipalName),
+    /// The log holds as many tokens as it can.
+    TooManyTokens,
+    /// An admin has no scope.
+    NoScope,
+    /// Nobody revokes himself.
+    Oneself,
     /// It is about another configuration than the one in force.
     OtherConfiguration(u64),
     /// No such group.
@@ -92,6 +100,16 @@ impl fmt::Display for RefusalReason {
             Self::Busy(group, id) => {
                 write!(f, "switchover {id} is using services of group `{group}` that would go")
             }
+            Self::NameTaken(name) => write!(f, "the name `{name}` was given to a token before"),
+            Self::TooManyTokens => {
+                write!(
+                    f,
+                    "there are {} tokens already, revoked ones among them",
+                    super::limits::TOKENS
+                )
+            }
+            Self::NoScope => f.write_str("an admin may do all: there is no admin of some groups"),
+            Self::Oneself => f.write_str("nobody revokes himself"),
             Self::OtherConfiguration(number) => write!(f, "configuration {number} is not in force"),
             Self::NoSuchGroup(group) => write!(f, "there is no group `{group}`"),
             Self::NoSuchPlane(plane) => write!(f, "there is no plane `{plane}`"),

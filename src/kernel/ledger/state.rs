@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::apply_access::TokenState;
 use super::apply_config::KeptConfig;
 use super::audit::Audit;
 use super::cluster::Cluster;
@@ -14,8 +15,8 @@ use super::limits;
 use super::outcome::{Applied, Outcome, RefusalReason, Refused};
 use super::snapshot::pairs;
 use crate::kernel::domain::{
-    Epoch, GroupName, Incarnation, LedgerTime, MemberId, PlaneName, QuestionId, Route, ServiceName,
-    StatePair, SwitchoverId, WallTime,
+    Epoch, GroupName, Incarnation, LedgerTime, MemberId, PlaneName, PrincipalName, QuestionId,
+    Route, ServiceName, StatePair, SwitchoverId, WallTime,
 };
 use crate::kernel::switchover::Switchover;
 use crate::kernel::zone::next_serial;
@@ -114,6 +115,9 @@ pub struct Ledger {
     /// Texts of the newest configurations, by number.
     #[serde(default, skip_serializing_if = "no_configs")]
     pub(super) configs: Arc<BTreeMap<u64, Arc<KeptConfig>>>,
+    /// Tokens by name.
+    #[serde(default, skip_serializing_if = "no_tokens")]
+    pub(super) tokens: Arc<BTreeMap<PrincipalName, Arc<TokenState>>>,
     pub(super) revision: u64,
     pub(super) routes: Arc<BTreeMap<GroupName, Route>>,
     pub(super) groups: Arc<BTreeMap<GroupName, GroupState>>,
@@ -203,6 +207,9 @@ impl Ledger {
             Command::Reconfigure(command) => self.reconfigure(entry, command),
             Command::ConfigText { version, text } => self.keep_text(entry, version, text),
             Command::Tick {} => {}
+            Command::Token { request, by, name, change } => {
+                self.token(entry, request, by, name, change);
+            }
             Command::Raise { ruleset } => self.ruleset = self.ruleset.max(ruleset),
             Command::Report { observer, incarnation, seq, isolated, states } => {
                 self.report(entry, observer, (incarnation, seq), isolated, states);
@@ -308,6 +315,10 @@ fn no_configs(configs: &Arc<BTreeMap<u64, Arc<KeptConfig>>>) -> bool {
     configs.is_empty()
 }
 
+fn no_tokens(tokens: &Arc<BTreeMap<PrincipalName, Arc<TokenState>>>) -> bool {
+    tokens.is_empty()
+}
+
 fn forget_settled(settled: &mut Settled, oldest: LedgerTime) {
     settled.requests.retain(|_, (at, _)| *at >= oldest);
     settled.keys.retain(|_, (at, _, _)| *at >= oldest);
@@ -361,6 +372,11 @@ impl Ledger {
     /// Texts of the newest configurations, by number; the one in force may lack.
     pub fn configs(&self) -> &BTreeMap<u64, Arc<KeptConfig>> {
         &self.configs
+    }
+
+    /// Tokens by name, revoked ones among them.
+    pub const fn tokens(&self) -> &Arc<BTreeMap<PrincipalName, Arc<TokenState>>> {
+        &self.tokens
     }
 
     /// Index of the entry that last changed a route or the configuration.

@@ -1,5 +1,6 @@
 //! Real processes under faults: what must happen happens, and nothing else does.
 
+mod access;
 mod config;
 mod disk;
 mod fail_static;

@@ -47,7 +47,7 @@ impl Door {
     }
 
     fn post(&self, path: &str, body: &[u8]) -> (Option<u16>, String) {
-        self.ask(&format!("POST {path}"), "content-type: application/json\r\n", body)
+        self.ask(&format!("POST {path}"), "content-type: application/json\r\nif-match: *\r\n", body)
     }
 }
 

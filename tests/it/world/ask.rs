@@ -6,8 +6,8 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
-use biplane::config::parse_client;
-use biplane::edge::api::client::{ApiClient, ClientTimes};
+use biplane::config::{Credential, parse_client};
+use biplane::edge::api::client::{ANY, ApiClient, ClientTimes};
 use biplane::edge::api::{AcceptedBody, SwitchBody};
 use biplane::edge::dns::ask_addresses;
 use biplane::edge::identity::api_client_tls;
@@ -90,7 +90,8 @@ impl Api {
     pub(super) fn new(dir: &Path, only: Option<SocketAddr>) -> Self {
         let file = dir.join("client.toml");
         let settings = parse_client(&file, &std::fs::read_to_string(&file).unwrap()).unwrap();
-        let token = std::fs::read_to_string(&settings.token).unwrap().trim().to_owned();
+        let Credential::Token(file) = &settings.credential else { panic!("init gives a token") };
+        let token = std::fs::read_to_string(file).unwrap().trim().to_owned();
         let controllers = only.map_or(settings.controllers, |only| vec![only]);
         let tls = api_client_tls(&settings.ca).unwrap();
         let times = ClientTimes {
@@ -115,8 +116,12 @@ impl Api {
     pub(crate) fn switch(&self, to: usize, key: &str) -> Result<String, String> {
         let to = PlaneName::new(PLANES[to]).map_err(|error| error.to_string())?;
         let body = SwitchBody { to: Some(to), ..SwitchBody::default() };
-        let posted =
-            self.client.post_json::<_, AcceptedBody>("/v1/groups/shop/switch", &body, Some(key));
+        let posted = self.client.post_json_over::<_, AcceptedBody>(
+            "/v1/groups/shop/switch",
+            &body,
+            ANY,
+            Some(key),
+        );
         block_on(posted).map(|answer| answer.body.switchover).map_err(|error| error.to_string())
     }
 }

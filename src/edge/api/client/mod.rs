@@ -31,6 +31,9 @@ use connection::{Connection, SendFault};
 /// Where an unknown outcome is settled when the controller named no place.
 const SETTLE: &str = "/v1/switchovers/last";
 
+/// The entity tag that every state has.
+pub const ANY: &str = "*";
+
 /// How long a client waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientTimes {
@@ -148,12 +151,33 @@ impl ApiClient {
         read_json(self.send(order(Method::POST, path, write_json(body)?, key)?).await?)
     }
 
+    /// The same for what has this entity tag, or [`ANY`].
+    pub async fn post_json_over<B, T>(
+        &self,
+        path: &str,
+        body: &B,
+        tag: &str,
+        key: Option<&str>,
+    ) -> Result<Answer<T>, ApiError>
+    where
+        B: Serialize + Sync + ?Sized,
+        T: DeserializeOwned,
+    {
+        let order = order(Method::POST, path, write_json(body)?, key)?;
+        read_json(self.send(Order { condition: Some(tag.to_owned()), ..order }).await?)
+    }
+
     /// Puts a resource.
     pub async fn put_json<B>(&self, path: &str, body: &B) -> Result<(), ApiError>
     where
         B: Serialize + Sync + ?Sized,
     {
         self.send(order(Method::PUT, path, write_json(body)?, None)?).await.map(|_| ())
+    }
+
+    /// Removes a resource.
+    pub async fn delete(&self, path: &str) -> Result<(), ApiError> {
+        self.send(order(Method::DELETE, path, Bytes::new(), None)?).await.map(|_| ())
     }
 
     /// Puts a resource in the place of the one with this entity tag.
@@ -268,8 +292,11 @@ impl ApiClient {
         let mut request = Request::builder()
             .method(order.method.clone())
             .uri(order.path.clone())
-            .header(header::HOST, controller.to_string())
-            .header(header::AUTHORIZATION, format!("Bearer {}", self.token));
+            .header(header::HOST, controller.to_string());
+        // Without a token it is the certificate that says who asks.
+        if !self.token.is_empty() {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {}", self.token));
+        }
         if !order.body.is_empty() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
@@ -277,7 +304,8 @@ impl ApiClient {
             request = request.header(super::extract::IDEMPOTENCY_KEY, key);
         }
         if let Some(tag) = &order.condition {
-            request = request.header(header::IF_MATCH, format!("\"{tag}\""));
+            let tag = if tag == ANY { tag.clone() } else { format!("\"{tag}\"") };
+            request = request.header(header::IF_MATCH, tag);
         }
         request.body(Full::new(order.body.clone())).map_err(|error| error.to_string())
     }

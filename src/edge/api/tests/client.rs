@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::fixture::*;
-use crate::edge::api::client::{Answer, ApiClient, ApiError, ClientTimes, Watch, WatchEvent};
+use crate::edge::api::client::{ANY, Answer, ApiClient, ApiError, ClientTimes, Watch, WatchEvent};
 use crate::edge::api::{AcceptedBody, Limits, SwitchBody};
 use crate::kernel::controller::*;
 
@@ -66,7 +66,7 @@ async fn read_head(stream: &mut TcpStream) {
 }
 
 async fn post(client: &ApiClient, key: Option<&str>) -> Result<Answer<AcceptedBody>, ApiError> {
-    client.post_json(SWITCH, &SwitchBody::default(), key).await
+    client.post_json_over(SWITCH, &SwitchBody::default(), ANY, key).await
 }
 
 fn accepting() -> Arc<Node> {

@@ -46,7 +46,8 @@ async fn an_empty_switch_goes_to_the_other_plane() {
     let node = Node::with_table(4, "east");
     node.reply(accepted(false));
     let server = start(&node, Limits::default()).await;
-    assert_eq!(request(server.address, "POST", SWITCH, &[], b"").await.status, 202);
+    let any = ["if-match: *"];
+    assert_eq!(request(server.address, "POST", SWITCH, &any, b"").await.status, 202);
     assert_eq!(post(server.address, SWITCH, "{}").await.status, 202);
     for (_, action) in node.asked.lock().unwrap().iter() {
         let Action::Switch(request) = action else { panic!("{action:?}") };
@@ -88,6 +89,8 @@ async fn an_etag_makes_a_switch_conditional() {
     assert_eq!(ask("if-match: \"1.7\"", r#"{"epoch":"1.7"}"#).await.status, 202);
     assert_eq!(ask("if-match: *", "{}").await.status, 202);
     ask("if-match: \"1.7\"", r#"{"epoch":"1.8"}"#).await.problem(422);
+    ask("x-none: 1", "{}").await.problem(428);
+    assert_eq!(ask("x-none: 1", r#"{"epoch":"1.7"}"#).await.status, 202);
     for bad in
         ["if-match: 1.7", "if-match: W/\"1.7\"", "if-match: \"1.7\", \"1.8\"", "if-match: \""]
     {
@@ -103,7 +106,7 @@ async fn an_etag_makes_a_switch_conditional() {
             other => panic!("{other:?}"),
         })
         .collect();
-    assert_eq!(epochs, [Some(7), Some(7), None]);
+    assert_eq!(epochs, [Some(7), Some(7), None, Some(7)]);
 }
 
 #[tokio::test]
@@ -199,7 +202,8 @@ async fn only_json_is_taken() {
         request(server.address, "POST", SWITCH, &[header], b"{}").await.problem(415);
     }
     let header = "content-type: Application/Vnd.Test+JSON";
-    assert_eq!(request(server.address, "POST", SWITCH, &[header], b"{}").await.status, 202);
+    let headers = [header, "if-match: *"];
+    assert_eq!(request(server.address, "POST", SWITCH, &headers, b"{}").await.status, 202);
 }
 
 #[tokio::test]

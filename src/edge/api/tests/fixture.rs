@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use super::wire::*;
 use crate::edge::api::{ApiSettings, Backend, Limits, Shows, serve};
 use crate::kernel::controller::*;
 use crate::kernel::domain::*;
@@ -73,6 +72,11 @@ impl Node {
         self.published.send_replace(Some(view));
     }
 
+    /// Publishes this very view.
+    pub(super) fn show(&self, view: Arc<View>) {
+        self.published.send_replace(Some(view));
+    }
+
     pub(super) fn reply(&self, reply: Option<Response>) {
         *self.replies.lock().unwrap() = vec![reply];
     }
@@ -111,6 +115,10 @@ impl Backend for Node {
 
     fn now(&self) -> Moment {
         Moment::from_micros(7)
+    }
+
+    fn wall(&self) -> WallTime {
+        WallTime(1_000_000)
     }
 
     fn gateway(&self, report: GatewayReport) -> bool {
@@ -334,6 +342,21 @@ impl Drop for Server {
     }
 }
 
+/// Ann may do all; `ROLE-token` has that role; `shop-token` operates shop only.
+fn check_token(token: &str, _now: WallTime) -> Result<Principal, String> {
+    let principal = |name: &str, role, groups: &[&str]| Principal {
+        name: PrincipalName::new(name).unwrap(),
+        role,
+        groups: groups.iter().map(|group| GroupName::new(group).unwrap()).collect(),
+    };
+    match token.strip_suffix("-token") {
+        _ if token == TOKEN => Ok(principal("ann", AccessRole::Admin, &[])),
+        Some("shop") => Ok(principal("shop-operator", AccessRole::Operator, &["shop"])),
+        Some(role) => Ok(principal(role, role.parse().map_err(|_| "no such role")?, &[])),
+        None => Err("the token is not known here".to_owned()),
+    }
+}
+
 /// Knows one good text.
 fn read_config(text: &str) -> Result<Cluster, String> {
     let cluster = view(1, true).cluster.clone().expect("the fixture's view has settings");
@@ -354,124 +377,13 @@ pub(super) async fn start_at(
     let settings = ApiSettings {
         listen,
         tls,
-        check_token: Arc::new(|token| (token == TOKEN).then(|| "ann".to_owned())),
+        check_token: Arc::new(check_token),
+        hash_token: str::to_owned,
+        check_certificate: Arc::new(|_| None),
         read_config: Arc::new(read_config),
         limits,
     };
     let backend = Arc::clone(node) as Arc<dyn Backend>;
     let (address, task) = serve(settings, backend, shutdown.clone()).await.unwrap();
     Server { address, shutdown, task }
-}
-
-/// An answer, read by hand.
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) head: String,
-    pub(super) body: String,
-}
-
-impl Answer {
-    pub(super) fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {self:?}"))
-    }
-
-    /// A header's value.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().skip(1).find_map(|line| {
-            let (key, value) = line.split_once(':')?;
-            key.eq_ignore_ascii_case(name).then(|| value.trim())
-        })
-    }
-
-    /// Asserts that this is a complete problem of this status; gives its detail and what to do.
-    pub(super) fn problem(&self, status: u16) -> String {
-        assert_eq!(self.status, status, "{self:?}");
-        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
-        let json = self.json();
-        assert_eq!(json["status"], status, "{self:?}");
-        for member in ["type", "title", "detail", "next"] {
-            assert!(
-                json[member].as_str().is_some_and(|text| !text.is_empty()),
-                "{member}: {self:?}"
-            );
-        }
-        format!("{}; {}", json["detail"], json["next"])
-    }
-}
-
-/// Sends bytes and reads until the server closes.
-pub(super) async fn raw(address: SocketAddr, bytes: &[u8]) -> String {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    // The server may close before all is written: then its answer tells why.
-    let _ = stream.write_all(bytes).await;
-    read_to_end(&mut stream).await
-}
-
-/// Reads until the end, however the connection ends.
-pub(super) async fn read_to_end(stream: &mut (impl AsyncRead + Unpin)) -> String {
-    let mut all = Vec::new();
-    let mut piece = vec![0; 64 * 1024];
-    let reading = async {
-        while let Ok(count @ 1..) = stream.read(&mut piece).await {
-            all.extend_from_slice(&piece[..count]);
-        }
-    };
-    tokio::time::timeout(DEADLINE, reading).await.expect("the server closes in time");
-    String::from_utf8_lossy(&all).into_owned()
-}
-
-/// One request with the token, whatever the method; further headers as `name: value` lines.
-pub(super) async fn request(
-    address: SocketAddr,
-    method: &str,
-    path: &str,
-    headers: &[&str],
-    body: &[u8],
-) -> Answer {
-    let mut text = format!(
-        "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {TOKEN}\r\n"
-    );
-    for header in headers {
-        text += &format!("{header}\r\n");
-    }
-    if !body.is_empty() {
-        text += &format!("content-length: {}\r\n", body.len());
-    }
-    let bytes = [text.as_bytes(), b"\r\n", body].concat();
-    answer(&raw(address, &bytes).await)
-}
-
-pub(super) fn answer(text: &str) -> Answer {
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer { status, head: head.to_owned(), body: body.to_owned() }
-}
-
-pub(super) async fn get(address: SocketAddr, path: &str) -> Answer {
-    request(address, "GET", path, &[], b"").await
-}
-
-pub(super) async fn post(address: SocketAddr, path: &str, body: &str) -> Answer {
-    request(address, "POST", path, &["content-type: application/json"], body.as_bytes()).await
-}
-
-/// Waits until a condition holds.
-pub(super) async fn wait_until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let waiting = async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(DEADLINE, waiting).await.unwrap_or_else(|_| panic!("never: {what}"));
-}
-
-/// Whether a watch would begin.
-pub(super) async fn serves_watchers(server: &Server) -> bool {
-    let mut stream = TcpStream::connect(server.address).await.unwrap();
-    let ask = format!("GET /v1/watch HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\r\n");
-    stream.write_all(ask.as_bytes()).await.unwrap();
-    let mut first = [0; 12];
-    stream.read_exact(&mut first).await.unwrap();
-    &first == b"HTTP/1.1 200"
 }

@@ -23,8 +23,7 @@ fn short_limits() -> Limits {
 }
 
 fn with_token(rest: &str) -> Vec<u8> {
-    let head =
-        "POST /v1/groups/shop/switch HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+    let head = "POST /v1/groups/shop/switch HTTP/1.1\r\nhost: x\r\nif-match: *\r\ncontent-type: application/json\r\n";
     format!("{head}authorization: Bearer {TOKEN}\r\n{rest}").into_bytes()
 }
 

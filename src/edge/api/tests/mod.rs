@@ -1,5 +1,6 @@
 //! The API over real sockets.
 
+mod access;
 mod client;
 mod commands;
 mod config;
@@ -7,3 +8,4 @@ mod fixture;
 mod hostile;
 mod reads;
 mod watching;
+mod wire;

@@ -156,7 +156,8 @@ async fn the_wrong_method_is_told_the_right_ones() {
 #[tokio::test]
 async fn only_health_and_metrics_are_open() {
     let node = Node::with_table(4, "east");
-    let server = start(&node, Limits::default()).await;
+    let limits = Limits { failed_logins: 1_000, ..Limits::default() };
+    let server = start(&node, limits).await;
     let bare = |path: &str, auth: &str| {
         format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{auth}\r\n")
     };

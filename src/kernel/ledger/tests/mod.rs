@@ -1,5 +1,6 @@
 //! The ledger as a fold: golden bytes, the hard guards one by one, and random logs.
 
+mod access;
 mod bounds;
 mod config;
 mod golden;
@@ -14,8 +15,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::kernel::domain::{
-    Epoch, GroupName, Incarnation, LedgerTime, MemberId, MemberName, PlaneName, QuestionId,
-    ServiceName, SiteName, StatePair, SwitchoverId, WallTime,
+    AccessRole, Epoch, GroupName, Incarnation, LedgerTime, MemberId, MemberName, PlaneName,
+    PrincipalName, QuestionId, ServiceName, SiteName, StatePair, SwitchoverId, WallTime,
 };
 use crate::kernel::health::{Require, Service};
 use crate::kernel::switchover::{Event, Kind, State};
@@ -201,6 +202,16 @@ impl Book {
         }
     }
 
+    fn token(&mut self, name: &str, change: TokenChange) -> Command {
+        self.counter += 1;
+        Command::Token {
+            request: key(1, self.counter),
+            by: "operator".to_owned(),
+            name: PrincipalName::new(name).expect("a good name"),
+            change,
+        }
+    }
+
     fn config_command(&mut self, base: u64, cluster: Cluster) -> ConfigCommand {
         self.counter += 1;
         ConfigCommand {
@@ -323,6 +334,16 @@ fn cluster() -> Cluster {
             verify_timeout: secs(5),
             request_timeout: secs(5),
         },
+    }
+}
+
+/// A token that operates `shop` until the year 2001.
+fn token() -> TokenChange {
+    TokenChange::Create {
+        role: AccessRole::Operator,
+        groups: [group("shop")].into(),
+        hash: "00ff".repeat(16),
+        expires: Some(WallTime(1_000_000_000_000)),
     }
 }
 

@@ -1,0 +1,122 @@
+//! Tokens, at apply: who may come in is agreed like everything else, so that a revocation holds at every node.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::command::{RequestKey, TokenChange};
+use super::limits;
+use super::outcome::{Applied, Outcome, RefusalReason, Refused};
+use super::state::{Entry, Ledger};
+use crate::kernel::domain::{AccessRole, GroupName, PrincipalName, WallTime};
+
+/// The ruleset from which on tokens stand in the log.
+pub const TOKENS_SINCE: u32 = 2;
+
+/// Who did something, and when by the wall clock of the leader.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Done {
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: WallTime,
+}
+
+/// A token, without the token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenState {
+    /// What it may do.
+    pub role: AccessRole,
+    /// The groups that it may act on; all when empty.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub groups: BTreeSet<GroupName>,
+    /// Hex of SHA-256 of the token; empty where only the name was revoked.
+    pub hash: String,
+    /// It is good until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<WallTime>,
+    /// Who made it.
+    pub made: Done,
+    /// Who revoked it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<Done>,
+}
+
+impl Ledger {
+    pub(super) fn token(
+        &mut self,
+        entry: &mut Entry,
+        request: RequestKey,
+        by: String,
+        name: PrincipalName,
+        change: TokenChange,
+    ) {
+        if self.ruleset() < TOKENS_SINCE {
+            let reason = RefusalReason::Unknown("unknown variant `token`".to_owned());
+            return entry.applied.push(Applied::Refused(Refused::Command, reason));
+        }
+        if let Some((_, outcome)) = self.settled.requests.get(&request).cloned() {
+            return entry.applied.push(Applied::Settled(request, outcome));
+        }
+        let made = Done { by, at: self.wall };
+        let outcome = match change {
+            TokenChange::Create { role, groups, hash, expires } => {
+                let token = TokenState { role, groups, hash, expires, made, revoked: None };
+                self.create_token(name, token)
+            }
+            TokenChange::Revoke {} => self.revoke_token(name, made),
+        };
+        let outcome = outcome.map_or_else(Outcome::Refused, |()| Outcome::Done {});
+        self.settle(entry, request, outcome);
+    }
+
+    fn create_token(
+        &mut self,
+        name: PrincipalName,
+        token: TokenState,
+    ) -> Result<(), RefusalReason> {
+        let unknown = token.groups.iter().find(|group| !self.groups.contains_key(*group));
+        if let Some(unknown) = unknown {
+            return Err(RefusalReason::NoSuchGroup(unknown.clone()));
+        }
+        if token.role == AccessRole::Admin && !token.groups.is_empty() {
+            return Err(RefusalReason::NoScope);
+        }
+        match self.tokens.get(&name) {
+            // A request whose answer was lost, sent again.
+            Some(known) if known.hash == token.hash && known.revoked.is_none() => return Ok(()),
+            Some(_) => return Err(RefusalReason::NameTaken(name)),
+            None => {}
+        }
+        if self.tokens.len() >= limits::TOKENS {
+            return Err(RefusalReason::TooManyTokens);
+        }
+        Arc::make_mut(&mut self.tokens).insert(name, Arc::new(token));
+        Ok(())
+    }
+
+    /// A name that has no token in the log may have one in a file, or a certificate: it is revoked all the same.
+    fn revoke_token(&mut self, name: PrincipalName, done: Done) -> Result<(), RefusalReason> {
+        if done.by == name.as_str() {
+            return Err(RefusalReason::Oneself);
+        }
+        if !self.tokens.contains_key(&name) && self.tokens.len() >= limits::TOKENS {
+            return Err(RefusalReason::TooManyTokens);
+        }
+        let tokens = Arc::make_mut(&mut self.tokens);
+        let token = tokens.entry(name).or_insert_with(|| {
+            Arc::new(TokenState {
+                role: AccessRole::Viewer,
+                groups: BTreeSet::new(),
+                hash: String::new(),
+                expires: None,
+                made: done.clone(),
+                revoked: None,
+            })
+        });
+        Arc::make_mut(token).revoked.get_or_insert(done);
+        Ok(())
+    }
+}
