@@ -34,6 +34,8 @@ pub struct NewMember {
 /// What to make.
 #[derive(Clone, Debug)]
 pub struct InitOptions {
+    /// Members' certificates are good until the first moment of this day: year, month, day.
+    pub certificates_until: (i32, u8, u8),
     /// Where. Must be empty or not there.
     pub dir: PathBuf,
     /// The cluster's name.
@@ -100,8 +102,7 @@ pub fn init(options: &InitOptions) -> Result<InitReport, InitError> {
     let writer = Writer { dir: &options.dir };
     writer.claim()?;
     writer.public("cluster.toml", &text)?;
-    let name = options.cluster.as_str();
-    let authority = Authority::create(name)?;
+    let authority = Authority::create(options.cluster.as_str())?;
     writer.public("ca.crt", &authority.issued.certificate)?;
     writer.secret("ca.key", &authority.issued.key)?;
     let admin = write_token(&writer, "token", &options.entropy[..32])?;
@@ -113,7 +114,7 @@ pub fn init(options: &InitOptions) -> Result<InitReport, InitError> {
     let births = options.entropy[64..].chunks_exact(16);
     for (member, birth) in options.members.iter().zip(births) {
         let birth = birth_token(birth, checked.cluster.members.keys().copied());
-        write_member(&writer, &authority, name, member, &tokens, &birth)?;
+        write_member(&writer, &authority, options, member, &tokens, &birth)?;
     }
     write_clients(&writer, options, &checked.cluster)?;
     Ok(InitReport {
@@ -135,15 +136,16 @@ fn write_token(writer: &Writer<'_>, file: &str, entropy: &[u8]) -> Result<String
 fn write_member(
     writer: &Writer<'_>,
     authority: &Authority,
-    cluster: &str,
+    options: &InitOptions,
     member: &NewMember,
     tokens: &str,
     birth: &str,
 ) -> Result<(), InitError> {
-    let name = &member.name;
+    let (name, cluster) = (&member.name, options.cluster.as_str());
     let mut addresses: Vec<IpAddr> = vec![member.api.ip(), member.member.ip()];
     addresses.dedup();
-    let issued = authority.issue_member(cluster, name.as_str(), &addresses)?;
+    let issued =
+        authority.issue_member(cluster, name.as_str(), &addresses, options.certificates_until)?;
     writer.dir(name.as_str())?;
     writer.dir(&format!("{name}/data"))?;
     writer.public(&format!("{name}/member.crt"), &issued.certificate)?;
@@ -308,6 +310,7 @@ mod tests {
             members: vec![member(1, "a", "east"), member(2, "b", "west"), member(3, "c", "third")],
             cluster_toml: None,
             entropy: (0..=255).collect(),
+            certificates_until: (2099, 1, 1),
         }
     }
 

@@ -12,6 +12,7 @@
 mod config;
 mod config_check;
 pub mod demo;
+mod events;
 pub mod exit;
 pub mod explain;
 mod follow;
@@ -20,6 +21,7 @@ mod guard;
 pub mod init;
 mod new_cluster;
 mod node;
+mod papers;
 mod parent;
 mod place;
 mod reach;
@@ -99,8 +101,14 @@ pub enum Command {
     Undrain(guard::DrainArgs),
     /// Say why: a group's guards and verdicts, or one switchover with its ballots and steps
     Explain(explain::ExplainArgs),
+    /// Say what happened, or follow it as it happens
+    Events(events::EventsArgs),
     /// Run scenarios, or thousands of seeds, through the same kernel in a world of faults
     Simulate(simulate::SimulateArgs),
+    /// Print completions for a shell
+    Completions(papers::CompletionsArgs),
+    /// Write man pages, one for each command
+    Man(papers::ManArgs),
     /// One plane of the demo: services that can be made to fail
     #[command(hide = true)]
     DemoPlane(demo::plane::PlaneArgs),
@@ -159,7 +167,10 @@ fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Drain(args) => guard::drain(args, true, context),
         Command::Undrain(args) => guard::drain(args, false, context),
         Command::Explain(args) => explain::run(&args, context),
+        Command::Events(args) => events::run(&args, context),
         Command::Simulate(args) => simulate::run(&args, context),
+        Command::Completions(args) => papers::completions(&args),
+        Command::Man(args) => papers::man(&args),
         Command::DemoPlane(args) => demo::plane::run(args),
     }
 }

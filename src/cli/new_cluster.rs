@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::exit::{Exit, Failure};
 use super::init::{InitError, InitOptions, InitReport, NewMember, entropy_needed, init};
+use super::token::{day_of, in_days};
 use super::{Context, print, reach};
 use crate::config::parse_cluster;
 use crate::kernel::domain::{MemberId, MemberName, SiteName};
@@ -28,11 +29,14 @@ pub struct InitArgs {
     /// The cluster file to use instead of a template; it says who the members are
     #[arg(long, value_name = "FILE", conflicts_with_all = ["members", "sites", "cluster"])]
     cluster_file: Option<PathBuf>,
+    /// Members' certificates are good for so many days; `status` tells when they end
+    #[arg(long, value_name = "N", default_value_t = 3650, value_parser = clap::value_parser!(u16).range(1..=36_500))]
+    certificate_days: u16,
 }
 
 pub(super) fn run(args: InitArgs, context: &Context) -> Result<Exit, Failure> {
     let options = match &args.cluster_file {
-        Some(file) => of_file(args.dir.clone(), file)?,
+        Some(file) => of_file(args.dir.clone(), file, args.certificate_days)?,
         None => of_arguments(args)?,
     };
     let report = init(&options).map_err(|error| refused(&error))?;
@@ -41,7 +45,7 @@ pub(super) fn run(args: InitArgs, context: &Context) -> Result<Exit, Failure> {
 }
 
 /// The members, and everything else, as a cluster file says.
-fn of_file(dir: PathBuf, file: &Path) -> Result<InitOptions, Failure> {
+fn of_file(dir: PathBuf, file: &Path, days: u16) -> Result<InitOptions, Failure> {
     let text = reach::read(file)?;
     let checked = parse_cluster(&file.display().to_string(), &text)?;
     let members = checked.cluster.members.values().map(|member| NewMember {
@@ -55,11 +59,12 @@ fn of_file(dir: PathBuf, file: &Path) -> Result<InitOptions, Failure> {
     let members: Vec<NewMember> = members.collect();
     let entropy = entropy(entropy_needed(members.len()));
     let cluster = checked.cluster.name.clone();
-    Ok(InitOptions { dir, cluster, members, cluster_toml: Some(text), entropy })
+    let certificates_until = day_of(in_days(days));
+    Ok(InitOptions { dir, cluster, members, cluster_toml: Some(text), entropy, certificates_until })
 }
 
 fn of_arguments(args: InitArgs) -> Result<InitOptions, Failure> {
-    let InitArgs { dir, members, sites, cluster, cluster_file: _ } = args;
+    let InitArgs { dir, members, sites, cluster, cluster_file: _, certificate_days } = args;
     let bad = |what: String| Failure::usage(what, "see `biplane init --help`");
     let cluster = MemberName::new(&cluster).map_err(|error| bad(error.to_string()))?;
     for (at, member) in members.iter().enumerate() {
@@ -85,7 +90,8 @@ fn of_arguments(args: InitArgs) -> Result<InitOptions, Failure> {
         .map(|((member, site), number)| new_member(member, site, number).map_err(bad))
         .collect::<Result<Vec<_>, _>>()?;
     let entropy = entropy(entropy_needed(members.len()));
-    Ok(InitOptions { dir, cluster, members, cluster_toml: None, entropy })
+    let certificates_until = day_of(in_days(certificate_days));
+    Ok(InitOptions { dir, cluster, members, cluster_toml: None, entropy, certificates_until })
 }
 
 /// So many random bytes.

@@ -107,7 +107,8 @@ fn planes(status: &Status) -> Table {
 }
 
 fn members(members: &[MemberStatus]) -> Table {
-    let mut table = Table::new(&["MEMBER", "ID", "SITE", "ROLE", "ISOLATED"]);
+    let mut table =
+        Table::new(&["MEMBER", "ID", "SITE", "ROLE", "ISOLATED", "CLOCK", "CERTIFICATE"]);
     for member in members {
         table.row([
             member.name.to_string(),
@@ -115,6 +116,8 @@ fn members(members: &[MemberStatus]) -> Table {
             member.site.to_string(),
             member.role.clone(),
             yes_no(member.isolated).to_owned(),
+            member.clock_ms.map_or_else(String::new, |ms| format!("{ms:+} ms")),
+            member.certificate_days.map_or_else(String::new, |days| format!("{days} days")),
         ]);
     }
     table

@@ -121,7 +121,7 @@ pub(super) fn run(command: TokenCommand, context: &Context) -> Result<Exit, Fail
     Ok(Exit::Done)
 }
 
-fn in_days(days: u16) -> WallTime {
+pub(super) fn in_days(days: u16) -> WallTime {
     WallTime(Clock.wall().0.saturating_add(u64::from(days) * DAY_MS))
 }
 
@@ -186,7 +186,7 @@ pub(super) fn certificate(args: &CertificateArgs, context: &Context) -> Result<E
 }
 
 /// Year, month and day of a time in UTC.
-fn day_of(at: WallTime) -> (i32, u8, u8) {
+pub(super) fn day_of(at: WallTime) -> (i32, u8, u8) {
     let text = at.to_string();
     let number =
         |part: std::ops::Range<usize>| text.get(part).and_then(|part| part.parse::<u16>().ok());

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::kernel::controller::View;
 use crate::kernel::domain::{
     CheckName, Endpoint, GroupName, MemberId, MemberName, Moment, NameError, PlaneName, ProbeKind,
-    ProbeTarget, ServiceName, SiteName,
+    ProbeTarget, ServiceName, SiteName, WallTime,
 };
 use crate::kernel::health::{Check, Require, Service};
 use crate::kernel::ledger::{Cluster, Group, Ledger, Member, OnSwitch, Plane, Role, Timing};
@@ -26,6 +26,8 @@ pub(super) fn view(leader: Option<u64>) -> View {
         cut_off_since: Moment::ZERO,
         heard: BTreeMap::new(),
         started: Moment::ZERO,
+        wall: WallTime(0),
+        cards: BTreeMap::new(),
         cluster: None,
         routes: Arc::new(BTreeMap::new()),
         zones: Arc::new(BTreeMap::new()),

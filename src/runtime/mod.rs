@@ -24,5 +24,6 @@ pub mod node;
 pub mod node_parts;
 pub mod persist_thread;
 pub mod replies;
+mod service;
 pub mod shell;
 pub mod shutdown;

@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::clock::Clock;
 use super::dns_gauges;
@@ -17,6 +18,7 @@ use super::effects::AskDns;
 use super::hands::Publish;
 use super::limits::{INCOMING, PROBED, WATCH_KEEP_ALIVE};
 use super::node_parts::NodeParts;
+use super::service;
 use super::shell::{Parts, Shell, ShellError};
 use crate::config::{NodeSettings, parse_cluster};
 use crate::edge::api::{self, ApiSettings};
@@ -91,7 +93,12 @@ pub async fn run(
 ) -> Result<(), NodeError> {
     let parts = NodeParts { text, ..NodeParts::read(settings, cluster, metrics)? };
     let node = Node::start(parts).await?;
+    service::ready();
+    let alive = service::watch(Arc::new(node.shell.backend()));
+    let alive = AbortOnDropHandle::new(tokio::spawn(alive));
     stop.cancelled().await;
+    service::stopping();
+    drop(alive);
     node.leave().await;
     Ok(())
 }
@@ -116,6 +123,7 @@ impl Node {
                 me,
                 cluster: Arc::clone(&parts.cluster),
                 text: Arc::clone(&parts.text),
+                certificate_until: parts.certificate_until,
                 recovered,
                 seed: clock.seed(),
                 log_entries: LOG_ENTRIES,

@@ -10,11 +10,12 @@ use super::node::NodeError;
 use crate::config::NodeSettings;
 use crate::edge::api::{self, CheckCertificate, CheckToken};
 use crate::edge::identity::{
-    IdentityError, MemberTls, TlsFiles, Tokens, api_server_tls, key_is_exposed, member_tls,
-    own_member, peer_client, peer_member,
+    IdentityError, MemberTls, TlsFiles, Tokens, api_server_tls, good_until, key_is_exposed,
+    member_tls, own_member, peer_client, peer_member,
 };
 use crate::edge::telemetry::Metrics;
 use crate::edge::transport::Identify;
+use crate::kernel::domain::WallTime;
 use crate::kernel::ledger::{Cluster, Member};
 
 /// All that [`super::node::Node::start`] needs.
@@ -26,6 +27,8 @@ pub struct NodeParts {
     pub cluster: Arc<Cluster>,
     /// Its text; empty if it has none.
     pub text: Arc<str>,
+    /// Until when the member's certificate is good, if that can be read.
+    pub certificate_until: Option<WallTime>,
     /// Where its store is, or its birth token.
     pub data_dir: PathBuf,
     /// Where it listens for members.
@@ -100,6 +103,7 @@ impl NodeParts {
             member,
             cluster,
             text: Arc::from(""),
+            certificate_until: good_until(&files.certificate)?,
             metrics,
         })
     }

@@ -39,3 +39,22 @@ fn the_command_line_reference_is_what_the_program_says() {
     let committed = std::fs::read_to_string(PATH).unwrap_or_default();
     assert!(committed == page(), "run the tests with REWRITE=1 and look at the difference");
 }
+
+#[test]
+fn what_a_package_installs_comes_from_the_binary() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| {
+        let ended =
+            std::process::Command::new(super::process::BIPLANE).args(args).output().unwrap();
+        assert!(ended.status.success(), "{args:?}: {ended:?}");
+        String::from_utf8(ended.stdout).unwrap()
+    };
+    for shell in ["bash", "zsh", "fish"] {
+        let text = run(&["completions", shell]);
+        assert!(text.contains("switch") && text.contains("undrain"), "{shell}: {text}");
+    }
+    run(&["man", dir.path().to_str().unwrap()]);
+    let page = std::fs::read_to_string(dir.path().join("biplane-config-apply.1")).unwrap();
+    assert!(page.contains("no route moves by it"), "{page}");
+    assert!(dir.path().join("biplane-node.1").exists());
+}

@@ -7,12 +7,16 @@ use std::path::Path;
 use super::super::exit::Failure;
 use super::super::init::{GATEWAY_ADMIN, InitOptions, NewMember, entropy_needed, init};
 use super::super::new_cluster::entropy;
+use super::super::token::{day_of, in_days};
 use super::Profile;
 use super::child::args;
 use super::load::NAME;
 use super::ports::{Block, NODES, PLANES, SERVICES};
 use super::story::GROUP;
 use crate::kernel::domain::{MemberId, MemberName, SiteName};
+
+/// The demo's files are not meant to be kept.
+const CERTIFICATE_DAYS: u16 = 365;
 
 /// Where the logs of the processes are, in the demo's directory.
 pub(super) const LOGS: &str = "log";
@@ -45,6 +49,7 @@ pub(super) fn write(dir: &Path, block: &Block, profile: Profile) -> Result<(), F
     };
     let cluster = dir.join(CLIENT);
     let options = InitOptions {
+        certificates_until: day_of(in_days(CERTIFICATE_DAYS)),
         dir: cluster.clone(),
         cluster: MemberName::new("demo").map_err(|error| bad(error.to_string()))?,
         members: (0..NODES.len()).map(member).collect::<Result<_, _>>().map_err(bad)?,

@@ -11,6 +11,7 @@ pub mod client;
 mod command;
 mod config;
 mod crowd;
+mod events;
 mod extract;
 mod knock;
 pub mod limits;
@@ -38,6 +39,7 @@ use tokio_util::sync::CancellationToken;
 pub use backend::{Backend, Shows};
 pub use command::{AcceptedBody, OnOffBody, SwitchBody};
 pub use config::{ConfigBody, ConfigOrigin, ConfigWish, ConfiguredBody, ReadConfig};
+pub use events::EventsBody;
 pub use limits::Limits;
 pub use openapi::text as openapi_text;
 pub use problem::{Problem, ProblemKind};
@@ -141,6 +143,8 @@ fn router(
         .route("/v1/switchovers/{id}", get(read::switchover))
         .route("/v1/explain/{group}", get(read::explain))
         .route("/v1/routes", get(read::routes))
+        .route("/v1/events", get(events::list))
+        .route("/v1/events/watch", get(events::watch))
         .route("/v1/config", get(config::in_force).put(config::put))
         .route("/v1/config/{version}", get(config::kept))
         .route("/v1/tokens", get(token::list).post(token::create))

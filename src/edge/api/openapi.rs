@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::command::{AcceptedBody, HintBody, OnOffBody, ReportBody, SwitchBody};
 use super::config::{ConfigBody, ConfigWish, ConfiguredBody};
+use super::events::EventsBody;
 use super::problem::Problem;
 use super::read::ServiceInGroup;
 use super::roles::{ROUTES, RouteRow};
@@ -166,6 +167,16 @@ const OPERATIONS: &[Operation] = &[
         "/v1/watch",
         "The route table and its changes as server-sent events",
         &[(200, "Events `table` and `route`.", None)],
+    ),
+    get(
+        "/v1/events",
+        "What happened, the newest of it; `since` gives what came after an event",
+        &[(200, "The events.", Some(of::<EventsBody>))],
+    ),
+    get(
+        "/v1/events/watch",
+        "The same as server-sent events; Last-Event-ID goes on after an event, at any node",
+        &[(200, "Events named after their kinds, and `gap`.", None)],
     ),
     get(
         "/v1/config",
@@ -328,7 +339,7 @@ fn operation(row: &RouteRow, told: &Operation, generator: &mut SchemaGenerator) 
 fn plain_kind(path: &str) -> Option<&'static str> {
     match path {
         "/healthz" | "/readyz" | "/metrics" => Some("text/plain"),
-        "/v1/watch" => Some("text/event-stream"),
+        "/v1/watch" | "/v1/events/watch" => Some("text/event-stream"),
         "/v1/openapi.json" => Some("application/json"),
         _ => None,
     }
@@ -395,11 +406,17 @@ fn parameters(row: &RouteRow, told: &Operation) -> Vec<Value> {
         header("Idempotency-Key", what, "^[!-~]{1,128}$");
     }
     let reads = row.method == "GET" && !row.roles.is_empty();
-    if reads && !matches!(row.path, "/v1/watch" | "/v1/openapi.json") {
+    if reads && !matches!(row.path, "/v1/watch" | "/v1/events/watch" | "/v1/openapi.json") {
         let schema = json!({ "type": "boolean", "default": false });
         let what = "Let this node answer from what it knows, without asking the others";
         parameters
             .push(json!({ "name": "stale", "in": "query", "description": what, "schema": schema }));
+    }
+    if row.path.starts_with("/v1/events") {
+        let schema = json!({ "type": "string", "pattern": "^e[0-9]{1,18}-[0-9]{1,9}$" });
+        let what = "Only events after this one";
+        parameters
+            .push(json!({ "name": "since", "in": "query", "description": what, "schema": schema }));
     }
     parameters
 }

@@ -39,6 +39,8 @@ pub struct ServiceInGroup {
 struct ReadQuery {
     #[serde(default)]
     stale: bool,
+    /// Known to the events only.
+    since: Option<String>,
 }
 
 /// The state that a read is answered from.
@@ -58,6 +60,14 @@ impl FromRequestParts<Arc<ApiState>> for Seen {
                 let next = "the one parameter of a read is stale=true";
                 Problem::new(ProblemKind::Malformed, error.body_text(), next)
             })?;
+        if query.since.is_some() && !parts.uri.path().starts_with("/v1/events") {
+            let why = "there is no parameter `since` here: only events are numbered";
+            return Err(Problem::new(
+                ProblemKind::Malformed,
+                why,
+                "the one parameter of a read is stale=true",
+            ));
+        }
         let view = if query.stale {
             let principal = parts.extensions.get::<Principal>().cloned();
             looked(state, principal.map_or_else(String::new, |p| p.name.to_string())).await?

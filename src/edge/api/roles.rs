@@ -51,6 +51,8 @@ pub const ROUTES: &[RouteRow] = &[
     row("GET", "/v1/explain/{group}", READ),
     row("GET", "/v1/routes", FOLLOW),
     row("GET", "/v1/watch", FOLLOW),
+    row("GET", "/v1/events", READ),
+    row("GET", "/v1/events/watch", READ),
     row("GET", "/v1/config", READ),
     row("PUT", "/v1/config", ADMIN),
     row("GET", "/v1/config/{version}", READ),

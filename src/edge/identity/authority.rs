@@ -94,12 +94,13 @@ impl Authority {
     }
 
     /// A member's certificate: good for its names (the whole one, and the bare one that members connect to)
-    /// and its addresses, as server and as client.
+    /// and its addresses, as server and as client, until the first moment of this day.
     pub fn issue_member(
         &self,
         cluster: &str,
         member: &str,
         addresses: &[IpAddr],
+        until: (i32, u8, u8),
     ) -> Result<Issued, IdentityError> {
         let key = KeyPair::generate().map_err(issue)?;
         let name = member_server_name(member, cluster);
@@ -111,6 +112,7 @@ impl Authority {
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         params.use_authority_key_identifier_extension = true;
+        params.not_after = date_time_ymd(until.0, until.1, until.2);
         let certificate = params.signed_by(&key, &self.issuer).map_err(issue)?.pem();
         Ok(Issued { certificate, key: key.serialize_pem() })
     }

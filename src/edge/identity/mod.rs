@@ -12,7 +12,7 @@ mod tests;
 
 pub use authority::{Authority, Issued, client_name, member_server_name};
 pub use tls::{
-    ALPN, MemberTls, TlsFiles, api_client_tls, api_server_tls, certified_client_tls,
+    ALPN, MemberTls, TlsFiles, api_client_tls, api_server_tls, certified_client_tls, good_until,
     key_is_exposed, member_tls, own_member, peer_client, peer_member,
 };
 pub use token::{TokenEntry, Tokens, new_token, token_hash};

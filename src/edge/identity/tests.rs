@@ -25,10 +25,10 @@ fn whose(certificate: &str, cluster: &str) -> Option<MemberId> {
 #[test]
 fn a_certificate_names_its_member_in_its_cluster_only() {
     let authority = Authority::create("shop").unwrap();
-    let b = authority.issue_member("shop", "b", &[]).unwrap();
+    let b = authority.issue_member("shop", "b", &[], (2099, 1, 1)).unwrap();
     assert_eq!(whose(&b.certificate, "shop"), Some(MemberId(2)));
     assert_eq!(whose(&b.certificate, "other"), None);
-    let stranger = authority.issue_member("shop", "z", &[]).unwrap();
+    let stranger = authority.issue_member("shop", "z", &[], (2099, 1, 1)).unwrap();
     assert_eq!(whose(&stranger.certificate, "shop"), None);
 }
 
@@ -43,7 +43,7 @@ fn a_clients_certificate_says_who_it_is_in_its_cluster_only() {
     assert_eq!(peer_client(std::slice::from_ref(&der), "shop"), Some(known));
     assert_eq!(peer_client(&[der], "other"), None);
     assert_eq!(whose(&issued.certificate, "shop"), None, "it is no member");
-    let member = authority.issue_member("shop", "a", &[]).unwrap();
+    let member = authority.issue_member("shop", "a", &[], (2099, 1, 1)).unwrap();
     let member = CertificateDer::from_pem_slice(member.certificate.as_bytes()).unwrap();
     assert_eq!(peer_client(&[member], "shop"), None, "a member is no client");
 }
@@ -53,8 +53,8 @@ fn files_that_do_not_fit_together_are_refused_with_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     let authority = Authority::create("shop").unwrap();
     let (a, b) = (
-        authority.issue_member("shop", "a", &[]).unwrap(),
-        authority.issue_member("shop", "b", &[]).unwrap(),
+        authority.issue_member("shop", "a", &[], (2099, 1, 1)).unwrap(),
+        authority.issue_member("shop", "b", &[], (2099, 1, 1)).unwrap(),
     );
     let path = |name: &str| dir.path().join(name);
     fs::write(path("ca.crt"), &authority.issued.certificate).unwrap();
@@ -97,4 +97,16 @@ fn a_token_is_known_by_its_hash() {
     {
         assert!(Tokens::parse(bad).unwrap_err().starts_with("line 1"), "{bad}");
     }
+}
+
+#[test]
+fn the_end_of_a_certificate_is_read_from_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::create("shop").unwrap();
+    let issued = authority.issue_member("shop", "a", &[], (2031, 2, 3)).unwrap();
+    let file = dir.path().join("a.crt");
+    fs::write(&file, &issued.certificate).unwrap();
+    assert_eq!(good_until(&file).unwrap(), WallTime::of_date("2031-02-03"));
+    fs::write(&file, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+    assert_eq!(good_until(&file).unwrap(), None);
 }

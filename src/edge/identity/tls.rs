@@ -11,7 +11,7 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use super::IdentityError;
 use super::authority::member_server_name;
-use crate::kernel::domain::{MemberId, MemberName, Principal, PrincipalName};
+use crate::kernel::domain::{MemberId, MemberName, Principal, PrincipalName, WallTime};
 
 /// The protocol that members speak, as TLS names it.
 pub const ALPN: &[u8] = b"biplane-member/1";
@@ -152,6 +152,16 @@ pub fn own_member<'a>(
     cluster: &str,
 ) -> Result<Option<MemberId>, IdentityError> {
     Ok(peer_member(&certificates(certificate)?, members, cluster))
+}
+
+/// Until when a certificate is good; nothing where its dates cannot be read.
+pub fn good_until(certificate: &Path) -> Result<Option<WallTime>, IdentityError> {
+    let chain = certificates(certificate)?;
+    let read = chain.first().and_then(|leaf| x509_parser::parse_x509_certificate(leaf).ok());
+    let seconds = read.map(|(_, leaf)| leaf.validity().not_after.timestamp());
+    Ok(seconds
+        .and_then(|seconds| u64::try_from(seconds).ok())
+        .map(|seconds| WallTime(seconds * 1000)))
 }
 
 /// Whether others than its owner and group may read a key.

@@ -47,6 +47,10 @@ macro_rules! metrics_table {
 metrics_table! {
     ACTIVE_PLANE = "biplane_active_plane", Gauge, "bool", "group, plane",
         "1 for the plane that users of the group are sent to, 0 for the other.";
+    CERTIFICATE_DAYS = "biplane_certificate_days", Gauge, "days", "member",
+        "Whole days for which a member's certificate is good; negative when it has ended.";
+    CLOCK_DIFFERENCE = "biplane_clock_difference_seconds", Gauge, "seconds", "member",
+        "By how much another member's wall clock is ahead of this node's.";
     API_CONNECTIONS_REFUSED = "biplane_api_connections_refused_total", Counter, "connections", "",
         "Connections to the admin API that were closed because there were too many.";
     API_LOGINS_FAILED = "biplane_api_logins_failed_total", Counter, "requests", "",

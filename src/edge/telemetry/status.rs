@@ -1,7 +1,10 @@
 //! The state of the cluster as gauges.
 
-use super::names::{ACTIVE_PLANE, APPLIED_INDEX, LEADER, QUORUM, ROUTE_EPOCH, TERM, VERDICT};
-use crate::kernel::controller::{GroupStatus, Status};
+use super::names::{
+    ACTIVE_PLANE, APPLIED_INDEX, CERTIFICATE_DAYS, CLOCK_DIFFERENCE, LEADER, QUORUM, ROUTE_EPOCH,
+    TERM, VERDICT,
+};
+use crate::kernel::controller::{GroupStatus, MemberStatus, Status};
 
 /// Groups that get gauges of their own. A scraper pays for each series for as long as it keeps them:
 /// with more groups than this the others are seen through the API only.
@@ -14,8 +17,21 @@ pub fn record_status(status: &Status) {
     metrics::gauge!(QUORUM).set(flag(status.quorum));
     metrics::gauge!(TERM).set(number(status.term));
     metrics::gauge!(APPLIED_INDEX).set(number(status.applied));
+    for member in &status.members {
+        record_member(member);
+    }
     for group in status.groups.iter().take(LABELLED_GROUPS) {
         record_group(status, group);
+    }
+}
+
+fn record_member(member: &MemberStatus) {
+    let name = || member.name.to_string();
+    if let Some(days) = member.certificate_days {
+        metrics::gauge!(CERTIFICATE_DAYS, "member" => name()).set(signed(days));
+    }
+    if let Some(ms) = member.clock_ms {
+        metrics::gauge!(CLOCK_DIFFERENCE, "member" => name()).set(signed(ms) / 1000.0);
     }
 }
 
@@ -36,6 +52,12 @@ fn record_group(status: &Status, group: &GroupStatus) {
 
 const fn flag(set: bool) -> f64 {
     if set { 1.0 } else { 0.0 }
+}
+
+/// Exact up to 2^53.
+#[expect(clippy::cast_precision_loss, reason = "Prometheus knows no other numbers")]
+const fn signed(value: i64) -> f64 {
+    value as f64
 }
 
 /// Exact up to 2^53.

@@ -26,6 +26,13 @@ pub(super) struct Agreement {
     halted: bool,
 }
 
+impl Agreement {
+    /// The newest ruleset that a member said it knows; 0 for one that said nothing yet.
+    pub(super) fn known_by(&self, member: MemberId) -> u32 {
+        self.rulesets.get(&member).copied().unwrap_or_default()
+    }
+}
+
 impl Default for Agreement {
     fn default() -> Self {
         Self {

@@ -10,6 +10,7 @@
 //! ```
 
 mod agreement;
+mod card;
 mod configure;
 mod decide;
 mod disk;
@@ -46,7 +47,7 @@ pub use status::{
     Explanation, GatewayStatus, GroupStatus, GuardStatus, MemberStatus, PlaneStatus,
     ServiceOnPlane, ServiceStatus, Status, StepRecord, SwitchoverRecord,
 };
-pub use view::{RouteEntry, RouteTable, View};
+pub use view::{MemberCard, RouteEntry, RouteTable, View};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -121,6 +122,12 @@ pub mod limits {
     pub const DIGEST_ENTRIES: u64 = 64;
     /// Digests of so many indices are remembered.
     pub const DIGESTS_KEPT: u64 = 8;
+    /// Between two cards of a member: its clock and its certificate.
+    pub const CARD: Duration = Duration::from_secs(5);
+    /// A difference of clocks above this many milliseconds is told to people.
+    pub const CLOCK_DIFFERENCE_MS: i64 = 1_000;
+    /// A certificate that is good for no more than so many days is told to people.
+    pub const CERTIFICATE_DAYS: i64 = 30;
     /// Between an observer's signs of life.
     pub const HEARTBEAT: Duration = Duration::from_millis(500);
 }
@@ -134,6 +141,8 @@ pub struct Boot {
     pub cluster: Arc<Cluster>,
     /// The text of that file; empty where there is none. The first leader logs it beside the settings.
     pub text: Arc<str>,
+    /// Until when its certificate is good, if that is known.
+    pub certificate_until: Option<WallTime>,
     /// What its disk held.
     pub recovered: Recovered,
     /// Spreads election timeouts and probe times. Equal seeds give equal runs.
@@ -157,6 +166,8 @@ pub struct Controller {
     me: MemberId,
     file: Arc<Cluster>,
     file_text: Arc<str>,
+    certificate_until: Option<WallTime>,
+    cards: card::Cards,
     incarnation: Incarnation,
     now: Moment,
     /// The last wall clock told, and when.
@@ -196,7 +207,7 @@ pub struct Controller {
 impl Controller {
     /// Starts from what the disk held. Fails only when that contradicts itself.
     pub fn start(now: Moment, boot: Boot) -> Result<Self, String> {
-        let Boot { me, cluster, text, recovered, seed, log_entries } = boot;
+        let Boot { me, cluster, text, certificate_until, recovered, seed, log_entries } = boot;
         let timing = &cluster.timing;
         let ticks = |span: Duration| {
             let ticks = span.as_micros() / timing.tick.as_micros().max(1);
@@ -219,6 +230,8 @@ impl Controller {
             me,
             file: cluster,
             file_text: text,
+            certificate_until,
+            cards: card::Cards::default(),
             incarnation: recovered.incarnation,
             now,
             wall: (WallTime::default(), now),

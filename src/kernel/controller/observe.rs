@@ -252,6 +252,7 @@ impl Controller {
                 apart: self.stands_apart(),
             };
             self.tell_members(&heartbeat);
+            self.show_card();
         }
     }
 

@@ -77,6 +77,9 @@ impl Controller {
                 self.leading.applied_at(from, applied);
                 self.on_ruleset(from, ruleset);
             }
+            PeerMessage::Card { wall, certificate_until } => {
+                self.on_card(from, wall, certificate_until);
+            }
             PeerMessage::Digest { index, digest } => self.on_digest(from, index, digest),
             PeerMessage::Forward(commands) => self.on_forwarded(from, commands),
             PeerMessage::Suspect(services) => {

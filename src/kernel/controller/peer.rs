@@ -34,6 +34,9 @@ pub(super) enum PeerMessage {
     Ahead { committed: u64, last: u64 },
     /// The digest of the state at a log index: to everybody.
     Digest { index: u64, digest: String },
+    /// The wall clock when it left, and until when this member's certificate is good (0: not known), in milliseconds
+    /// since 1970: to everybody who knows ruleset 2.
+    Card { wall: u64, certificate_until: u64 },
 }
 
 impl PeerMessage {
@@ -86,7 +89,7 @@ mod tests {
     use crate::kernel::ledger::RequestKey;
 
     /// One of each kind.
-    fn messages() -> [(&'static str, PeerMessage); 8] {
+    fn messages() -> [(&'static str, PeerMessage); 9] {
         let service = ServiceName::new("web").expect("a good name");
         let gateway = GatewayName::new("edge-1").expect("a good name");
         let plane = PlaneName::new("east").expect("a good name");
@@ -112,6 +115,7 @@ mod tests {
             ("hint", PeerMessage::Hint(DataPlaneHint { gateway, route: service, plane })),
             ("ahead", PeerMessage::Ahead { committed: 7, last: 5 }),
             ("digest", PeerMessage::Digest { index: 64, digest: "00ff".repeat(16) }),
+            ("card", PeerMessage::Card { wall: 1_800_000_000_000, certificate_until: 300 }),
         ]
     }
 

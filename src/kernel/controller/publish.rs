@@ -101,6 +101,8 @@ impl Controller {
             cut_off_since: self.publishing.cut_off_since,
             heard: self.heard.clone(),
             started: self.started,
+            wall: self.wall_now(),
+            cards: self.all_cards(),
             cluster: self.ledger.config().cloned(),
             routes: Arc::clone(self.ledger.routes()),
             zones: Arc::clone(&self.publishing.zones),

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::view::{RouteEntry, RouteTable, View};
+use super::limits;
+use super::view::{MemberCard, RouteEntry, RouteTable, View};
 use super::{
     Explanation, GatewayStatus, GroupStatus, GuardStatus, MemberStatus, PlaneStatus,
     ServiceOnPlane, ServiceStatus, Status, StepRecord, SwitchoverRecord,
 };
 use crate::kernel::domain::{
     CheckName, GroupName, HealthState, MemberId, MemberName, Moment, PlaneName, QuestionId,
-    ServiceName, StatePair, SwitchoverId,
+    ServiceName, StatePair, SwitchoverId, WallTime,
 };
 use crate::kernel::ledger::{Cluster, Evidence, GroupState, OnSwitch};
 use crate::kernel::policy::{Facts, Hold, Mode, holds};
@@ -122,6 +123,9 @@ impl View {
                 warnings
                     .push(format!("member {} is isolated: its votes do not count", member.name));
             }
+            let card = self.cards.get(id);
+            let days = card.and_then(|card| days_left(self.wall, card.certificate_until?));
+            warnings.extend(card_warnings(&member.name, card, days));
             let role = if apart {
                 "apart"
             } else if lost {
@@ -137,6 +141,8 @@ impl View {
                 site: member.site.clone(),
                 role: role.to_owned(),
                 isolated,
+                clock_ms: card.map(|card| card.clock_ms),
+                certificate_days: days,
             });
         }
         members
@@ -309,6 +315,33 @@ impl View {
         }
         table
     }
+}
+
+/// Whole days from a time to another; negative when that is over.
+fn days_left(now: WallTime, until: WallTime) -> Option<i64> {
+    const DAY_MS: i64 = 86_400_000;
+    let left = i64::try_from(until.0).ok()?.checked_sub(i64::try_from(now.0).ok()?)?;
+    Some(left.div_euclid(DAY_MS))
+}
+
+/// What people should know of a member's clock and certificate.
+fn card_warnings(
+    name: &MemberName,
+    card: Option<&MemberCard>,
+    days: Option<i64>,
+) -> impl Iterator<Item = String> {
+    let clock = card.map(|card| card.clock_ms).filter(|ms| ms.abs() > limits::CLOCK_DIFFERENCE_MS);
+    let clock = clock.map(|ms| {
+        format!("the clock of member {name} differs by {ms} ms: records and expiries go by the leader's clock")
+    });
+    let certificate = days.filter(|days| *days <= limits::CERTIFICATE_DAYS).map(|days| {
+        if days < 0 {
+            format!("the certificate of member {name} has ended: the others turn it away")
+        } else {
+            format!("the certificate of member {name} ends in {days} days: the others will turn it away then")
+        }
+    });
+    clock.into_iter().chain(certificate)
 }
 
 fn millis(span: Duration) -> u64 {

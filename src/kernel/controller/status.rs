@@ -70,6 +70,12 @@ pub struct MemberStatus {
     pub role: String,
     /// Whether it counts itself as isolated.
     pub isolated: bool,
+    /// By how many milliseconds its wall clock is ahead of that of the node that answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_ms: Option<i64>,
+    /// For how many whole days its certificate is good; negative when it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_days: Option<i64>,
 }
 
 /// One group.

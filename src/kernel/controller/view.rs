@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::domain::{
     Endpoint, Epoch, GatewayName, GroupName, MemberId, Moment, PlaneName, Route, ServiceName,
+    WallTime,
 };
 use crate::kernel::health::Prober;
 use crate::kernel::ledger::{Cluster, Ledger, OnSwitch};
@@ -32,6 +33,10 @@ pub struct View {
     pub heard: BTreeMap<MemberId, Moment>,
     /// When this process started.
     pub started: Moment,
+    /// This node's wall clock when the view was made.
+    pub wall: WallTime,
+    /// What the members told of themselves.
+    pub cards: BTreeMap<MemberId, MemberCard>,
     /// The settings in force; absent until the first leader has logged them.
     pub cluster: Option<Arc<Cluster>>,
     /// Routes by group.
@@ -48,6 +53,15 @@ pub struct View {
     pub apart: BTreeSet<MemberId>,
     /// What people should know of this node.
     pub warnings: Vec<String>,
+}
+
+/// What a member told of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemberCard {
+    /// By how much its wall clock is ahead of that of the node that shows it.
+    pub clock_ms: i64,
+    /// Until when its certificate is good.
+    pub certificate_until: Option<WallTime>,
 }
 
 /// What gateways follow: `GET /v1/routes`, and each event of `GET /v1/watch`.

@@ -21,7 +21,7 @@ pub use probe::{
     Endpoint, HttpProbe, ProbeFault, ProbeId, ProbeKind, ProbeOrder, ProbeResult, ProbeTarget,
     ProbeTimings,
 };
-pub use question::{IdError, QuestionId, SwitchoverId};
+pub use question::{EventId, IdError, QuestionId, SwitchoverId};
 pub use route::Route;
 pub use state::{HealthState, StatePair};
 pub use time::{LedgerTime, Moment, Timer, WallTime};

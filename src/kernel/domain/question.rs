@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A question: the (term, index) of the log entry that asked it.
@@ -34,6 +35,61 @@ pub struct SwitchoverId {
 impl fmt::Display for SwitchoverId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "s{}-{}", self.index, self.nth)
+    }
+}
+
+/// An event: the index of the log entry that made it happen, and its place among that entry's.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+#[serde(into = "String", try_from = "String")]
+pub struct EventId {
+    /// Raft index of the entry.
+    pub index: u64,
+    /// 0 for the first event of the entry.
+    pub nth: u32,
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "e{}-{}", self.index, self.nth)
+    }
+}
+
+impl FromStr for EventId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        two_numbers(text, 'e', '-').map(|(index, nth)| Self { index, nth }).ok_or_else(|| IdError {
+            text: text.to_owned(),
+            what: "event",
+            example: "e120-0",
+        })
+    }
+}
+
+impl TryFrom<String> for EventId {
+    type Error = IdError;
+
+    fn try_from(text: String) -> Result<Self, IdError> {
+        text.parse()
+    }
+}
+
+impl From<EventId> for String {
+    fn from(id: EventId) -> Self {
+        id.to_string()
     }
 }
 
@@ -111,6 +167,9 @@ mod tests {
         let s = SwitchoverId { index: 120, nth: 2 };
         assert_eq!(q.to_string().parse(), Ok(q));
         assert_eq!(s.to_string().parse(), Ok(s));
+        let e = EventId { index: 120, nth: 2 };
+        assert_eq!(e.to_string().parse(), Ok(e));
+        assert!("s120-2".parse::<EventId>().is_err());
         assert!("120".parse::<SwitchoverId>().is_err());
         assert!("q1".parse::<QuestionId>().is_err());
     }

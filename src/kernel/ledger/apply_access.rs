@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::command::{RequestKey, TokenChange};
+use super::events::EventKind;
 use super::limits;
 use super::outcome::{Applied, Outcome, RefusalReason, Refused};
 use super::state::{Entry, Ledger};
@@ -60,6 +61,10 @@ impl Ledger {
         if let Some((_, outcome)) = self.settled.requests.get(&request).cloned() {
             return entry.applied.push(Applied::Settled(request, outcome));
         }
+        let text = match &change {
+            TokenChange::Create { role, .. } => format!("token of {name} made, {role}, by {by}"),
+            TokenChange::Revoke {} => format!("{name} revoked, by {by}"),
+        };
         let made = Done { by, at: self.wall };
         let outcome = match change {
             TokenChange::Create { role, groups, hash, expires } => {
@@ -68,6 +73,9 @@ impl Ledger {
             }
             TokenChange::Revoke {} => self.revoke_token(name, made),
         };
+        if outcome.is_ok() {
+            self.tell(entry, EventKind::Token, None, text);
+        }
         let outcome = outcome.map_or_else(Outcome::Refused, |()| Outcome::Done {});
         self.settle(entry, request, outcome);
     }

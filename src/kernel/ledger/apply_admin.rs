@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::cluster::Cluster;
 use super::command::{RequestKey, SwitchCommand};
+use super::events::EventKind;
 use super::facts::Evidence;
 use super::limits;
 use super::outcome::{Applied, Outcome, RefusalReason, Refused};
@@ -118,7 +119,7 @@ impl Ledger {
     pub(super) fn freeze(
         &mut self,
         entry: &mut Entry,
-        request: RequestKey,
+        (request, by): (RequestKey, String),
         named: BTreeSet<GroupName>,
         on: bool,
         reason: String,
@@ -133,7 +134,9 @@ impl Ledger {
             let refused = Outcome::Refused(RefusalReason::NoSuchGroup(unknown.clone()));
             return self.settle(entry, request, refused);
         }
-        let reason = on.then(|| shortened(reason));
+        let reason = shortened(reason);
+        self.tell_frozen(entry, &named, on, &by, &reason);
+        let reason = on.then_some(reason);
         for (name, state) in Arc::make_mut(&mut self.groups) {
             if named.is_empty() || named.contains(name) {
                 state.frozen.clone_from(&reason);
@@ -143,10 +146,29 @@ impl Ledger {
         self.settle(entry, request, Outcome::Done {});
     }
 
+    /// One event for each group that was named, or one for all.
+    fn tell_frozen(
+        &mut self,
+        entry: &mut Entry,
+        named: &BTreeSet<GroupName>,
+        on: bool,
+        by: &str,
+        reason: &str,
+    ) {
+        let what = if on { "frozen" } else { "thawed" };
+        let text = |whose: &str| format!("{whose} {what}, by {by}{}", because(reason));
+        if named.is_empty() {
+            self.tell(entry, EventKind::Freeze, None, text("all groups"));
+        }
+        for group in named {
+            self.tell(entry, EventKind::Freeze, Some(group.clone()), text(group.as_str()));
+        }
+    }
+
     pub(super) fn drain(
         &mut self,
         entry: &mut Entry,
-        request: RequestKey,
+        (request, by): (RequestKey, String),
         plane: PlaneName,
         on: bool,
         reason: String,
@@ -159,14 +181,23 @@ impl Ledger {
             let refused = Outcome::Refused(RefusalReason::NoSuchPlane(plane));
             return self.settle(entry, request, refused);
         }
+        let reason = shortened(reason);
+        let what = if on { "drained" } else { "may be chosen again" };
+        let text = format!("{plane} {what}, by {by}{}", because(&reason));
+        self.tell(entry, EventKind::Drain, None, text);
         if on {
-            self.drained.insert(plane, shortened(reason));
+            self.drained.insert(plane, reason);
         } else {
             self.drained.remove(&plane);
         }
         entry.applied.push(Applied::Guards);
         self.settle(entry, request, Outcome::Done {});
     }
+}
+
+/// `: reason`, if there is one.
+pub(super) fn because(reason: &str) -> String {
+    if reason.is_empty() { String::new() } else { format!(": {reason}") }
 }
 
 /// A person's reason, cut to its limit at a character.

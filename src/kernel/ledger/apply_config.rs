@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::apply_admin::shortened;
+use super::apply_admin::{because, shortened};
 use super::cluster::Cluster;
 use super::command::ConfigCommand;
+use super::events::EventKind;
 use super::limits;
 use super::outcome::{Applied, Outcome, RefusalReason, Refused};
 use super::state::{Entry, GroupState, Ledger};
@@ -109,7 +110,10 @@ impl Ledger {
         self.forget_services(&old, &new);
         self.take_zones(&old, &new, entry.index);
         self.index_services();
-        self.keep(KeptConfig { text, by, reason: shortened(reason), at: self.wall });
+        let (reason, version) = (shortened(reason), self.config_version);
+        let told = format!("configuration {version} in force, by {by}{}", because(&reason));
+        self.tell(entry, EventKind::Configured, None, told);
+        self.keep(KeptConfig { text, by, reason, at: self.wall });
         entry.applied.push(Applied::Configured);
     }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::apply_admin::because;
 use super::command::Move;
+use super::events::EventKind;
 use super::facts::Evidence;
 use super::limits;
 use super::outcome::{Applied, RefusalReason, Refused};
@@ -140,13 +142,21 @@ impl Ledger {
             old.advance(Event::Overtake, now, wall, entry.term)
                 .expect("the table was asked just above");
             old.outcome = format!("overtaken by {id}");
-            entry.applied.push(Applied::Switchover(old.id));
+            let (old, of) = (old.id, old.group.clone());
+            entry.applied.push(Applied::Switchover(old));
+            let text = format!("{old} overtaken by {id}");
+            self.tell(entry, EventKind::Switchover, Some(of), text);
         }
         let groups = Arc::make_mut(&mut self.groups);
         if let Some(state) = groups.get_mut(&switchover.group) {
             state.switchover = Some(id);
         }
-        switchovers.insert(id, Arc::new(switchover));
+        let Switchover { group, from, to, kind, cause, by, .. } = &switchover;
+        let text =
+            format!("{id} begun: {group} from {from} to {to}, {kind}, by {by}{}", because(cause));
+        let group = group.clone();
+        Arc::make_mut(&mut self.switchovers).insert(id, Arc::new(switchover));
+        self.tell(entry, EventKind::Switchover, Some(group), text);
         id
     }
 
@@ -194,11 +204,24 @@ impl Ledger {
                     }
                 }
                 entry.applied.push(Applied::Switchover(id));
+                self.tell_step(entry, id);
             }
             Err(reason) => {
                 entry.applied.push(Applied::Refused(Refused::Step(id, event), reason));
             }
         }
+    }
+
+    /// What a switchover's step means to those who follow: that it turned back, or ended.
+    fn tell_step(&mut self, entry: &mut Entry, id: SwitchoverId) {
+        let Some(switchover) = self.switchovers.get(&id) else { return };
+        let Switchover { state, group, outcome, .. } = switchover.as_ref();
+        if *state != State::Undoing && !state.ended() {
+            return;
+        }
+        let text = format!("{id} {state}{}", because(outcome));
+        let group = group.clone();
+        self.tell(entry, EventKind::Switchover, Some(group), text);
     }
 
     fn step(
@@ -329,6 +352,8 @@ impl Ledger {
         state.cut = kind != Kind::Planned;
         entry.routed.insert(group.clone());
         entry.applied.push(Applied::Routed(group.clone()));
+        let text = format!("{group} on {plane} since epoch {epoch}");
+        self.tell(entry, EventKind::Route, Some(group.clone()), text);
         epoch
     }
 }

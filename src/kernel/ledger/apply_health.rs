@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::events::EventKind;
 use super::facts::Evidence;
 use super::outcome::{Applied, RefusalReason, Refused};
 use super::state::{Entry, Ledger};
@@ -33,6 +34,7 @@ impl Ledger {
         let mut touched: BTreeSet<ServiceName> =
             states.keys().filter(|s| known(s)).cloned().collect();
         let was = self.observers.get(&observer);
+        let was_lost = was.is_some_and(|was| was.lost);
         // All that it reported is forgotten, counts again, or no longer does.
         if let Some(was) = was.filter(|was| new_process || was.lost || was.isolated != isolated) {
             touched.extend(was.states.keys().cloned());
@@ -50,6 +52,9 @@ impl Ledger {
         }
         held.extend(states.into_iter().filter(|(service, _)| known(service)));
         self.note_flaps(before);
+        if was_lost {
+            self.tell_observer(entry, observer, "is heard again");
+        }
         entry.applied.push(Applied::Reported(observer, touched));
     }
 
@@ -63,7 +68,14 @@ impl Ledger {
         if state.incarnation == incarnation && !state.lost {
             state.lost = true;
             entry.applied.push(Applied::Lost(observer));
+            self.tell_observer(entry, observer, "fell silent");
         }
+    }
+
+    pub(super) fn tell_observer(&mut self, entry: &mut Entry, observer: MemberId, what: &str) {
+        let member = self.config.as_ref().and_then(|config| config.members.get(&observer));
+        let name = member.map_or_else(|| observer.to_string(), |member| member.name.to_string());
+        self.tell(entry, EventKind::Observer, None, format!("{name} {what}"));
     }
 
     /// Whether (incarnation, seq) is greater than what the observer said before.

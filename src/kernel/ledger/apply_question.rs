@@ -76,7 +76,9 @@ impl Ledger {
         }
         state.incarnation = word.0;
         state.seq = word.1;
-        state.lost = false;
+        if std::mem::replace(&mut state.lost, false) {
+            self.tell_observer(entry, observer, "is heard again");
+        }
         let Some(question) = self.questions.get_mut(&id).filter(|question| question.open) else {
             let reason = RefusalReason::QuestionClosed(id);
             return entry.applied.push(Applied::Refused(Refused::Ballot, reason));

@@ -14,6 +14,7 @@ mod cluster;
 mod command;
 mod config_diff;
 mod envelope;
+mod events;
 mod facts;
 mod outcome;
 mod snapshot;
@@ -30,6 +31,7 @@ pub use cluster::{Cluster, GatewayRoute, Group, Member, OnSwitch, Plane, Role, T
 pub use command::{Command, ConfigCommand, Move, RequestKey, SwitchCommand, TokenChange};
 pub use config_diff::{Change, changes};
 pub use envelope::{Envelope, FORMAT, RULESET};
+pub use events::{EventKind, Events, LoggedEvent};
 pub use facts::Evidence;
 pub use outcome::{Applied, Outcome, RefusalReason, Refused};
 pub use snapshot::SnapshotError;
@@ -59,6 +61,8 @@ pub mod limits {
     pub const CONFIGS_BYTES: usize = 4 << 20;
     /// Differences between two configurations that are shown one by one.
     pub const CHANGES_SHOWN: usize = 1_000;
+    /// Events that are kept for those who follow them; the oldest go first.
+    pub const EVENTS_KEPT: usize = 2_000;
     /// Tokens that stand in the log, revoked ones among them.
     pub const TOKENS: usize = 1_000;
     /// Characters of a reason that a person gives.

@@ -11,6 +11,7 @@ use super::audit::Audit;
 use super::cluster::Cluster;
 use super::command::{Command, RequestKey};
 use super::envelope::Envelope;
+use super::events::Events;
 use super::limits;
 use super::outcome::{Applied, Outcome, RefusalReason, Refused};
 use super::snapshot::pairs;
@@ -118,6 +119,9 @@ pub struct Ledger {
     /// Tokens by name.
     #[serde(default, skip_serializing_if = "no_tokens")]
     pub(super) tokens: Arc<BTreeMap<PrincipalName, Arc<TokenState>>>,
+    /// What happened, the newest of it.
+    #[serde(default, skip_serializing_if = "no_events")]
+    pub(super) events: Arc<Events>,
     pub(super) revision: u64,
     pub(super) routes: Arc<BTreeMap<GroupName, Route>>,
     pub(super) groups: Arc<BTreeMap<GroupName, GroupState>>,
@@ -141,6 +145,8 @@ pub(super) struct Entry {
     pub(super) term: u64,
     /// Switchovers that this entry decided so far.
     pub(super) decided: u32,
+    /// Events that this entry made so far.
+    pub(super) told: u32,
     /// Groups whose route changed.
     pub(super) routed: BTreeSet<GroupName>,
     pub(super) applied: Vec<Applied>,
@@ -159,8 +165,14 @@ impl Ledger {
     pub fn apply(&mut self, index: u64, term: u64, data: &[u8]) -> Vec<Applied> {
         assert_eq!(index, self.index + 1, "entries are applied in order, without gaps");
         assert!(term >= self.term, "terms never go back along the log");
-        let mut entry =
-            Entry { index, term, decided: 0, routed: BTreeSet::new(), applied: Vec::new() };
+        let mut entry = Entry {
+            index,
+            term,
+            decided: 0,
+            told: 0,
+            routed: BTreeSet::new(),
+            applied: Vec::new(),
+        };
         self.index = index;
         if term > self.term {
             self.term = term;
@@ -226,11 +238,11 @@ impl Ledger {
             Command::Advance { switchover, event, question, converging, note } => {
                 self.advance(entry, switchover, event, question, converging, note);
             }
-            Command::Freeze { request, groups, on, reason, .. } => {
-                self.freeze(entry, request, groups, on, reason);
+            Command::Freeze { request, by, groups, on, reason } => {
+                self.freeze(entry, (request, by), groups, on, reason);
             }
-            Command::Drain { request, plane, on, reason, .. } => {
-                self.drain(entry, request, plane, on, reason);
+            Command::Drain { request, by, plane, on, reason } => {
+                self.drain(entry, (request, by), plane, on, reason);
             }
         }
     }
@@ -319,6 +331,10 @@ fn no_tokens(tokens: &Arc<BTreeMap<PrincipalName, Arc<TokenState>>>) -> bool {
     tokens.is_empty()
 }
 
+fn no_events(events: &Arc<Events>) -> bool {
+    events.is_empty()
+}
+
 fn forget_settled(settled: &mut Settled, oldest: LedgerTime) {
     settled.requests.retain(|_, (at, _)| *at >= oldest);
     settled.keys.retain(|_, (at, _, _)| *at >= oldest);
@@ -377,6 +393,11 @@ impl Ledger {
     /// Tokens by name, revoked ones among them.
     pub const fn tokens(&self) -> &Arc<BTreeMap<PrincipalName, Arc<TokenState>>> {
         &self.tokens
+    }
+
+    /// What happened, the newest of it.
+    pub const fn events(&self) -> &Arc<Events> {
+        &self.events
     }
 
     /// Index of the entry that last changed a route or the configuration.

@@ -96,7 +96,7 @@ fn write_files(cluster: &Cluster) -> TempDir {
     for member in cluster.members.values() {
         let name = member.name.as_str();
         let issued = authority
-            .issue_member(cluster.name.as_str(), name, &[Ipv4Addr::LOCALHOST.into()])
+            .issue_member(cluster.name.as_str(), name, &[Ipv4Addr::LOCALHOST.into()], (2099, 1, 1))
             .unwrap();
         write(&format!("{name}.crt"), &issued.certificate);
         write(&format!("{name}.key"), &issued.key);

@@ -90,6 +90,8 @@ fn digest_whole(into: &mut Digest, output: &Output) {
                 cut_off_since,
                 heard,
                 started,
+                wall,
+                cards,
                 cluster: _,
                 routes,
                 zones,
@@ -100,7 +102,9 @@ fn digest_whole(into: &mut Digest, output: &Output) {
                 warnings,
             } = view.as_ref();
             write!(to, "{member:?} {applied} {term} {leader:?} {in_quorum} {routes:?} {zones:?}")
-                .and_then(|()| write!(to, "{cut_off_since:?} {heard:?} {started:?}"))
+                .and_then(|()| {
+                    write!(to, "{cut_off_since:?} {heard:?} {started:?} {wall:?} {cards:?}")
+                })
                 .and_then(|()| write!(to, "{gateways:?} {prober:?} {apart:?} {warnings:?}"))
                 .and_then(|()| to.write_str(&ledger.digest()))
         }

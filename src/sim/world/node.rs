@@ -102,6 +102,7 @@ impl World {
             me: MemberId(place as u64 + 1),
             cluster: Arc::clone(&self.cluster),
             text: Arc::from(""),
+            certificate_until: None,
             recovered,
             seed: self.params.seed,
             log_entries: self.params.log_entries,

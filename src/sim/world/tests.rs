@@ -310,6 +310,7 @@ fn other_outputs_of_the_same_inputs_are_found() {
         me: MemberId(1),
         cluster: Arc::new(cluster(&Shape::default())),
         text: Arc::from(""),
+        certificate_until: None,
         recovered: crate::kernel::consensus::Recovered::default(),
         seed: 1,
         log_entries: 100,

@@ -116,3 +116,24 @@ fn a_certificate_is_the_other_way_in_and_its_name_can_be_revoked() {
         if gone { Ok(()) } else { Err(said) }
     });
 }
+
+#[test]
+fn a_certificate_that_ends_soon_is_told_of_every_member_with_its_days() {
+    let _turn = alone();
+    let world = World::steady_with(&["--certificate-days", "20"]);
+    until(LIMIT, || {
+        let status = world.api_of(1).get("/v1/status")?;
+        let members = status["members"].as_array().cloned().unwrap_or_default();
+        let soon = |member: &serde_json::Value| {
+            matches!(member["certificate_days"].as_i64(), Some(18..=20))
+        };
+        let warned = status["warnings"].to_string().matches("ends in").count();
+        let clocks = members
+            .iter()
+            .all(|member| member["clock_ms"].as_i64().is_some_and(|ms| ms.abs() < 1_000));
+        if members.len() == 3 && members.iter().all(soon) && warned == 3 && clocks {
+            return Ok(());
+        }
+        Err(status.to_string())
+    });
+}

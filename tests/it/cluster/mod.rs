@@ -3,10 +3,12 @@
 mod access;
 mod config;
 mod disk;
+mod events;
 mod fail_static;
 mod leader;
 mod metrics;
 mod pasts;
+mod service;
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};

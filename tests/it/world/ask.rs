@@ -107,6 +107,21 @@ impl Api {
         block_on(self.client.get_json(path)).map_err(|error| error.to_string())
     }
 
+    /// Sends a command; done again, it does no harm.
+    pub(crate) fn post<B: serde::Serialize + Sync>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<(), String> {
+        let sent = block_on(self.client.post_json::<_, ()>(path, body, None));
+        sent.map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    /// The client itself.
+    pub(crate) fn into_client(self) -> ApiClient {
+        self.client
+    }
+
     /// Reads a text.
     pub(crate) fn text(&self, path: &str) -> Result<String, String> {
         block_on(self.client.get_text(path)).map_err(|error| error.to_string())

@@ -38,7 +38,12 @@ pub(crate) struct World {
 impl World {
     /// Everything runs, all verdicts are up, users are on east.
     pub(crate) fn steady() -> Self {
-        let mut world = Self::without_processes();
+        Self::steady_with(&[])
+    }
+
+    /// The same, made by `init` with these arguments too.
+    pub(crate) fn steady_with(init: &[&str]) -> Self {
+        let mut world = Self::without_processes(init);
         for plane in [EAST, WEST] {
             world.start_plane(plane);
         }
@@ -50,7 +55,7 @@ impl World {
         world
     }
 
-    fn without_processes() -> Self {
+    fn without_processes(init: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let ports = Ports::claim();
         let file = dir.path().join("given.toml");
@@ -67,6 +72,7 @@ impl World {
             .arg(world.cluster_dir())
             .arg("--cluster-file")
             .arg(&file)
+            .args(init)
             .output()
             .unwrap();
         assert!(made.status.success(), "{made:?}");

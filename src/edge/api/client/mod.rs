@@ -6,6 +6,7 @@
 mod answer;
 mod connection;
 mod error;
+mod events;
 mod sse;
 mod watch;
 
@@ -23,8 +24,10 @@ use serde::de::DeserializeOwned;
 
 pub use answer::Answer;
 pub use error::ApiError;
+pub use events::{EventNews, EventWatch};
 pub use watch::{Watch, WatchEvent};
 
+use crate::kernel::domain::EventId;
 use answer::{Attempt, AttemptFault, judge, read_all, read_json, read_problem};
 use connection::{Connection, SendFault};
 
@@ -87,6 +90,8 @@ struct Order {
     key: Option<String>,
     /// Entity tag that must still hold.
     condition: Option<String>,
+    /// The last event that was heard.
+    after: Option<String>,
 }
 
 impl Order {
@@ -200,6 +205,11 @@ impl ApiClient {
         Watch::start(Arc::clone(self))
     }
 
+    /// Follows events, from those after `last` on; from now on, if none is named.
+    pub const fn events(self: Arc<Self>, last: Option<EventId>) -> EventWatch {
+        EventWatch::new(self, last)
+    }
+
     /// One round over the controllers.
     async fn send(&self, order: Order) -> Result<Answer<Bytes>, ApiError> {
         let mut tried = Vec::new();
@@ -307,6 +317,9 @@ impl ApiClient {
             let tag = if tag == ANY { tag.clone() } else { format!("\"{tag}\"") };
             request = request.header(header::IF_MATCH, tag);
         }
+        if let Some(id) = &order.after {
+            request = request.header(super::events::LAST_EVENT_ID, id);
+        }
         request.body(Full::new(order.body.clone())).map_err(|error| error.to_string())
     }
 
@@ -325,7 +338,7 @@ impl ApiClient {
 fn order(method: Method, path: &str, body: Bytes, key: Option<&str>) -> Result<Order, ApiError> {
     let path: Uri =
         path.parse().map_err(|error| ApiError::BadRequest(format!("`{path}`: {error}")))?;
-    Ok(Order { method, path, body, key: key.map(str::to_owned), condition: None })
+    Ok(Order { method, path, body, key: key.map(str::to_owned), condition: None, after: None })
 }
 
 fn write_json<B: Serialize + ?Sized>(body: &B) -> Result<Bytes, ApiError> {

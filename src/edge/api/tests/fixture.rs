@@ -182,6 +182,8 @@ impl Shows for Shown {
                 site: site(),
                 role: "leader".to_owned(),
                 isolated: false,
+                clock_ms: None,
+                certificate_days: Some(90),
             }],
             groups: (0..self.groups).map(group_status).collect(),
             gateways: vec![GatewayStatus {
@@ -318,6 +320,8 @@ pub(super) fn view(applied: u64, in_quorum: bool) -> Arc<View> {
         cut_off_since: Moment::ZERO,
         heard: BTreeMap::new(),
         started: Moment::ZERO,
+        wall: WallTime(0),
+        cards: BTreeMap::new(),
         cluster: Some(Arc::new(cluster)),
         routes: Arc::default(),
         zones: Arc::default(),

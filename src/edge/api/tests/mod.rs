@@ -4,6 +4,7 @@ mod access;
 mod client;
 mod commands;
 mod config;
+mod events;
 mod fixture;
 mod hostile;
 mod reads;

@@ -38,7 +38,7 @@ pub(super) const ROUTE: &str = "route";
 /// How long a watcher waits for the first table after the start.
 const FIRST_TABLE: Duration = Duration::from_secs(1);
 
-const KEEP_ALIVE: Bytes = Bytes::from_static(b": alive\n\n");
+pub(super) const KEEP_ALIVE: Bytes = Bytes::from_static(b": alive\n\n");
 
 /// One changed route, as an event carries it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,8 +89,8 @@ impl Hub {
         Self { current, serving, frames, watchers, shutdown }
     }
 
-    async fn join(&self, state: &ApiState) -> Result<Watcher, Problem> {
-        let limits = &state.limits;
+    /// A place among the watchers, of whatever.
+    pub(super) fn place(&self, limits: &Limits) -> Result<Place, Problem> {
         let permit = Arc::clone(&self.watchers).try_acquire_owned().map_err(|_| {
             let why = format!("{} watchers are here already", limits.watchers);
             Problem::new(ProblemKind::Busy, why, "watch another node")
@@ -101,6 +101,17 @@ impl Hub {
             let why = "this node has lost touch with the quorum";
             return Err(Problem::new(ProblemKind::Unavailable, why, next));
         }
+        Ok(Place::take(permit))
+    }
+
+    /// Ends every watch.
+    pub(super) fn shutdown(&self) -> CancellationToken {
+        self.shutdown.clone()
+    }
+
+    async fn join(&self, state: &ApiState) -> Result<Watcher, Problem> {
+        let limits = &state.limits;
+        let place = self.place(limits)?;
         // First listen, then look: the table holds whatever was sent before we listened.
         let frames = self.frames.subscribe();
         let (number, table) = self.table(state.backend.as_ref()).await?;
@@ -114,7 +125,7 @@ impl Hub {
             serving: self.serving.clone(),
             keep_alive,
             shutdown: self.shutdown.clone(),
-            _place: Place::take(permit),
+            _place: place,
         })
     }
 }
@@ -149,7 +160,7 @@ struct Watcher {
 }
 
 /// A watcher's place among the watchers, counted.
-struct Place {
+pub(super) struct Place {
     _permit: OwnedSemaphorePermit,
 }
 

@@ -114,6 +114,7 @@ impl Trio {
             me: id,
             cluster: Arc::clone(&self.cluster),
             text: Arc::from(""),
+            certificate_until: None,
             recovered: disk.clone(),
             seed: 7,
             log_entries: limits::LOG_ENTRIES,

@@ -30,6 +30,7 @@ impl Alone {
             me: MemberId(3),
             cluster: Arc::clone(&cluster),
             text: Arc::from(""),
+            certificate_until: None,
             recovered,
             seed: 7,
             log_entries: limits::LOG_ENTRIES,

@@ -1,0 +1,43 @@
+//! What a node tells its service manager (sd_notify(3)): that it is ready, that it stops, and that its kernel still answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+
+use super::backend::NodeBackend;
+use crate::edge::api::Backend as _;
+use crate::kernel::controller::{Action, Response};
+
+/// Without a service manager nobody is told; one that does not listen is no reason to stop.
+fn tell(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(false, &[state]) {
+        tracing::debug!(%error, "the service manager was not told");
+    }
+}
+
+/// It serves.
+pub(super) fn ready() {
+    tell(NotifyState::Ready);
+}
+
+/// It leaves.
+pub(super) fn stopping() {
+    tell(NotifyState::Stopping);
+}
+
+/// As often as the service manager asks for, twice: says that the kernel answers, as long as it does.
+pub(super) async fn watch(backend: Arc<NodeBackend>) {
+    let mut micros = 0;
+    if !sd_notify::watchdog_enabled(false, &mut micros) {
+        return;
+    }
+    let half = Duration::from_micros(micros / 2).max(Duration::from_millis(10));
+    loop {
+        let asked = backend.ask("service manager".to_owned(), Action::Look);
+        if let Ok(Response::Read(_)) = tokio::time::timeout(half, asked).await {
+            tell(NotifyState::Watchdog);
+        }
+        tokio::time::sleep(half).await;
+    }
+}

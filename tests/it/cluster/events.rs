@@ -1,0 +1,84 @@
+//! Events of a cluster whose nodes come and go.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use biplane::edge::api::OnOffBody;
+use biplane::edge::api::client::EventNews;
+use biplane::kernel::domain::EventId;
+
+use super::super::process::until;
+use super::super::world::{EAST, LIMIT, NODES, World};
+use super::alone;
+
+/// How many things happen, and how often a node dies meanwhile.
+const EVENTS: usize = 1_000;
+const KILLS: usize = 5;
+
+/// Follows until it is told to stop and has heard `last`; gives what it heard, and how often it moved.
+fn follow(world: &World, stop: Arc<AtomicBool>) -> std::thread::JoinHandle<(Vec<String>, usize)> {
+    let client = Arc::new(world.api().into_client());
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut watch = client.events(Some(EventId::default()));
+            let (mut heard, mut moves) = (Vec::new(), 0);
+            loop {
+                match tokio::time::timeout(Duration::from_secs(2), watch.next()).await {
+                    Ok(EventNews::Event(event)) => heard.push(event.id.to_string()),
+                    Ok(EventNews::Lost { .. }) => moves += 1,
+                    Ok(EventNews::Gap) => panic!("a gap after {:?}", heard.last()),
+                    // Silence: either nothing happens, or everything is over.
+                    Err(_) if stop.load(Ordering::Relaxed) => return (heard, moves),
+                    Err(_) => {}
+                }
+            }
+        })
+    })
+}
+
+#[test]
+fn a_watcher_moved_between_nodes_sees_no_gap_and_no_repeat() {
+    let _turn = alone();
+    let mut world = World::steady();
+    let stop = Arc::new(AtomicBool::new(false));
+    let watcher = follow(&world, Arc::clone(&stop));
+    let (api, mut done) = (world.api(), 0);
+    let mut killed: Option<usize> = None;
+    for number in 0..EVENTS {
+        if number % (EVENTS / KILLS) == EVENTS / KILLS / 2 {
+            let node = (number / (EVENTS / KILLS)) % NODES.len();
+            world.kill_node(node);
+            killed = Some(node);
+        }
+        if let Some(node) = killed.filter(|_| number % (EVENTS / KILLS) == 0) {
+            world.start_node(node);
+            killed = None;
+        }
+        let body = OnOffBody { on: number % 2 == 0, reason: format!("number {number}") };
+        until(LIMIT, || api.post("/v1/groups/shop/freeze", &body));
+        done += 1;
+    }
+    if let Some(node) = killed {
+        world.start_node(node);
+    }
+    world.users_are_on(EAST);
+    stop.store(true, Ordering::Relaxed);
+    let (heard, moves) = watcher.join().unwrap();
+    assert!(moves >= 1, "the watcher was never moved");
+    let kept = until(LIMIT, || world.api().get("/v1/events"));
+    assert_eq!(kept["gap"], false);
+    let list = kept["events"].as_array().unwrap();
+    let logged: Vec<&str> = list.iter().filter_map(|event| event["id"].as_str()).collect();
+    assert_eq!(heard, logged, "heard and kept");
+    let freezes = list.iter().filter(|event| event["kind"] == "freeze").count();
+    assert!(freezes >= done, "{freezes} of {done}");
+    // The same at every node.
+    for node in 0..NODES.len() {
+        until(LIMIT, || {
+            let here = world.api_of(node).get("/v1/events")?;
+            if here["newest"] == kept["newest"] { Ok(()) } else { Err(here["newest"].to_string()) }
+        });
+    }
+}
