@@ -194,8 +194,8 @@ fn done(body: &ConfiguredBody) -> String {
         return format!("configuration {version} is this one already\n");
     }
     format!(
-        "configuration {version} is in force. Copy it to cluster.toml of every node: a node that starts says where its \
-         file differs\n"
+        "configuration {version} is in force. Copy it to cluster.toml of every node, for its next start: until then \
+         `biplane status` says that the file it started with differs\n"
     )
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::exit::{Exit, Failure};
 use super::reach::Reach;
 use super::render::printable;
-use super::{Context, block_on, print};
+use super::{Context, block_on, print, reads_on};
 use crate::edge::api::EventsBody;
 use crate::edge::api::client::EventNews;
 use crate::kernel::domain::EventId;
@@ -62,7 +62,11 @@ async fn follow(reach: Reach, newest: EventId, json: bool) -> Result<(), Failure
     let mut watch = Arc::new(reach.client).events(Some(newest));
     loop {
         match watch.next().await {
-            EventNews::Event(event) => print(&line(&event, json)?),
+            EventNews::Event(event) => {
+                if !reads_on(&line(&event, json)?) {
+                    return Ok(());
+                }
+            }
             EventNews::Gap => gap(),
             EventNews::Lost { controller, why } => {
                 eprintln!("biplane: lost {controller}: {}; trying the next", printable(&why));

@@ -68,8 +68,8 @@ const SHOWN_BY: &str =
     "`biplane status` lists groups and planes; `biplane explain last` shows the last switchover";
 
 /// Where a client's token is.
-const TOKEN: &str = "client.toml names the file that holds the token: put one into it that the nodes know; `biplane init` \
-                     wrote the first one to `token`";
+const TOKEN: &str = "client.toml names the file of the token, or the certificate, that says who asks: `biplane init` wrote the \
+                     first token to `token`, and an admin makes others with `biplane token create`";
 
 /// The exit codes as lines of `--help`.
 pub(super) fn exit_help() -> String {

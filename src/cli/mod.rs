@@ -203,13 +203,18 @@ static LOST: std::sync::OnceLock<String> = std::sync::OnceLock::new();
 /// Prints to standard output. Whoever reads may have stopped: then there is nobody to tell. Any other failure is
 /// told at the end, because what is being done must not stop half way for it.
 fn print(text: &str) {
+    reads_on(text);
+}
+
+/// The same; false when nobody reads any more, or what was printed is lost. Who prints without end stops then.
+fn reads_on(text: &str) -> bool {
     let mut out = std::io::stdout().lock();
-    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush())
-        && error.kind() != std::io::ErrorKind::BrokenPipe
-    {
+    let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) else { return true };
+    if error.kind() != std::io::ErrorKind::BrokenPipe {
         // The first cause is the one to tell.
         let _ = LOST.set(error.to_string());
     }
+    false
 }
 
 /// A command whose output was lost has not done what was asked.

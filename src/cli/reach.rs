@@ -84,10 +84,9 @@ impl Reach {
 
 /// What is shown is what one node knows; this is why.
 fn old_news(error: ApiError) -> Failure {
-    let Failure { exit, what, .. } = Failure::from(error);
-    let next = "what is shown above is what one node knows, and may be old; start the members that do not run, and see \
-                that they reach each other: two of three are enough";
-    Failure { exit, what, next: next.to_owned() }
+    let Failure { exit, what, next } = Failure::from(error);
+    let next = format!("what is shown is what one node knows, and may be old; {next}");
+    Failure { exit, what, next }
 }
 
 /// A token's file holds it and nothing else.

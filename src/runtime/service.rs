@@ -26,18 +26,19 @@ pub(super) fn stopping() {
     tell(NotifyState::Stopping);
 }
 
-/// As often as the service manager asks for, twice: says that the kernel answers, as long as it does.
+/// Says that the kernel answers, as long as it does: at least twice in the time that the service manager gives.
 pub(super) async fn watch(backend: Arc<NodeBackend>) {
     let mut micros = 0;
     if !sd_notify::watchdog_enabled(false, &mut micros) {
         return;
     }
-    let half = Duration::from_micros(micros / 2).max(Duration::from_millis(10));
+    // Waiting for the answer and for the next question takes two of these at most.
+    let quarter = Duration::from_micros(micros / 4).max(Duration::from_millis(10));
     loop {
         let asked = backend.ask("service manager".to_owned(), Action::Look);
-        if let Ok(Response::Read(_)) = tokio::time::timeout(half, asked).await {
+        if let Ok(Response::Read(_)) = tokio::time::timeout(quarter, asked).await {
             tell(NotifyState::Watchdog);
         }
-        tokio::time::sleep(half).await;
+        tokio::time::sleep(quarter).await;
     }
 }

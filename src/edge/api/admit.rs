@@ -133,7 +133,8 @@ fn authorize(
 fn turned_away(state: &ApiState, peer: Option<&Peer>, why: String) -> Problem {
     let from = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.address);
     metrics::counter!("biplane_api_logins_failed_total").increment(1);
-    let next = "send `Authorization: Bearer TOKEN`; `biplane init` wrote the first token";
+    let next = "send `Authorization: Bearer TOKEN`; `biplane init` wrote the first token, and an admin makes others with `biplane \
+                token create`";
     match state.knocks.failed(from, Instant::now()) {
         Knock::Answered => {
             tracing::warn!(%from, "somebody was not let in: {why}");

@@ -45,6 +45,8 @@ impl Controller {
         let clock_ms = signed(wall).saturating_sub(signed(self.wall_now().0));
         let certificate_until = Some(WallTime(certificate_until)).filter(|until| until.0 > 0);
         self.cards.told.insert(from, MemberCard { clock_ms, certificate_until });
+        // In a quiet cluster nothing else would show it: metrics are made from what was published.
+        self.publishing.dirty = true;
     }
 
     /// Those of all members that were heard of, and this one's own.

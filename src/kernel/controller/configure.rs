@@ -25,6 +25,13 @@ impl Controller {
         if let Err(refusal) = self.all_know_how() {
             return self.reply(id, Response::Refused(refusal));
         }
+        // What is stale may be a request whose answer was lost: the log knows. Anything else need not be logged to be
+        // refused.
+        if let Err(reason) = &may
+            && !matches!(reason, RefusalReason::StaleConfiguration { .. })
+        {
+            return self.refuse_by(id, reason);
+        }
         let kept = self.ledger.configs().get(&version);
         if kept.is_some_and(|kept| kept.text == wish.text) && base == version {
             return self.reply(id, Response::Configured { version, changed: false });
@@ -51,6 +58,7 @@ impl Controller {
         self.submit(id, key, command);
     }
 
+    /// Whether every member knows the commands of ruleset 2: configurations and tokens.
     pub(super) fn all_know_how(&self) -> Result<(), Refusal> {
         let rules = self.ledger.ruleset();
         if rules >= RECONFIGURE_SINCE {

@@ -288,7 +288,7 @@ impl Controller {
             return self.reply(id, Response::Unknown { settle });
         }
         let why = "no quorum: no leader confirmed the request in time; nothing was changed";
-        let next = "see `biplane status` at each node; two of three must run and reach each other";
+        let next = "get a majority of the members running and connected: `biplane status` tells who is lost";
         self.refuse(id, RefusalKind::Unavailable, why.to_owned(), next.to_owned());
     }
 

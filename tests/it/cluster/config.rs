@@ -4,26 +4,19 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::super::process::{BIPLANE, until};
+use super::super::process::until;
 use super::super::world::{EAST, LIMIT, NODES, WEST, World};
 use super::alone;
 
-fn biplane(world: &World, args: &[&str]) -> (Option<i32>, String) {
-    let mut command = std::process::Command::new(BIPLANE);
-    let ended = command.args(args).env("BIPLANE_DIR", world.cluster_dir()).output().unwrap();
-    let said = String::from_utf8_lossy(&ended.stdout).into_owned();
-    (ended.status.code(), said + &String::from_utf8_lossy(&ended.stderr))
-}
-
 fn done(world: &World, args: &[&str]) -> String {
-    let (code, said) = biplane(world, args);
+    let (code, said) = world.biplane(args);
     assert_eq!(code, Some(0), "{args:?}: {said}");
     said
 }
 
 /// The cluster file in force, once a leader has logged its text.
 fn in_force(world: &World) -> String {
-    until(LIMIT, || match biplane(world, &["config", "show"]) {
+    until(LIMIT, || match world.biplane(&["config", "show"]) {
         (Some(0), text) => Ok(text),
         (_, said) => Err(said),
     })
@@ -120,7 +113,7 @@ fn what_cannot_be_taken_is_refused_and_changes_nothing() {
     let mut world = World::steady();
     let first = in_force(&world);
     let refused = |args: &[&str], words: &str| {
-        let (code, said) = biplane(&world, args);
+        let (code, said) = world.biplane(args);
         assert!(code == Some(1) && said.contains(words), "{args:?} {code:?}: {said}");
     };
     let other = written(&world, &first, &[("cluster = \"world\"", "cluster = \"other\"")]);

@@ -8,7 +8,7 @@ use biplane::edge::api::OnOffBody;
 use biplane::edge::api::client::EventNews;
 use biplane::kernel::domain::EventId;
 
-use super::super::process::until;
+use super::super::process::{BIPLANE, until};
 use super::super::world::{EAST, LIMIT, NODES, World};
 use super::alone;
 
@@ -81,4 +81,32 @@ fn a_watcher_moved_between_nodes_sees_no_gap_and_no_repeat() {
             if here["newest"] == kept["newest"] { Ok(()) } else { Err(here["newest"].to_string()) }
         });
     }
+}
+
+#[test]
+fn a_follower_whose_reader_has_gone_ends() {
+    let _turn = alone();
+    let world = World::steady();
+    let freeze =
+        |on| world.api().post("/v1/groups/shop/freeze", &OnOffBody { on, reason: String::new() });
+    // Until every member knows the rules, events are not kept.
+    until(LIMIT, || {
+        freeze(true)?;
+        let kept = world.api().get("/v1/events")?;
+        let some = kept["events"].as_array().is_some_and(|events| !events.is_empty());
+        if some { Ok(()) } else { Err(kept.to_string()) }
+    });
+    let mut command = std::process::Command::new(BIPLANE);
+    command.args(["events", "--follow"]).env("BIPLANE_DIR", world.cluster_dir());
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut out, &mut line).unwrap();
+    assert!(line.contains("freeze"), "{line}");
+    drop(out);
+    let status = until(LIMIT, || {
+        freeze(false)?;
+        child.try_wait().unwrap().ok_or_else(|| "it follows on".to_owned())
+    });
+    assert!(status.success(), "{status}");
 }

@@ -95,13 +95,7 @@ fn a_wrong_port_another_ca_and_another_token_are_told_apart() {
 fn an_operator_moves_users_there_and_back_on_the_command_line() {
     let _turn = alone();
     let world = World::steady();
-    let dir = world.cluster_dir();
-    let biplane = |args: &[&str]| {
-        let mut command = std::process::Command::new(super::process::BIPLANE);
-        let ended = command.args(args).env("BIPLANE_DIR", &dir).output().unwrap();
-        let said = String::from_utf8_lossy(&ended.stdout).into_owned();
-        (ended.status.code(), said + &String::from_utf8_lossy(&ended.stderr))
-    };
+    let biplane = |args: &[&str]| world.biplane(args);
     let guards = [
         (&["freeze", "shop", "--reason", "a release"][..], "frozen: a release"),
         (&["freeze", "--all"], "frozen: no reason given"),

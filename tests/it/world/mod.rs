@@ -85,6 +85,14 @@ impl World {
         world
     }
 
+    /// Runs a command of this cluster's admin: its exit code, and what it said on both streams.
+    pub(crate) fn biplane(&self, args: &[&str]) -> (Option<i32>, String) {
+        let mut command = std::process::Command::new(BIPLANE);
+        let ended = command.args(args).env("BIPLANE_DIR", self.cluster_dir()).output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stdout).into_owned();
+        (ended.status.code(), said + &String::from_utf8_lossy(&ended.stderr))
+    }
+
     /// What `--dir` takes.
     pub(crate) fn cluster_dir(&self) -> std::path::PathBuf {
         self.dir.path().join("cluster")

@@ -66,7 +66,7 @@ impl EventWatch {
         self.last
     }
 
-    /// The next news. Cancel-safe only between them.
+    /// The next news. Cancel-safe: an attempt to connect that is cancelled is made anew, at the next controller.
     pub async fn next(&mut self) -> EventNews {
         loop {
             if let Some(news) = self.ready.pop_front() {

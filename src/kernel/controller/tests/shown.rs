@@ -135,3 +135,17 @@ fn a_process_that_starts_does_not_tell_its_history_as_news() {
     assert_eq!(trio.view(2).switchovers()[0].state, "done");
     assert_eq!(told(&trio, from), 0, "{:?}", &trio.trace[from..]);
 }
+
+#[test]
+fn in_a_quiet_cluster_too_what_is_published_tells_clocks_and_certificates() {
+    let mut trio = Trio::steady(Mode::Auto);
+    trio.run(Duration::from_secs(5));
+    let index = trio.view(1).ledger.index();
+    trio.run(3 * limits::CARD);
+    assert_eq!(trio.view(1).ledger.index(), index, "nothing happened");
+    for view in trio.views() {
+        assert_eq!(view.cards.len(), 3, "{:?}", view.cards);
+        let age = trio.now.since(view.heard.values().copied().max().expect("others were heard"));
+        assert!(age <= limits::CARD, "what was published is {age:?} old");
+    }
+}
