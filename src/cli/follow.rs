@@ -52,7 +52,7 @@ pub(super) async fn until_ended(
 }
 
 /// Whether another try may succeed: nobody answers, or nobody can just now.
-fn passes(error: &ApiError) -> bool {
+pub(super) fn passes(error: &ApiError) -> bool {
     matches!(error, ApiError::Unreachable(_)) || error.status().is_some_and(|status| status >= 500)
 }
 

@@ -9,6 +9,7 @@
     reason = "programs for people: they print, and they wait on real clocks"
 )]
 
+mod answer;
 mod config;
 mod config_check;
 pub mod demo;
@@ -91,14 +92,24 @@ pub enum Command {
     Token(token::TokenCommand),
     /// Make a client's certificate with the cluster's authority
     Certificate(token::CertificateArgs),
+    /// List what waits for an answer of a person
+    Pending(answer::PendingArgs),
+    /// Let a group be moved, as was asked, if the observers, asked anew, still say so
+    Approve(answer::ApproveArgs),
+    /// Leave a group where it is, as was asked
+    Deny(answer::DenyArgs),
+    /// List the open alarms
+    Alarms(answer::AlarmsArgs),
+    /// Say that somebody has seen an alarm
+    Ack(answer::AckArgs),
     /// Let nothing move a group by itself
     Freeze(guard::FreezeArgs),
     /// End a freeze
-    Thaw(guard::FreezeArgs),
+    Thaw(guard::ThawArgs),
     /// Let no group move to a plane
     Drain(guard::DrainArgs),
     /// End a drain
-    Undrain(guard::DrainArgs),
+    Undrain(guard::UndrainArgs),
     /// Say why: a group's guards and verdicts, or one switchover with its ballots and steps
     Explain(explain::ExplainArgs),
     /// Say what happened, or follow it as it happens
@@ -162,10 +173,15 @@ fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Switch(args) => switch::run(args, context),
         Command::Token(command) => token::run(command, context),
         Command::Certificate(args) => token::certificate(&args, context),
-        Command::Freeze(args) => guard::freeze(args, true, context),
-        Command::Thaw(args) => guard::freeze(args, false, context),
-        Command::Drain(args) => guard::drain(args, true, context),
-        Command::Undrain(args) => guard::drain(args, false, context),
+        Command::Pending(args) => answer::pending(&args, context),
+        Command::Approve(args) => answer::approve(&args, context),
+        Command::Deny(args) => answer::deny(&args, context),
+        Command::Alarms(args) => answer::alarms(&args, context),
+        Command::Ack(args) => answer::acknowledge(&args, context),
+        Command::Freeze(args) => guard::freeze(args, context),
+        Command::Thaw(args) => guard::thaw(args, context),
+        Command::Drain(args) => guard::drain(args, context),
+        Command::Undrain(args) => guard::undrain(args, context),
         Command::Explain(args) => explain::run(&args, context),
         Command::Events(args) => events::run(&args, context),
         Command::Simulate(args) => simulate::run(&args, context),

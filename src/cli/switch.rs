@@ -144,7 +144,7 @@ fn unsettled(error: ApiError, reach: &Reach, key: &str) -> Failure {
 }
 
 /// The steps that were not told yet.
-fn news(record: &SwitchoverRecord, told: &mut usize) -> String {
+pub(super) fn news(record: &SwitchoverRecord, told: &mut usize) -> String {
     let mut text = String::new();
     if *told == 0 {
         let SwitchoverRecord { id, group, from, to, kind, .. } = record;
@@ -159,7 +159,7 @@ fn news(record: &SwitchoverRecord, told: &mut usize) -> String {
     text
 }
 
-fn ended(record: &SwitchoverRecord, json: bool) -> Result<Exit, Failure> {
+pub(super) fn ended(record: &SwitchoverRecord, json: bool) -> Result<Exit, Failure> {
     if json {
         print_json(record)?;
     }

@@ -1,5 +1,6 @@
 //! The local files: `node.toml`, `gateway.toml`, `client.toml`. Relative paths are relative to the file.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use super::fault::Faults;
 use super::limits;
 use super::reader::{Reader, Section};
-use crate::kernel::domain::{GatewayName, MemberName, ServiceName};
+use crate::kernel::domain::{GatewayName, MemberName, NotifyName, ServiceName};
 
 /// How a process logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,8 +44,21 @@ pub struct NodeSettings {
     pub dns_listen: Option<SocketAddr>,
     /// Threads that answer DNS over UDP.
     pub dns_threads: usize,
+    /// What this node alone knows of those who are told of alarms.
+    pub notify: BTreeMap<NotifyName, LocalNotify>,
     /// How it logs.
     pub log: LogSettings,
+}
+
+/// What one node knows of somebody who is told of alarms.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LocalNotify {
+    /// The file with the secret that signs.
+    pub secret: Option<PathBuf>,
+    /// The authority of a webhook's certificate; the system's when absent.
+    pub ca: Option<PathBuf>,
+    /// The program and its arguments.
+    pub program: Vec<String>,
 }
 
 /// One listener of a gateway.
@@ -112,6 +126,7 @@ pub fn parse_node(file: &Path, text: &str) -> Result<NodeSettings, Faults> {
         let (member_listen, api_listen) = (listen("member_listen"), listen("api_listen"));
         let dns_listen = listen("dns_listen");
         let threads = top.number("dns_threads", &limits::DNS_THREADS);
+        let notify = read_notify(file, top);
         let log = read_log(top);
         Some(NodeSettings {
             member: member?,
@@ -125,9 +140,34 @@ pub fn parse_node(file: &Path, text: &str) -> Result<NodeSettings, Faults> {
             api_listen,
             dns_listen,
             dns_threads: usize::try_from(threads?).ok()?,
+            notify,
             log,
         })
     })
+}
+
+fn read_notify(file: &Path, top: &Section<'_>) -> BTreeMap<NotifyName, LocalNotify> {
+    let mut all = BTreeMap::new();
+    for (name, section) in super::cluster::named_sections(top, "notify", NotifyName::new) {
+        let secret = path_or_none(file, &section, "secret");
+        let ca = path_or_none(file, &section, "ca");
+        let write = "a program and its arguments, for example [\"/usr/local/bin/page\"]";
+        let program: Vec<_> = section.list("program", write);
+        if let Some(first) = program.first()
+            && !Path::new(&first.value).is_absolute()
+        {
+            let what = format!("`{}` is not an absolute path", first.value);
+            section.fault(&first.place, "program", what, "write the program's whole path");
+        }
+        section.finish();
+        let program = program.into_iter().map(|word| word.value).collect();
+        all.insert(name.value, LocalNotify { secret, ca, program });
+    }
+    all
+}
+
+fn path_or_none(file: &Path, section: &Section<'_>, key: &'static str) -> Option<PathBuf> {
+    section.has(key).then(|| path(file, section, key, "the path of a file")).flatten()
 }
 
 /// Reads `gateway.toml`.

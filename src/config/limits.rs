@@ -76,6 +76,9 @@ times! {
     DWELL = "groups.dwell", Some(ms(60_000)), ms(0), ms(86_400_000), "shortest time between a change of the route and an automatic one";
     BUDGET_WINDOW = "groups.budget.window", Some(ms(3_600_000)), ms(1000), ms(604_800_000), "in which budget.switches are allowed";
     FLAP_WINDOW = "groups.flap_limit.window", Some(ms(600_000)), ms(1000), ms(86_400_000), "in which flap_limit.downs make a plane unstable";
+    ASK_EXPIRES = "groups.ask_expires", Some(ms(900_000)), ms(1000), ms(604_800_000), "how long a person who is asked has time to answer; ledger time";
+    NOTIFY_TIMEOUT = "notify.timeout", Some(ms(10_000)), ms(100), ms(60_000), "one attempt to tell somebody must end within this";
+    NOTIFY_ALIVE = "notify.alive", None, ms(1000), ms(86_400_000), "between two signs of life of the cluster; none when absent";
     SERVFAIL = "zones.cut_off.servfail", None, ms(1000), ms(604_800_000), "a node that is cut off answers SERVFAIL after this long";
     CONNECT_TIMEOUT = "gateway.connect_timeout", Some(ms(250)), ms(10), ms(10_000), "a gateway tries the other plane after this long";
 }
@@ -93,6 +96,7 @@ numbers! {
     NEGATIVE_TTL = "zones.negative_ttl", Some(5), 0, 86_400, "seconds";
     DNS_THREADS = "node.dns_threads", Some(1), 1, 64, "threads that answer DNS over UDP";
     PROBE_RATE = "probes", None, 0, 20_000, "probes a second that one node starts at full speed; more is refused";
+    NOTIFIED = "notify", None, 0, 16, "who is told of alarms";
     FILE = "each file", None, 0, 32 << 20, "bytes of a file";
     AT_LEAST = "at_least", None, 1, 1000, "of the checks or services";
 }

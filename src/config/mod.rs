@@ -18,7 +18,8 @@ mod tests;
 pub use cluster::{Checked, parse_cluster};
 pub use fault::{Fault, Faults, Position};
 pub use files::{
-    ClientSettings, Credential, GatewayListen, GatewaySettings, LogSettings, NodeSettings,
-    parse_client, parse_gateway, parse_node,
+    ClientSettings, Credential, GatewayListen, GatewaySettings, LocalNotify, LogSettings,
+    NodeSettings, parse_client, parse_gateway, parse_node,
 };
+pub(crate) use reader::duration;
 pub use text::text_of;

@@ -74,6 +74,10 @@ impl Backend for NodeBackend {
         self.inbox.hint(hint)
     }
 
+    fn login_failed(&self, from: std::net::IpAddr) {
+        self.inbox.login_failed(from);
+    }
+
     fn metrics(&self) -> String {
         self.metrics.as_ref().map(Metrics::render).unwrap_or_default()
     }

@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::inbox::Inbox;
 use super::limits::{EFFECT_ORDERS, EFFECTS_AT_ONCE, FRONT_DOOR_ANSWER};
+use crate::edge::notify::{Notifier, Told};
 use crate::edge::telemetry::names::QUEUE_DROPPED;
 use crate::kernel::controller::{Effect, EffectOrder, Receipt, ReceiptOutcome};
 use crate::kernel::domain::Endpoint;
@@ -34,9 +35,9 @@ pub struct Effects {
 
 impl Effects {
     /// Starts to carry out orders on `handle`'s runtime, until every copy of this is dropped.
-    pub fn start(handle: &Handle, inbox: Inbox, ask_dns: AskDns) -> Self {
+    pub fn start(handle: &Handle, inbox: Inbox, ask_dns: AskDns, notifier: Notifier) -> Self {
         let (orders, queue) = mpsc::channel(EFFECT_ORDERS);
-        handle.spawn(perform_all(queue, inbox.clone(), ask_dns));
+        handle.spawn(perform_all(queue, inbox.clone(), (ask_dns, notifier)));
         Self { orders, inbox }
     }
 
@@ -55,15 +56,17 @@ impl Effects {
 async fn perform_all(
     mut queue: mpsc::Receiver<(Instant, EffectOrder)>,
     inbox: Inbox,
-    ask_dns: AskDns,
+    (ask_dns, notifier): (AskDns, Notifier),
 ) {
     let places = Arc::new(Semaphore::new(EFFECTS_AT_ONCE));
     while let Some((deadline, order)) = queue.recv().await {
         let place = Arc::clone(&places).acquire_owned().await;
         let (inbox, ask_dns) = (inbox.clone(), Arc::clone(&ask_dns));
+        let notifier = notifier.clone();
         tokio::spawn(async move {
             let EffectOrder { id, effect, timeout } = order;
-            let outcome = match timeout_at(deadline, perform(effect, timeout, &ask_dns)).await {
+            let performed = perform(effect, timeout, &ask_dns, &notifier);
+            let outcome = match timeout_at(deadline, performed).await {
                 Ok(outcome) => outcome,
                 Err(_) => Err(format!("timed out after {} ms", timeout.as_millis())),
             };
@@ -77,10 +80,15 @@ async fn perform(
     effect: Effect,
     timeout: Duration,
     ask_dns: &AskDns,
+    notifier: &Notifier,
 ) -> Result<ReceiptOutcome, String> {
     match effect {
         Effect::AskDns { server, name, .. } => {
             ask_dns(server, name, timeout).await.map(ReceiptOutcome::Dns)
+        }
+        Effect::Notify { target, settings, id, body } => {
+            let told = Told { target, kind: settings.kind, id, body };
+            notifier.tell(told).await.map(|()| ReceiptOutcome::Told)
         }
         Effect::KnockFrontDoor { endpoint } => {
             knock(&endpoint).await.map(|()| ReceiptOutcome::FrontDoor)
@@ -159,7 +167,8 @@ mod tests {
         ask_dns: AskDns,
     ) -> Result<ReceiptOutcome, String> {
         let inbox = Inbox::new();
-        let effects = Effects::start(&Handle::current(), inbox.clone(), ask_dns);
+        let effects =
+            Effects::start(&Handle::current(), inbox.clone(), ask_dns, Notifier::default());
         effects.perform(EffectOrder { id: EffectId(4), effect, timeout });
         let taken = tokio::task::spawn_blocking(move || inbox.take(PATIENCE)).await.unwrap();
         let Taken::Input(Input::Receipt(receipt)) = taken else { panic!("no receipt: {taken:?}") };

@@ -12,7 +12,7 @@ use crate::kernel::domain::{
 };
 use crate::kernel::health::{Check, Require, Service};
 use crate::kernel::ledger::{Cluster, Group, Ledger, Member, OnSwitch, Plane, Role, Timing};
-use crate::kernel::policy::{Mode, OutWhen, Policy, WhenBothDown};
+use crate::kernel::policy::{ASK_EXPIRES, Mode, OutWhen, Policy, WhenBothDown};
 use crate::kernel::zone::{CutOff, NameServer, Soa, ZoneName, ZoneSettings};
 
 /// What member 1 shows in a fresh cluster.
@@ -85,6 +85,7 @@ pub(super) fn cluster(addresses: &[SocketAddr; 3]) -> Cluster {
         flap_limit: None,
         when_both_down: WhenBothDown::Keep,
         degraded_is_out: false,
+        ask_expires: ASK_EXPIRES,
     };
     let group = Group {
         services: vec![name(ServiceName::new("web"))],
@@ -106,6 +107,7 @@ pub(super) fn cluster(addresses: &[SocketAddr; 3]) -> Cluster {
         zones: [("demo.test".to_owned(), zone())].into(),
         routes: BTreeMap::new(),
         references: BTreeMap::new(),
+        notify: BTreeMap::new(),
         timing: timing(),
     }
 }

@@ -1,6 +1,7 @@
 //! What waits for the kernel: one lane a kind, each bounded, taken in turn.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -59,6 +60,8 @@ struct Waiting {
     persisted: Option<u64>,
     disk_failed: Option<String>,
     wall: Option<WallTime>,
+    /// Failed logins: how many, and from where the last.
+    logins: Option<(u64, IpAddr)>,
     peers: VecDeque<Input>,
     peer_bytes: usize,
     probes: VecDeque<ProbeResult>,
@@ -100,6 +103,14 @@ impl Inbox {
     pub fn disk_failed(&self, why: String) {
         self.put(|waiting| {
             waiting.disk_failed.get_or_insert(why);
+        });
+    }
+
+    /// Somebody was not let in at the API. Counted until the kernel takes it.
+    pub fn login_failed(&self, from: IpAddr) {
+        self.put(|waiting| {
+            let count = waiting.logins.map_or(0, |(count, _)| count);
+            waiting.logins = Some((count.saturating_add(1), from));
         });
     }
 
@@ -263,6 +274,7 @@ impl Waiting {
             && self.persisted.is_none()
             && self.disk_failed.is_none()
             && self.wall.is_none()
+            && self.logins.is_none()
             && LANES.iter().all(|lane| self.depth(*lane) == 0)
     }
 
@@ -298,6 +310,9 @@ impl Waiting {
     fn take_slot(&mut self) -> Option<Input> {
         if let Some(wall) = self.wall.take() {
             return Some(Input::WallClock(wall));
+        }
+        if let Some((count, from)) = self.logins.take() {
+            return Some(Input::LoginsFailed { count, from: from.to_string() });
         }
         if let Some(why) = self.disk_failed.take() {
             return Some(Input::DiskFailed(why));

@@ -181,6 +181,7 @@ const fn kind_of(input: &Input) -> &'static str {
         Input::Hint(_) => "hint",
         Input::Gateway(_) => "gateway",
         Input::WallClock(_) => "wall-clock",
+        Input::LoginsFailed { .. } => "logins",
         Input::Stopping => "stopping",
     }
 }

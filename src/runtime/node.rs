@@ -135,6 +135,7 @@ impl Node {
             prober: Box::new(move |order| runner.start(order)),
             probed,
             ask_dns: asker(),
+            notifier: parts.notifier.clone(),
             publish: publisher(published),
             metrics: parts.metrics.clone(),
         })?;

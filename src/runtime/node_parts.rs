@@ -1,5 +1,6 @@
 //! What a node is made of: its settings, with every file read.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,8 +12,9 @@ use crate::config::NodeSettings;
 use crate::edge::api::{self, CheckCertificate, CheckToken};
 use crate::edge::identity::{
     IdentityError, MemberTls, TlsFiles, Tokens, api_server_tls, good_until, key_is_exposed,
-    member_tls, own_member, peer_client, peer_member,
+    member_tls, own_member, peer_client, peer_member, read_secret, webhook_tls,
 };
+use crate::edge::notify::{self, Notifier};
 use crate::edge::telemetry::Metrics;
 use crate::edge::transport::Identify;
 use crate::kernel::domain::WallTime;
@@ -47,6 +49,8 @@ pub struct NodeParts {
     pub check_token: CheckToken,
     /// Which clients may come in by a certificate.
     pub check_certificate: CheckCertificate,
+    /// Tells others of alarms.
+    pub notifier: Notifier,
     /// Bounds of the API.
     pub api_limits: api::Limits,
     /// Threads that answer DNS by UDP.
@@ -97,6 +101,7 @@ impl NodeParts {
             api_tls: api_server_tls(&files)?,
             check_token: Arc::new(move |token, now| tokens.check(token, now)),
             check_certificate: check_certificate(&cluster),
+            notifier: notifier(settings)?,
             api_limits: api::Limits::default(),
             dns_threads: settings.dns_threads,
             probes: PROBES,
@@ -107,6 +112,17 @@ impl NodeParts {
             metrics,
         })
     }
+}
+
+/// Reads what this node alone knows of those who are to be told of alarms.
+fn notifier(settings: &NodeSettings) -> Result<Notifier, NodeError> {
+    let mut all = BTreeMap::new();
+    for (name, local) in &settings.notify {
+        let secret = local.secret.as_deref().map(read_secret).transpose()?;
+        let tls = webhook_tls(local.ca.as_deref())?;
+        all.insert(name.clone(), notify::Local { secret, tls, program: local.program.clone() });
+    }
+    Ok(Notifier::new(all))
 }
 
 /// A node with another member's certificate would start, and be turned away by everybody.

@@ -22,6 +22,7 @@ use super::limits::{HAND_OVER, WALL_CLOCK_EVERY};
 use super::persist_thread::PersistThread;
 use super::replies::Replies;
 use super::shutdown::handed_over;
+use crate::edge::notify::Notifier;
 use crate::edge::telemetry::Metrics;
 use crate::edge::transport::{Incoming, Transport};
 use crate::kernel::consensus::PersistBatch;
@@ -49,6 +50,8 @@ pub struct Parts {
     pub probed: mpsc::Receiver<ProbeResult>,
     /// Asks a DNS server.
     pub ask_dns: AskDns,
+    /// Tells others of alarms.
+    pub notifier: Notifier,
     /// Carries views to the DNS server.
     pub publish: Publish,
     /// The process's metrics, if it has any.
@@ -96,7 +99,7 @@ impl Shell {
     /// Starts the kernel. Needs a tokio runtime.
     pub fn start(parts: Parts) -> Result<Self, ShellError> {
         let Parts { boot, clock, write, transport, incoming, prober, probed, .. } = parts;
-        let Parts { ask_dns, publish, metrics, .. } = parts;
+        let Parts { ask_dns, notifier, publish, metrics, .. } = parts;
         let request_timeout = boot.cluster.timing.request_timeout;
         let controller = Controller::start(clock.now(), boot).map_err(ShellError::Contradiction)?;
         let (inbox, replies, transport) = (Inbox::new(), Replies::default(), Arc::new(transport));
@@ -106,7 +109,7 @@ impl Shell {
             persist: queue,
             transport: Arc::clone(&transport),
             prober,
-            effects: Effects::start(&Handle::current(), inbox.clone(), ask_dns),
+            effects: Effects::start(&Handle::current(), inbox.clone(), ask_dns, notifier),
             replies: replies.clone(),
             view: view_sender,
             publish,

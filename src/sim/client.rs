@@ -119,7 +119,8 @@ impl Op {
                 reason,
             }),
             Wish::Freeze { groups, on } => {
-                Action::Freeze { groups: groups.clone(), on: *on, reason }
+                let groups = groups.clone();
+                Action::Freeze { groups, on: *on, reason, for_ms: None, abort: false }
             }
             Wish::Configure(cluster) => Action::Configure(Arc::new(ConfigRequest {
                 text: format!("# {reason}\n"),
@@ -128,7 +129,9 @@ impl Op {
                 dry_run: false,
                 reason,
             })),
-            Wish::Drain { plane, on } => Action::Drain { plane: plane.clone(), on: *on, reason },
+            Wish::Drain { plane, on } => {
+                Action::Drain { plane: plane.clone(), on: *on, reason, for_ms: None }
+            }
         }
     }
 

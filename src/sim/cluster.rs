@@ -109,6 +109,7 @@ pub fn cluster(shape: &Shape) -> Cluster {
         groups,
         routes,
         references: BTreeMap::new(),
+        notify: BTreeMap::new(),
         timing: timing(shape),
     }
 }
@@ -200,6 +201,7 @@ fn group_settings(shape: &Shape, services: Vec<ServiceName>) -> Group {
             flap_limit: shape.flap_limit,
             when_both_down: shape.when_both_down,
             degraded_is_out: false,
+            ask_expires: crate::kernel::policy::ASK_EXPIRES,
         },
         on_switch: OnSwitch::Drain,
     }

@@ -177,6 +177,7 @@ fn read_policy(section: &Section<'_>) -> Policy {
         flap_limit: Some(flap),
         when_both_down: section.choice("when_both_down", &both),
         degraded_is_out: section.boolean("degraded_is_out", false),
+        ask_expires: section.time("ask_expires", &limits::ASK_EXPIRES),
     }
 }
 

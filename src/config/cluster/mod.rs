@@ -2,6 +2,7 @@
 
 mod across;
 mod groups;
+mod notify;
 mod services;
 mod timing;
 mod zones;
@@ -85,6 +86,7 @@ fn read_cluster(top: &Section<'_>) -> Option<Cluster> {
     let routes = read_routes(top, known, &groups);
     let references = read_references(top);
     let timing = timing::read(top, &services);
+    let notify = notify::read(top);
     let cluster = Cluster {
         name: name?,
         planes: planes?,
@@ -94,6 +96,7 @@ fn read_cluster(top: &Section<'_>) -> Option<Cluster> {
         zones,
         routes,
         references,
+        notify,
         timing: timing?,
     };
     across::check(top, &cluster);
@@ -101,7 +104,7 @@ fn read_cluster(top: &Section<'_>) -> Option<Cluster> {
 }
 
 /// The tables of a section whose keys are names of one kind.
-fn named_sections<'a, N: Ord>(
+pub(super) fn named_sections<'a, N: Ord>(
     top: &Section<'a>,
     key: &'static str,
     parse: impl Fn(&str) -> Result<N, NameError>,

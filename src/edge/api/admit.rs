@@ -137,6 +137,7 @@ fn turned_away(state: &ApiState, peer: Option<&Peer>, why: String) -> Problem {
                 token create`";
     match state.knocks.failed(from, Instant::now()) {
         Knock::Answered => {
+            state.backend.login_failed(from);
             tracing::warn!(%from, "somebody was not let in: {why}");
             Problem::new(ProblemKind::Unauthorized, why, next)
         }

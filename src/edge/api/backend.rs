@@ -32,6 +32,9 @@ pub trait Backend: Send + Sync + 'static {
     /// Hands on a hint. False when the queue is full: nothing was taken.
     fn hint(&self, hint: DataPlaneHint) -> bool;
 
+    /// Notes that somebody was not let in.
+    fn login_failed(&self, _from: std::net::IpAddr) {}
+
     /// The metrics in the Prometheus text format.
     fn metrics(&self) -> String;
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::ApiState;
 use super::config::configured;
 use super::extract::{Condition, Named, idempotency_key, if_match, json_body, reason};
-use super::limits::{BODY_BYTES, REPORT_BYTES};
+use super::limits::{BODY_BYTES, REPORT_BYTES, SPAN_MAX_MS};
 use super::problem::{Problem, ProblemKind};
 use super::read::{json_bytes, no_such};
 use crate::kernel::controller::{
@@ -48,15 +48,37 @@ pub struct SwitchBody {
     pub reason: String,
 }
 
-/// Body of `POST /v1/freeze`, `/v1/groups/{name}/freeze` and `/v1/planes/{name}/drain`.
+/// Body of `POST /v1/freeze` and `/v1/groups/{name}/freeze`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct OnOffBody {
+pub struct FreezeBody {
     /// On or off.
     pub on: bool,
     /// Why.
     #[serde(default)]
     pub reason: String,
+    /// For how long, in milliseconds; until thawed when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 31_536_000_000_u64))]
+    pub for_ms: Option<u64>,
+    /// Whether switchovers under way turn back, as far as their route has not changed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub abort: bool,
+}
+
+/// Body of `POST /v1/planes/{name}/drain`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DrainBody {
+    /// On or off.
+    pub on: bool,
+    /// Why.
+    #[serde(default)]
+    pub reason: String,
+    /// For how long, in milliseconds; until lifted when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 31_536_000_000_u64))]
+    pub for_ms: Option<u64>,
 }
 
 /// The answer to an accepted switch.
@@ -142,8 +164,8 @@ pub(super) async fn freeze_group(
     let group = group_name(&name)?;
     reaches(&principal, &group)?;
     let groups = vec![group];
-    let body: OnOffBody = json_body(&headers, body, BODY_BYTES, state.limits.body).await?;
-    let action = Action::Freeze { groups, on: body.on, reason: reason(body.reason)? };
+    let body: FreezeBody = json_body(&headers, body, BODY_BYTES, state.limits.body).await?;
+    let action = freeze(groups, body)?;
     command(&state, &principal, action).await
 }
 
@@ -155,9 +177,39 @@ pub(super) async fn freeze_all(
     body: Body,
 ) -> Result<Response, Problem> {
     unscoped(&principal)?;
-    let body: OnOffBody = json_body(&headers, body, BODY_BYTES, state.limits.body).await?;
-    let action = Action::Freeze { groups: Vec::new(), on: body.on, reason: reason(body.reason)? };
+    let body: FreezeBody = json_body(&headers, body, BODY_BYTES, state.limits.body).await?;
+    let action = freeze(Vec::new(), body)?;
     command(&state, &principal, action).await
+}
+
+fn freeze(groups: Vec<GroupName>, body: FreezeBody) -> Result<Action, Problem> {
+    let FreezeBody { on, reason: why, for_ms, abort } = body;
+    let for_ms = span(on, for_ms)?;
+    if abort && !on {
+        return Err(Problem::new(
+            ProblemKind::Unprocessable,
+            "a thaw aborts nothing",
+            "leave `abort` out, or freeze",
+        ));
+    }
+    Ok(Action::Freeze { groups, on, reason: reason(why)?, for_ms, abort })
+}
+
+/// A time for which something is put in place: above zero, and at most a year.
+fn span(on: bool, for_ms: Option<u64>) -> Result<Option<u64>, Problem> {
+    match for_ms {
+        Some(_) if !on => Err(Problem::new(
+            ProblemKind::Unprocessable,
+            "what is ended has no time to last",
+            "leave `for_ms` out",
+        )),
+        Some(ms) if ms == 0 || ms > SPAN_MAX_MS => Err(Problem::new(
+            ProblemKind::Unprocessable,
+            format!("`for_ms` is {ms}: it must be from 1 to {SPAN_MAX_MS}, a year"),
+            "leave it out for a time without end",
+        )),
+        for_ms => Ok(for_ms),
+    }
 }
 
 /// `POST /v1/planes/{name}/drain`.
@@ -170,8 +222,10 @@ pub(super) async fn drain(
 ) -> Result<Response, Problem> {
     unscoped(&principal)?;
     let plane = PlaneName::new(&name).map_err(|_| no_such("plane", &name, "/v1/planes"))?;
-    let body: OnOffBody = json_body(&headers, body, BODY_BYTES, state.limits.body).await?;
-    let action = Action::Drain { plane, on: body.on, reason: reason(body.reason)? };
+    let DrainBody { on, reason: why, for_ms } =
+        json_body(&headers, body, BODY_BYTES, state.limits.body).await?;
+    let for_ms = span(on, for_ms)?;
+    let action = Action::Drain { plane, on, reason: reason(why)?, for_ms };
     command(&state, &principal, action).await
 }
 
@@ -207,7 +261,7 @@ pub(super) async fn hint(
 }
 
 /// Whether the group is in the token's scope.
-fn reaches(principal: &Principal, group: &GroupName) -> Result<(), Problem> {
+pub(super) fn reaches(principal: &Principal, group: &GroupName) -> Result<(), Problem> {
     if principal.reaches(group) {
         return Ok(());
     }
@@ -222,7 +276,7 @@ fn unscoped(principal: &Principal) -> Result<(), Problem> {
     Err(out_of_scope(principal, "this would act on all"))
 }
 
-fn out_of_scope(principal: &Principal, why: &str) -> Problem {
+pub(super) fn out_of_scope(principal: &Principal, why: &str) -> Problem {
     let groups: Vec<&str> = principal.groups.iter().map(GroupName::as_str).collect();
     Problem::new(
         ProblemKind::Forbidden,

@@ -69,6 +69,8 @@ pub const HEADER_COUNT: usize = 64;
 pub const BODY_BYTES: usize = 64 * 1024;
 /// Bytes of a gateway's report, which names every group: room for 10,000 of them.
 pub const REPORT_BYTES: usize = 1024 * 1024;
+/// Milliseconds for which something may be frozen or drained: a year.
+pub const SPAN_MAX_MS: u64 = 365 * 24 * 3600 * 1000;
 /// Bytes of a configuration in a request, as JSON: what a log entry can hold.
 pub const CONFIG_BYTES: usize = 24 * 1024 * 1024;
 /// Characters of a reason.

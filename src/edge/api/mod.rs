@@ -6,6 +6,7 @@
 //! - `/healthz`, `/readyz` and `/metrics` need no token; everything else does.
 
 mod admit;
+mod alarm;
 mod backend;
 pub mod client;
 mod command;
@@ -36,8 +37,9 @@ use rustls::pki_types::CertificateDer;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+pub use alarm::ReasonBody;
 pub use backend::{Backend, Shows};
-pub use command::{AcceptedBody, OnOffBody, SwitchBody};
+pub use command::{AcceptedBody, DrainBody, FreezeBody, SwitchBody};
 pub use config::{ConfigBody, ConfigOrigin, ConfigWish, ConfiguredBody, ReadConfig};
 pub use events::EventsBody;
 pub use limits::Limits;
@@ -141,6 +143,12 @@ fn router(
         .route("/v1/hints", post(command::hint))
         .route("/v1/switchovers", get(read::switchovers))
         .route("/v1/switchovers/{id}", get(read::switchover))
+        .route("/v1/asks", get(alarm::asks))
+        .route("/v1/asks/{id}", get(alarm::ask))
+        .route("/v1/asks/{id}/approve", post(alarm::approve))
+        .route("/v1/asks/{id}/deny", post(alarm::deny))
+        .route("/v1/alarms", get(alarm::alarms))
+        .route("/v1/alarms/{id}/ack", post(alarm::acknowledge))
         .route("/v1/explain/{group}", get(read::explain))
         .route("/v1/routes", get(read::routes))
         .route("/v1/events", get(events::list))

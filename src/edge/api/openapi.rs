@@ -8,7 +8,8 @@ use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
-use super::command::{AcceptedBody, HintBody, OnOffBody, ReportBody, SwitchBody};
+use super::alarm::ReasonBody;
+use super::command::{AcceptedBody, DrainBody, FreezeBody, HintBody, ReportBody, SwitchBody};
 use super::config::{ConfigBody, ConfigWish, ConfiguredBody};
 use super::events::EventsBody;
 use super::problem::Problem;
@@ -16,8 +17,8 @@ use super::read::ServiceInGroup;
 use super::roles::{ROUTES, RouteRow};
 use super::token::{NewToken, TokenShown};
 use crate::kernel::controller::{
-    ConfigPlan, Explanation, GatewayStatus, GroupStatus, MemberStatus, Plan, PlaneStatus,
-    RouteTable, Status, SwitchoverRecord,
+    AlarmStatus, AskStatus, ConfigPlan, Explanation, GatewayStatus, GroupStatus, MemberStatus,
+    Plan, PlaneStatus, RouteTable, Status, SwitchoverRecord,
 };
 use crate::kernel::domain::PrincipalName;
 
@@ -98,7 +99,7 @@ const OPERATIONS: &[Operation] = &[
         "POST",
         "/v1/groups/{name}/freeze",
         "Let nothing move a group by itself, or end that",
-        Some((of::<OnOffBody>, true)),
+        Some((of::<FreezeBody>, true)),
         NOTHING,
         COMMAND,
     ),
@@ -106,7 +107,7 @@ const OPERATIONS: &[Operation] = &[
         "POST",
         "/v1/freeze",
         "The same for all groups",
-        Some((of::<OnOffBody>, true)),
+        Some((of::<FreezeBody>, true)),
         NOTHING,
         COMMAND,
     ),
@@ -117,7 +118,7 @@ const OPERATIONS: &[Operation] = &[
         "POST",
         "/v1/planes/{name}/drain",
         "Let no group move to a plane, or end that",
-        Some((of::<OnOffBody>, true)),
+        Some((of::<DrainBody>, true)),
         NOTHING,
         COMMAND,
     ),
@@ -156,6 +157,41 @@ const OPERATIONS: &[Operation] = &[
         "/v1/switchovers/{id}",
         "One switchover; `last` is the newest",
         &[(200, "The record.", Some(of::<SwitchoverRecord>))],
+    ),
+    get(
+        "/v1/asks",
+        "What people are or were asked, newest first",
+        &[(200, "The asks.", Some(of::<Vec<AskStatus>>))],
+    ),
+    get("/v1/asks/{id}", "One ask", &[(200, "The ask.", Some(of::<AskStatus>))]),
+    put(
+        "POST",
+        "/v1/asks/{id}/approve",
+        "Let the group be moved, if the observers, asked anew, still say so",
+        Some((of::<ReasonBody>, false)),
+        NOTHING,
+        COMMAND,
+    ),
+    put(
+        "POST",
+        "/v1/asks/{id}/deny",
+        "Leave the group where it is, and be asked no more until the ask's time is over",
+        Some((of::<ReasonBody>, false)),
+        NOTHING,
+        COMMAND,
+    ),
+    get(
+        "/v1/alarms",
+        "The open alarms, oldest first",
+        &[(200, "The alarms.", Some(of::<Vec<AlarmStatus>>))],
+    ),
+    put(
+        "POST",
+        "/v1/alarms/{id}/ack",
+        "Say that somebody has seen an alarm; a used-up budget opens anew, an unstable plane counts as calm",
+        Some((of::<ReasonBody>, false)),
+        NOTHING,
+        COMMAND,
     ),
     get(
         "/v1/explain/{group}",

@@ -13,7 +13,7 @@ mod tests;
 pub use authority::{Authority, Issued, client_name, member_server_name};
 pub use tls::{
     ALPN, MemberTls, TlsFiles, api_client_tls, api_server_tls, certified_client_tls, good_until,
-    key_is_exposed, member_tls, own_member, peer_client, peer_member,
+    key_is_exposed, member_tls, own_member, peer_client, peer_member, read_secret, webhook_tls,
 };
 pub use token::{TokenEntry, Tokens, new_token, token_hash};
 
@@ -26,6 +26,17 @@ pub enum IdentityError {
     )]
     File {
         /// Which.
+        file: String,
+        /// Why.
+        why: String,
+    },
+    /// A secret cannot be used.
+    #[error(
+        "the secret in {file}: {why}. Make one for each member, the same: \
+         `head -c 32 /dev/urandom | base64 > FILE`, and tell it to who checks the signatures"
+    )]
+    Secret {
+        /// Which file.
         file: String,
         /// Why.
         why: String,

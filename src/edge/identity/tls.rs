@@ -13,6 +13,9 @@ use super::IdentityError;
 use super::authority::member_server_name;
 use crate::kernel::domain::{MemberId, MemberName, Principal, PrincipalName, WallTime};
 
+/// A secret that signs has so many bytes at least.
+const SECRET_BYTES_MIN: usize = 16;
+
 /// The protocol that members speak, as TLS names it.
 pub const ALPN: &[u8] = b"biplane-member/1";
 
@@ -143,6 +146,45 @@ fn client_tls(
     };
     client.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(client))
+}
+
+/// Where systems keep the certificates they trust, in one file.
+const SYSTEM_ROOTS: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+
+/// TLS towards others' servers: by this authority, or by those that the system trusts; none where it trusts nobody.
+pub fn webhook_tls(ca: Option<&Path>) -> Result<Option<Arc<ClientConfig>>, IdentityError> {
+    if let Some(ca) = ca {
+        return api_client_tls(ca).map(Some);
+    }
+    let bundle = SYSTEM_ROOTS.iter().find_map(|path| {
+        let mut roots = RootCertStore::empty();
+        // A bundle may hold what this library does not take; what it takes is enough.
+        roots.add_parsable_certificates(CertificateDer::pem_file_iter(path).ok()?.flatten());
+        (!roots.is_empty()).then_some(roots)
+    });
+    let Some(roots) = bundle else { return Ok(None) };
+    let mut client = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(tls)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    client.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Some(Arc::new(client)))
+}
+
+/// A secret from a file, without the white space around it.
+pub fn read_secret(path: &Path) -> Result<Vec<u8>, IdentityError> {
+    let bytes = std::fs::read(path).map_err(|error| IdentityError::Secret {
+        file: path.display().to_string(),
+        why: error.to_string(),
+    })?;
+    let secret = bytes.trim_ascii();
+    if secret.len() < SECRET_BYTES_MIN {
+        let why = format!("holds {} bytes, fewer than {SECRET_BYTES_MIN}", secret.len());
+        return Err(IdentityError::Secret { file: path.display().to_string(), why });
+    }
+    Ok(secret.to_vec())
 }
 
 /// Which member a node's own certificate names.

@@ -61,8 +61,12 @@ fn the_end_of_a_switchover_is_counted_by_its_result() {
 fn status(groups: usize) -> Status {
     let (east, west) = (PlaneName::new("east").unwrap(), PlaneName::new("west").unwrap());
     let site = SiteName::new("north").unwrap();
-    let plane =
-        |name: &PlaneName| PlaneStatus { name: name.clone(), site: site.clone(), drained: None };
+    let plane = |name: &PlaneName| PlaneStatus {
+        name: name.clone(),
+        site: site.clone(),
+        drained: None,
+        drained_by: None,
+    };
     let on =
         |verdict: &str| ServiceOnPlane { verdict: verdict.to_owned(), reports: BTreeMap::new() };
     let group = |number: usize| GroupStatus {
@@ -73,6 +77,8 @@ fn status(groups: usize) -> Status {
         decision: "stay".to_owned(),
         because: String::new(),
         frozen: None,
+        frozen_by: None,
+        ask: None,
         switchover: None,
         services: vec![ServiceStatus {
             name: ServiceName::new(&format!("s{number}")).unwrap(),

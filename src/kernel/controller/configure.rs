@@ -22,7 +22,7 @@ impl Controller {
             let plan = ConfigPlan { version, changes, all, obstacle };
             return self.reply(id, Response::ConfigPlan(plan));
         }
-        if let Err(refusal) = self.all_know_how() {
+        if let Err(refusal) = self.all_know(RECONFIGURE_SINCE) {
             return self.reply(id, Response::Refused(refusal));
         }
         // What is stale may be a request whose answer was lost: the log knows. Anything else need not be logged to be
@@ -58,15 +58,15 @@ impl Controller {
         self.submit(id, key, command);
     }
 
-    /// Whether every member knows the commands of ruleset 2: configurations and tokens.
-    pub(super) fn all_know_how(&self) -> Result<(), Refusal> {
+    /// Whether every member knows the commands of this ruleset.
+    pub(super) fn all_know(&self, needed: u32) -> Result<(), Refusal> {
         let rules = self.ledger.ruleset();
-        if rules >= RECONFIGURE_SINCE {
+        if rules >= needed {
             return Ok(());
         }
         let why = format!(
             "the cluster decides by ruleset {rules}, and this command is known from ruleset \
-             {RECONFIGURE_SINCE} on: a member runs an older version, or has not been heard yet"
+             {needed} on: a member runs an older version, or has not been heard yet"
         );
         let next = "see `biplane status`: bring every member to this version and see that it runs";
         Err(Refusal { kind: RefusalKind::Unavailable, why, next: next.to_owned() })

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::lead::Held;
 use super::{Controller, Level, limits};
 use crate::kernel::domain::{GroupName, LedgerTime, QuestionId, ServiceName, SwitchoverId};
-use crate::kernel::ledger::{Command, Evidence, Move, RefusalReason, Refused};
+use crate::kernel::ledger::{ALARMS_SINCE, Command, Evidence, Move, RefusalReason, Refused};
 use crate::kernel::policy::{Decision, Hold};
 
 impl Controller {
@@ -43,6 +43,11 @@ impl Controller {
                 self.leading.push_own(Command::Decide { question, moves: chunk.to_vec() });
             }
         }
+        for (question, moves) in std::mem::take(&mut self.leading.to_ask) {
+            for chunk in moves.chunks(limits::BATCH) {
+                self.leading.push_own(Command::Ask { question, moves: chunk.to_vec() });
+            }
+        }
     }
 
     fn decide_group(&mut self, group: &GroupName) -> Option<(QuestionId, Move)> {
@@ -67,6 +72,9 @@ impl Controller {
                 Some((question, Move { group: group.clone(), to, base: route.epoch }))
             }
             Decision::Hold(_) | Decision::Ask => {
+                if decision == Decision::Ask {
+                    self.ask_people(group, question);
+                }
                 match self.voting_until(question, &decision) {
                     Some(until) => {
                         self.leading.held.entry(group.clone()).or_insert(Held::Voting(until));
@@ -79,6 +87,24 @@ impl Controller {
                 self.leading.held.remove(group);
                 None
             }
+        }
+    }
+
+    /// A person decides: the ask stands in the log, once.
+    fn ask_people(&mut self, group: &GroupName, question: QuestionId) {
+        let asked = self.ledger.groups().get(group).is_none_or(|state| state.ask.is_some());
+        if asked || self.ledger.ruleset() < ALARMS_SINCE {
+            return;
+        }
+        let (Some(route), Some(config)) =
+            (self.ledger.routes().get(group), self.ledger.config().cloned())
+        else {
+            return;
+        };
+        let Some(to) = config.other_plane(&route.plane).cloned() else { return };
+        let moved = Move { group: group.clone(), to, base: route.epoch };
+        if self.leading.asking_people.insert(group.clone()) {
+            self.leading.to_ask.entry(question).or_default().push(moved);
         }
     }
 

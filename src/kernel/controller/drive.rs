@@ -87,7 +87,11 @@ impl Controller {
             return Precheck::Waiting;
         };
         let out = facts.source.out(facts.out_when, facts.policy.degraded_is_out);
-        let enough = *kind == Kind::Planned || (out && facts.two_sites_voted);
+        let enough = match kind {
+            Kind::Planned | Kind::Forced => true,
+            Kind::Approved => out,
+            Kind::Automatic => out && facts.two_sites_voted,
+        };
         if facts.target.good() && enough {
             return Precheck::Passed(question);
         }

@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::domain::{
-    Epoch, GatewayName, GroupName, Incarnation, MemberId, PlaneName, PrincipalName, ProbeResult,
-    ServiceName, WallTime,
+    AlarmId, AskId, Epoch, GatewayName, GroupName, Incarnation, MemberId, PlaneName, PrincipalName,
+    ProbeResult, ServiceName, WallTime,
 };
 use crate::kernel::ledger::{Cluster, TokenChange};
 use crate::kernel::zone::EpochRecord;
@@ -52,6 +52,13 @@ pub enum Input {
     Hint(DataPlaneHint),
     /// A gateway says which routes it follows.
     Gateway(GatewayReport),
+    /// Logins that this node's API turned away since it last said so.
+    LoginsFailed {
+        /// How many.
+        count: u64,
+        /// The address of the last one.
+        from: String,
+    },
     /// What the wall clock says. The shell tells it before the first other input and every second.
     WallClock(WallTime),
     /// The process is asked to stop: hand leadership over.
@@ -91,6 +98,26 @@ pub enum Action {
         on: bool,
         /// Why.
         reason: String,
+        /// For how long, in milliseconds; until thawed when absent.
+        for_ms: Option<u64>,
+        /// Whether switchovers under way turn back, as far as their route has not changed.
+        abort: bool,
+    },
+    /// Answer an ask.
+    Answer {
+        /// Which.
+        ask: AskId,
+        /// Yes or no.
+        approve: bool,
+        /// Why.
+        reason: String,
+    },
+    /// A person has seen an alarm.
+    Acknowledge {
+        /// Which.
+        alarm: AlarmId,
+        /// What is done about it.
+        reason: String,
     },
     /// Another configuration takes the place of the one in force.
     Configure(Arc<ConfigRequest>),
@@ -109,6 +136,8 @@ pub enum Action {
         on: bool,
         /// Why.
         reason: String,
+        /// For how long, in milliseconds; until lifted when absent.
+        for_ms: Option<u64>,
     },
 }
 
@@ -198,4 +227,6 @@ pub enum ReceiptOutcome {
     Dns(EpochRecord),
     /// The front door answered.
     FrontDoor,
+    /// Somebody took what he was told.
+    Told,
 }

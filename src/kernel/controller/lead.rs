@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::{Controller, Level, limits};
 use crate::kernel::consensus::NotProposed;
-use crate::kernel::domain::{GroupName, LedgerTime, MemberId, Moment, SwitchoverId};
-use crate::kernel::ledger::{Command, ConfigCommand, Envelope, FORMAT};
+use crate::kernel::domain::{GroupName, LedgerTime, MemberId, Moment, QuestionId, SwitchoverId};
+use crate::kernel::ledger::{Command, ConfigCommand, Envelope, FORMAT, Move};
 use crate::kernel::switchover::Event;
 
 /// Pauses between questions about one group.
@@ -37,6 +37,8 @@ pub(super) struct Leading {
     /// How much others' commands brought into the outbox since it was last empty.
     foreign_weight: usize,
     pub(super) last_proposal: Moment,
+    /// Whether the first settings were proposed.
+    configured: bool,
     /// When the text of the configuration in force may be logged again.
     pub(super) text_at: Moment,
     /// When each other member was last heard.
@@ -54,6 +56,12 @@ pub(super) struct Leading {
     pub(super) dirty: BTreeSet<GroupName>,
     /// Groups with an open question whose decision is held.
     pub(super) held: BTreeMap<GroupName, Held>,
+    /// Groups about which people are asked by a command that was proposed and is not applied.
+    pub(super) asking_people: BTreeSet<GroupName>,
+    /// Moves about which people are asked in this turn.
+    pub(super) to_ask: BTreeMap<QuestionId, Vec<Move>>,
+    /// What stands against the cluster.
+    pub(super) alarming: super::alarming::Alarming,
     /// Groups in a decision that was proposed and is not applied.
     pub(super) deciding: BTreeSet<GroupName>,
     /// Switchovers to be driven on.
@@ -95,6 +103,7 @@ impl Leading {
             return Moment::NEVER;
         }
         let ask = self.ask_at.values().min().copied().unwrap_or(Moment::NEVER);
+        let ask = ask.min(self.alarming.due());
         // What consensus does not take now is tried again with its next tick.
         let waiting =
             (!self.held.is_empty() || !self.deciding.is_empty()) && self.outbox.is_empty();
@@ -125,6 +134,7 @@ impl Controller {
         let applied = std::mem::take(&mut self.leading.applied);
         self.leading = Leading { heard, applied, ..Leading::default() };
         self.verifying.clear();
+        self.notifying.clear();
     }
 
     fn take_office(&mut self) {
@@ -137,11 +147,18 @@ impl Controller {
         for member in members {
             self.leading.heard.insert(member, self.now);
         }
-        if self.ledger.config().is_none() {
-            let cluster = self.file.as_ref().clone();
-            self.leading.push_own(Command::Configure(Box::new(cluster)));
-        }
         self.look_again();
+    }
+
+    /// A new cluster's first settings, as soon as every member can read them.
+    fn configure_first(&mut self) {
+        let ready = self.file.needs_ruleset() <= self.ledger.ruleset();
+        if self.ledger.config().is_some() || self.leading.configured || !ready {
+            return;
+        }
+        self.leading.configured = true;
+        let cluster = self.file.as_ref().clone();
+        self.leading.push_own(Command::Configure(Box::new(cluster)));
     }
 
     /// Carries every switchover on from where it stands, and asks about every group against which something speaks.
@@ -168,6 +185,9 @@ impl Controller {
         self.drive_switchovers();
         self.verify_routes();
         self.raise_ruleset();
+        self.configure_first();
+        self.watch_conditions();
+        self.tell_others();
         self.keep_first_text();
         self.tick_ledger();
         self.propose();
@@ -273,7 +293,8 @@ fn weight_of(command: &Command) -> usize {
     match command {
         Command::Report { states, .. } | Command::Ballot { states, .. } => states.len(),
         Command::Question { groups, .. } | Command::Freeze { groups, .. } => groups.len(),
-        Command::Decide { moves, .. } => moves.len(),
+        Command::Decide { moves, .. } | Command::Ask { moves, .. } => moves.len(),
+        Command::Alarms { raised, cleared } => raised.len() + cleared.len(),
         Command::Configure(cluster) => cluster.services.len() + cluster.groups.len(),
         Command::Reconfigure(ConfigCommand { cluster, text, .. }) => {
             cluster.services.len() + cluster.groups.len() + text.len() / TEXT_PER_SERVICE
@@ -281,6 +302,11 @@ fn weight_of(command: &Command) -> usize {
         Command::ConfigText { text, .. } => text.len() / TEXT_PER_SERVICE,
         Command::Tick {}
         | Command::Token { .. }
+        | Command::AskOver { .. }
+        | Command::Answer { .. }
+        | Command::Acknowledge { .. }
+        | Command::Notified { .. }
+        | Command::LoginsFailed { .. }
         | Command::Raise { .. }
         | Command::ObserverLost { .. }
         | Command::Switch(_)

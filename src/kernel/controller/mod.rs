@@ -10,6 +10,7 @@
 //! ```
 
 mod agreement;
+mod alarming;
 mod card;
 mod configure;
 mod decide;
@@ -17,6 +18,8 @@ mod disk;
 mod drive;
 mod input;
 mod lead;
+mod logins;
+mod notifying;
 mod observe;
 mod on_applied;
 mod on_input;
@@ -31,6 +34,7 @@ mod show;
 mod status;
 mod verify;
 mod view;
+mod waiting;
 
 #[cfg(test)]
 mod tests;
@@ -48,6 +52,7 @@ pub use status::{
     ServiceOnPlane, ServiceStatus, Status, StepRecord, SwitchoverRecord,
 };
 pub use view::{MemberCard, RouteEntry, RouteTable, View};
+pub use waiting::{AlarmStatus, AskStatus};
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -122,6 +127,26 @@ pub mod limits {
     pub const DIGEST_ENTRIES: u64 = 64;
     /// Digests of so many indices are remembered.
     pub const DIGESTS_KEPT: u64 = 8;
+    /// Between two looks of the leader at what stands against the cluster.
+    pub const ALARM_LOOK: Duration = Duration::from_secs(1);
+    /// A condition stands for this long until it is an alarm; asks and what is stuck are at once.
+    pub const ALARM_STANDS: Duration = Duration::from_secs(2);
+    /// It is gone for this long until its alarm is cleared; asks are at once.
+    pub const ALARM_CLEARS: Duration = Duration::from_secs(6);
+    /// Failed logins are an alarm for this long after the last.
+    pub const LOGINS_STAND: Duration = Duration::from_secs(300);
+    /// A gateway that was silent for this long is lost.
+    pub const GATEWAY_LOST: Duration = Duration::from_secs(10);
+    /// Failures in a row until it is an alarm that somebody cannot be told of alarms.
+    pub const NOTIFY_FAILS: u32 = 3;
+    /// After the first failure to tell somebody; each further one doubles it.
+    pub const NOTIFY_PAUSE: Duration = Duration::from_secs(1);
+    /// Doublings of it.
+    pub const NOTIFY_DOUBLINGS: u32 = 6;
+    /// Longest.
+    pub const NOTIFY_PAUSE_MAX: Duration = Duration::from_secs(60);
+    /// Between two commands that say how many logins failed.
+    pub const LOGINS_TOLD: Duration = Duration::from_secs(10);
     /// Between two cards of a member: its clock and its certificate.
     pub const CARD: Duration = Duration::from_secs(5);
     /// A difference of clocks above this many milliseconds is told to people.
@@ -191,6 +216,8 @@ pub struct Controller {
     reads: reads::Reads,
     requests: requests::Requests,
     verifying: verify::Verifying,
+    notifying: notifying::Notifying,
+    logins: logins::Logins,
     gateways: BTreeMap<GatewayName, GatewayHeard>,
     /// When each other member was last heard by this process.
     heard: BTreeMap<MemberId, Moment>,
@@ -250,6 +277,8 @@ impl Controller {
             reads: reads::Reads::default(),
             requests: requests::Requests::default(),
             verifying: verify::Verifying::default(),
+            notifying: notifying::Notifying::default(),
+            logins: logins::Logins::default(),
             gateways: BTreeMap::new(),
             heard: BTreeMap::new(),
             started: now,
@@ -272,6 +301,7 @@ impl Controller {
         self.tick();
         self.run_consensus();
         self.observe();
+        self.tell_logins();
         self.lead();
         self.run_consensus();
         self.serve_reads();
@@ -343,6 +373,8 @@ impl Controller {
             (self.reads.next_due(), Timer::Request),
             (self.requests.next_due(), Timer::Request),
             (self.verifying.next_due(), Timer::SwitchoverStep),
+            (self.notifying.next_due(), Timer::Notify),
+            (self.logins.next_due(), Timer::Notify),
         ];
         let first = timers.into_iter().min();
         first.expect("the list of timers is not empty")

@@ -4,7 +4,8 @@ use super::peer::PeerMessage;
 use super::{Controller, Level, Output, Traffic, limits};
 use crate::kernel::consensus::limits::TAIL;
 use crate::kernel::consensus::{ConsensusOutput, LogEntry, SnapshotRecord};
-use crate::kernel::ledger::{Applied, Ledger};
+use crate::kernel::domain::{AlarmId, AskId};
+use crate::kernel::ledger::{Applied, AskState, Ledger, Phase};
 use crate::kernel::mutants::{self, Mutant};
 
 impl Controller {
@@ -118,6 +119,14 @@ impl Controller {
                 self.publishing.routed.insert(group);
             }
             Applied::Guards => self.on_guards(),
+            Applied::Ask(id) => self.on_ask(id),
+            Applied::Alarm(id, phase) => self.on_alarm(id, phase),
+            Applied::Logins(member) => {
+                if self.leads() {
+                    self.leading.alarming.logins.insert(member, self.now);
+                }
+                self.on_logins_told(member);
+            }
             Applied::Settled(key, outcome) => self.on_settled(key, &outcome),
             Applied::Refused(what, reason) => {
                 if self.leads() {
@@ -125,6 +134,32 @@ impl Controller {
                 }
             }
         }
+    }
+
+    /// A person was asked, or an ask took a step.
+    fn on_ask(&mut self, id: AskId) {
+        let Some(ask) = self.ledger.asks().get(&id).cloned() else { return };
+        let text = match &ask.state {
+            AskState::Open {} => {
+                format!("{id}: may {} be moved to {}? {}", ask.group, ask.to, ask.cause)
+            }
+            AskState::Over { why } => format!("{id} is over: {why}"),
+            state => format!("{id} is {}", state.word()),
+        };
+        self.tell(Level::Warn, "ask", Some(ask.group.clone()), text);
+        if self.leads() {
+            self.lead_ask(id);
+        }
+    }
+
+    fn on_alarm(&mut self, id: AlarmId, phase: Phase) {
+        self.notice_came();
+        let text = match self.ledger.alarms_kept().open.get(&id) {
+            Some(alarm) if phase == Phase::Raised => format!("{id}: {}", alarm.condition.text),
+            _ => format!("{id} {}", phase.as_str()),
+        };
+        let level = if phase == Phase::Raised { Level::Warn } else { Level::Info };
+        self.tell(level, "alarm", None, text);
     }
 
     /// Freezes or drains changed: what was held may be free; nothing acts on ballots from before.

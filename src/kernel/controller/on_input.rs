@@ -29,7 +29,12 @@ impl Controller {
             Input::Persisted { number } => self.on_persisted(number),
             Input::DiskFailed(why) => self.on_disk_failed(why),
             Input::Probed(result) => self.on_probed(result),
-            Input::Receipt(receipt) => self.on_receipt(receipt),
+            Input::Receipt(receipt) => {
+                if !self.on_told(&receipt) {
+                    self.on_receipt(receipt);
+                }
+            }
+            Input::LoginsFailed { count, from } => self.on_logins_failed(count, from),
             Input::Request(request) => self.on_request(request),
             Input::Hint(hint) => {
                 self.tell_members(&PeerMessage::Hint(hint.clone()));
@@ -127,10 +132,13 @@ impl Controller {
                 Command::Report { observer, .. } | Command::Ballot { observer, .. } => {
                     *observer == from
                 }
+                Command::LoginsFailed { member, .. } => *member == from,
                 Command::Switch(switch) => switch.request.member == from,
                 Command::Reconfigure(config) => config.request.member == from,
                 Command::Freeze { request, .. }
                 | Command::Drain { request, .. }
+                | Command::Answer { request, .. }
+                | Command::Acknowledge { request, .. }
                 | Command::Token { request, .. } => request.member == from,
                 Command::Configure(_)
                 | Command::ConfigText { .. }
@@ -139,6 +147,10 @@ impl Controller {
                 | Command::Question { .. }
                 | Command::Decide { .. }
                 | Command::Advance { .. }
+                | Command::Ask { .. }
+                | Command::AskOver { .. }
+                | Command::Alarms { .. }
+                | Command::Notified { .. }
                 | Command::Raise { .. } => false,
             };
             if own {

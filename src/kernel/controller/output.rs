@@ -12,8 +12,10 @@ use serde::{Deserialize, Serialize};
 use super::input::RequestId;
 use super::view::View;
 use crate::kernel::consensus::PersistBatch;
-use crate::kernel::domain::{Endpoint, Epoch, GroupName, MemberId, Moment, ProbeOrder, Timer};
-use crate::kernel::ledger::Change;
+use crate::kernel::domain::{
+    Endpoint, Epoch, EventId, GroupName, MemberId, Moment, NotifyName, ProbeOrder, Timer,
+};
+use crate::kernel::ledger::{Change, Notify};
 
 /// One wish.
 #[derive(Clone, Debug)]
@@ -89,6 +91,17 @@ pub enum Effect {
     KnockFrontDoor {
         /// Where.
         endpoint: Endpoint,
+    },
+    /// Tell somebody of an alarm, or that the cluster lives.
+    Notify {
+        /// Whom: this node's own file holds the secret or the program.
+        target: NotifyName,
+        /// How.
+        settings: Notify,
+        /// The notice's id; none for a sign of life.
+        id: Option<EventId>,
+        /// What, as JSON.
+        body: String,
     },
 }
 

@@ -144,6 +144,8 @@ mod tests {
             groups: BTreeSet::new(),
             on: true,
             reason: "r".repeat(reason),
+            for_ms: None,
+            abort: false,
         };
         let sizes = |commands: &[Command]| -> Vec<usize> {
             let frames = PeerMessage::forward(commands).into_iter();

@@ -143,6 +143,7 @@ impl Controller {
             self.leading.dirty.remove(group);
             self.leading.asking.remove(group);
             self.leading.deciding.remove(group);
+            self.leading.asking_people.remove(group);
             if let Some(last) = self.ledger.groups().get(group).and_then(|state| state.switchover) {
                 self.leading.drive.insert(last);
             }

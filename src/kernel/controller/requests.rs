@@ -13,7 +13,8 @@ use super::{
 };
 use crate::kernel::domain::{Moment, QuestionId};
 use crate::kernel::ledger::{
-    Command, Evidence, Move, Outcome, RefusalReason, RequestKey, SwitchCommand,
+    ALARMS_SINCE, Command, Evidence, Move, Outcome, RefusalReason, RequestKey, SwitchCommand,
+    TOKENS_SINCE,
 };
 use crate::kernel::policy::WhenBothDown;
 use crate::kernel::switchover::{FORCED_STEPS, Kind, PLANNED_STEPS};
@@ -64,9 +65,7 @@ impl Controller {
             let why = format!("{} requests are under way already", limits::REQUESTS);
             return self.refuse(id, RefusalKind::Unavailable, why, "try again soon".to_owned());
         }
-        if matches!(action, Action::Token { .. })
-            && let Err(refusal) = self.all_know_how()
-        {
+        if let Err(refusal) = self.all_know(needs(&action)) {
             return self.reply(id, Response::Refused(refusal));
         }
         let deadline = self.now + self.timing().request_timeout;
@@ -77,17 +76,31 @@ impl Controller {
                 let (by, name, change) = (principal.clone(), name.clone(), change.clone());
                 Some((key, Command::Token { request: key, by, name, change }))
             }
-            Action::Freeze { groups, on, reason } => {
+            Action::Freeze { groups, on, reason, for_ms, abort } => {
                 let key = self.next_key();
                 let groups = groups.iter().cloned().collect();
                 let (by, on, reason) = (principal.clone(), *on, reason.clone());
-                Some((key, Command::Freeze { request: key, by, groups, on, reason }))
+                let (for_ms, abort) = (*for_ms, *abort);
+                let freeze =
+                    Command::Freeze { request: key, by, groups, on, reason, for_ms, abort };
+                Some((key, freeze))
             }
-            Action::Drain { plane, on, reason } => {
+            Action::Drain { plane, on, reason, for_ms } => {
                 let key = self.next_key();
                 let (by, plane) = (principal.clone(), plane.clone());
-                let (on, reason) = (*on, reason.clone());
-                Some((key, Command::Drain { request: key, by, plane, on, reason }))
+                let (on, reason, for_ms) = (*on, reason.clone(), *for_ms);
+                Some((key, Command::Drain { request: key, by, plane, on, reason, for_ms }))
+            }
+            Action::Answer { ask, approve, reason } => {
+                let key = self.next_key();
+                let (by, ask) = (principal.clone(), *ask);
+                let (approve, reason) = (*approve, reason.clone());
+                Some((key, Command::Answer { request: key, by, ask, approve, reason }))
+            }
+            Action::Acknowledge { alarm, reason } => {
+                let key = self.next_key();
+                let (by, alarm, reason) = (principal.clone(), *alarm, reason.clone());
+                Some((key, Command::Acknowledge { request: key, by, alarm, reason }))
             }
         };
         let pending = Pending { principal, action, deadline, sent: None, risked: false };
@@ -136,6 +149,8 @@ impl Controller {
                     self.begin_configure(*id, by, &wish);
                 }
                 Action::Look
+                | Action::Answer { .. }
+                | Action::Acknowledge { .. }
                 | Action::Token { .. }
                 | Action::Freeze { .. }
                 | Action::Drain { .. } => {}
@@ -218,7 +233,7 @@ impl Controller {
         let steps = match kind {
             _ if route.plane == moved.to => &[],
             Kind::Forced => FORCED_STEPS,
-            Kind::Planned | Kind::Automatic => PLANNED_STEPS,
+            Kind::Planned | Kind::Automatic | Kind::Approved => PLANNED_STEPS,
         };
         Response::Plan(Plan {
             group: moved.group.clone(),
@@ -306,11 +321,24 @@ impl Controller {
     }
 }
 
+/// The ruleset that every member must know before this can be logged.
+const fn needs(action: &Action) -> u32 {
+    match action {
+        Action::Token { .. } => TOKENS_SINCE,
+        Action::Answer { .. } | Action::Acknowledge { .. } => ALARMS_SINCE,
+        Action::Freeze { for_ms, abort, .. } if for_ms.is_some() || *abort => ALARMS_SINCE,
+        Action::Drain { for_ms: Some(_), .. } => ALARMS_SINCE,
+        _ => 1,
+    }
+}
+
 fn settle_url(action: &Action) -> String {
     match action {
         Action::Switch(SwitchRequest { group, .. }) => format!("/v1/groups/{group}"),
         Action::Configure(_) => "/v1/config".to_owned(),
         Action::Token { .. } => "/v1/tokens".to_owned(),
+        Action::Answer { ask, .. } => format!("/v1/asks/{ask}"),
+        Action::Acknowledge { .. } => "/v1/alarms".to_owned(),
         Action::Look | Action::Read | Action::Freeze { .. } | Action::Drain { .. } => {
             "/v1/status".to_owned()
         }
@@ -359,6 +387,16 @@ pub(super) fn refusal(reason: &RefusalReason) -> Refusal {
         }
         RefusalReason::TooManyTokens => {
             (RefusalKind::Conflict, "give programs of one kind one token, and people certificates")
+        }
+        RefusalReason::NoSuchAsk(_) => (RefusalKind::NotFound, "`biplane pending` lists them"),
+        RefusalReason::AskAnswered(..) => {
+            (RefusalKind::Conflict, "`biplane pending` lists what waits for an answer")
+        }
+        RefusalReason::NoSuchAlarm(_) => {
+            (RefusalKind::NotFound, "it may be over: `biplane alarms` lists what stands")
+        }
+        RefusalReason::NeedsRuleset(_) => {
+            (RefusalKind::Conflict, "bring every member to this version and see that it runs")
         }
         RefusalReason::NoScope => {
             (RefusalKind::Unprocessable, "leave the groups out, or make it an operator")

@@ -13,7 +13,7 @@ use crate::kernel::domain::{
     CheckName, GroupName, HealthState, MemberId, MemberName, Moment, PlaneName, QuestionId,
     ServiceName, StatePair, SwitchoverId, WallTime,
 };
-use crate::kernel::ledger::{Cluster, Evidence, GroupState, OnSwitch};
+use crate::kernel::ledger::{Cluster, Evidence, GroupState, OnSwitch, PlacedBy};
 use crate::kernel::policy::{Facts, Hold, Mode, holds};
 use crate::kernel::switchover::{State, Switchover};
 
@@ -63,12 +63,14 @@ impl View {
                 name: plane.name.clone(),
                 site: plane.site.clone(),
                 drained: ledger.drained().get(&plane.name).cloned(),
+                drained_by: ledger.drains().get(&plane.name).map(PlacedBy::from),
             })
             .collect();
         status.members = self.member_statuses(config, now, &mut status.warnings);
         status.groups =
             config.groups.keys().filter_map(|group| self.group_status(config, group)).collect();
         status.warnings.extend(self.stuck());
+        status.warnings.extend(self.waiting());
         status
     }
 
@@ -125,7 +127,8 @@ impl View {
             }
             let card = self.cards.get(id);
             let days = card.and_then(|card| days_left(self.wall, card.certificate_until?));
-            warnings.extend(card_warnings(&member.name, card, days));
+            let CardWarnings { clock, certificate } = card_warnings(&member.name, card, self.wall);
+            warnings.extend(clock.into_iter().chain(certificate));
             let role = if apart {
                 "apart"
             } else if lost {
@@ -183,6 +186,8 @@ impl View {
             decision: decision.word().to_owned(),
             because: decision.to_string(),
             frozen: state.frozen.clone(),
+            frozen_by: state.frozen_by.as_ref().map(PlacedBy::from),
+            ask: state.ask.filter(|id| self.ask(*id).is_some_and(|ask| ask.left_ms.is_some())),
             switchover: state
                 .switchover
                 .filter(|id| {
@@ -325,15 +330,21 @@ fn days_left(now: WallTime, until: WallTime) -> Option<i64> {
 }
 
 /// What people should know of a member's clock and certificate.
-fn card_warnings(
+pub(super) struct CardWarnings {
+    pub(super) clock: Option<String>,
+    pub(super) certificate: Option<String>,
+}
+
+pub(super) fn card_warnings(
     name: &MemberName,
     card: Option<&MemberCard>,
-    days: Option<i64>,
-) -> impl Iterator<Item = String> {
+    now: WallTime,
+) -> CardWarnings {
     let clock = card.map(|card| card.clock_ms).filter(|ms| ms.abs() > limits::CLOCK_DIFFERENCE_MS);
     let clock = clock.map(|ms| {
         format!("the clock of member {name} differs by {ms} ms: records and expiries go by the leader's clock")
     });
+    let days = card.and_then(|card| days_left(now, card.certificate_until?));
     let certificate = days.filter(|days| *days <= limits::CERTIFICATE_DAYS).map(|days| {
         if days < 0 {
             format!("the certificate of member {name} has ended: the others turn it away")
@@ -341,7 +352,7 @@ fn card_warnings(
             format!("the certificate of member {name} ends in {days} days: the others will turn it away then")
         }
     });
-    clock.into_iter().chain(certificate)
+    CardWarnings { clock, certificate }
 }
 
 fn millis(span: Duration) -> u64 {

@@ -6,10 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::domain::{
-    CheckName, Epoch, GatewayName, GroupName, HealthState, LedgerTime, MemberId, MemberName,
+    AskId, CheckName, Epoch, GatewayName, GroupName, HealthState, LedgerTime, MemberId, MemberName,
     PlaneName, ServiceName, SiteName, WallTime,
 };
-use crate::kernel::ledger::Mode;
+use crate::kernel::ledger::{Mode, PlacedBy};
 
 /// `GET /v1/status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -54,6 +54,9 @@ pub struct PlaneStatus {
     pub site: SiteName,
     /// Why it is drained, if it is.
     pub drained: Option<String>,
+    /// By whom, and until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drained_by: Option<PlacedBy>,
 }
 
 /// One member.
@@ -95,6 +98,12 @@ pub struct GroupStatus {
     pub because: String,
     /// Whether it is frozen, and why.
     pub frozen: Option<String>,
+    /// By whom, and until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen_by: Option<PlacedBy>,
+    /// The ask that waits for an answer, or for ballots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ask: Option<AskId>,
     /// The switchover that is under way or stuck, if any.
     pub switchover: Option<String>,
     /// Its services.
@@ -143,7 +152,7 @@ pub struct SwitchoverRecord {
     pub from: PlaneName,
     /// To this one.
     pub to: PlaneName,
-    /// `planned`, `forced` or `automatic`.
+    /// `planned`, `forced`, `automatic` or `approved`.
     pub kind: String,
     /// `planned`, `prechecking`, `routing`, `verifying`, `done`, `undoing`, `undone`, `stuck`, `overtaken`.
     pub state: String,

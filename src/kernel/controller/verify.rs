@@ -49,7 +49,7 @@ pub(super) struct Verifying {
     /// By group, of this configuration.
     witnesses: (u64, BTreeMap<GroupName, Arc<[Witness]>>),
     effects: BTreeMap<EffectId, (SwitchoverId, Witness)>,
-    next_effect: u64,
+    effects_ordered: u64,
 }
 
 impl Verifying {
@@ -76,6 +76,12 @@ impl Verifying {
         if self.running.contains_key(&id) {
             self.touched.insert(id);
         }
+    }
+
+    /// Numbers every effect of this process.
+    pub(super) const fn next_effect(&mut self) -> EffectId {
+        self.effects_ordered += 1;
+        EffectId(self.effects_ordered)
     }
 
     pub(super) fn next_due(&self) -> Moment {
@@ -153,7 +159,7 @@ impl Controller {
                     && switchover.epoch.is_some_and(|epoch| record.epoch >= epoch)
             }
             Ok(ReceiptOutcome::FrontDoor) => true,
-            Err(_) => false,
+            Ok(ReceiptOutcome::Told) | Err(_) => false,
         };
         if shows {
             running.good.insert(witness);
@@ -301,8 +307,8 @@ impl Controller {
                     Effect::KnockFrontDoor { endpoint: endpoint.clone() }
                 }
             };
-            self.verifying.next_effect += 1;
-            let id = EffectId(self.verifying.next_effect);
+            self.verifying.effects_ordered += 1;
+            let id = EffectId(self.verifying.effects_ordered);
             running.asked_by.insert(witness.clone(), id);
             self.verifying.effects.insert(id, (switchover.id, witness));
             let timeout = config.timing.verify_timeout.min(std::time::Duration::from_secs(1));

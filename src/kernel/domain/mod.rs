@@ -14,14 +14,14 @@ pub use access::{AccessRole, NoSuchRole, Principal};
 pub use epoch::Epoch;
 pub use member::{Incarnation, MemberId, Quorum};
 pub use name::{
-    CheckName, GatewayName, GroupName, MemberName, NameError, PlaneName, PrincipalName,
+    CheckName, GatewayName, GroupName, MemberName, NameError, NotifyName, PlaneName, PrincipalName,
     ServiceName, SiteName,
 };
 pub use probe::{
     Endpoint, HttpProbe, ProbeFault, ProbeId, ProbeKind, ProbeOrder, ProbeResult, ProbeTarget,
     ProbeTimings,
 };
-pub use question::{EventId, IdError, QuestionId, SwitchoverId};
+pub use question::{AlarmId, AskId, EventId, IdError, QuestionId, SwitchoverId};
 pub use route::Route;
 pub use state::{HealthState, StatePair};
 pub use time::{LedgerTime, Moment, Timer, WallTime};

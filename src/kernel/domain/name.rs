@@ -130,6 +130,8 @@ names! {
     GatewayName
     /// A client of the API: a person or a program.
     PrincipalName
+    /// Somebody who is told of alarms: a webhook or a program.
+    NotifyName
 }
 
 #[cfg(test)]

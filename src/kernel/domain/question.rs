@@ -23,7 +23,9 @@ impl fmt::Display for QuestionId {
 }
 
 /// A switchover: the index of the log entry that decided it, and its place among that entry's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(into = "String", try_from = "String")]
 pub struct SwitchoverId {
     /// Raft index of the entry.
@@ -38,64 +40,75 @@ impl fmt::Display for SwitchoverId {
     }
 }
 
-/// An event: the index of the log entry that made it happen, and its place among that entry's.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-)]
-#[serde(into = "String", try_from = "String")]
-pub struct EventId {
-    /// Raft index of the entry.
-    pub index: u64,
-    /// 0 for the first event of the entry.
-    pub nth: u32,
+macro_rules! numbered {
+    ($($(#[$doc:meta])* $name:ident = $letter:literal, $what:literal, $example:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(
+            Clone,
+            Copy,
+            Debug,
+            Default,
+            PartialEq,
+            Eq,
+            PartialOrd,
+            Ord,
+            Hash,
+            Serialize,
+            Deserialize,
+            JsonSchema,
+        )]
+        #[serde(into = "String", try_from = "String")]
+        pub struct $name {
+            /// Raft index of the entry.
+            pub index: u64,
+            /// 0 for the first of its kind in the entry.
+            pub nth: u32,
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($letter, "{}-{}"), self.index, self.nth)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                two_numbers(text, $letter, '-').map(|(index, nth)| Self { index, nth }).ok_or_else(|| {
+                    IdError { text: text.to_owned(), what: $what, example: $example }
+                })
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = IdError;
+
+            fn try_from(text: String) -> Result<Self, IdError> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.to_string()
+            }
+        }
+    )*};
 }
 
-impl fmt::Display for EventId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "e{}-{}", self.index, self.nth)
-    }
-}
-
-impl FromStr for EventId {
-    type Err = IdError;
-
-    fn from_str(text: &str) -> Result<Self, IdError> {
-        two_numbers(text, 'e', '-').map(|(index, nth)| Self { index, nth }).ok_or_else(|| IdError {
-            text: text.to_owned(),
-            what: "event",
-            example: "e120-0",
-        })
-    }
-}
-
-impl TryFrom<String> for EventId {
-    type Error = IdError;
-
-    fn try_from(text: String) -> Result<Self, IdError> {
-        text.parse()
-    }
-}
-
-impl From<EventId> for String {
-    fn from(id: EventId) -> Self {
-        id.to_string()
-    }
+numbered! {
+    /// An event: the index of the log entry that made it happen, and its place among that entry's.
+    EventId = 'e', "an event", "e120-0";
+    /// A question to a person, whether a group may be moved.
+    AskId = 'p', "an ask", "p120-0";
+    /// An alarm, from when it is raised until it is cleared.
+    AlarmId = 'a', "an alarm", "a120-0";
 }
 
 /// Why a text is not an id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not the id of a {what}: it looks like {example}")]
+#[error("`{text}` is no id of {what}: one looks like {example}")]
 pub struct IdError {
     text: String,
     what: &'static str,
@@ -113,7 +126,7 @@ impl FromStr for QuestionId {
     fn from_str(text: &str) -> Result<Self, IdError> {
         two_numbers(text, 'q', '.')
             .map(|(term, index)| Self { term, index })
-            .ok_or_else(|| IdError { text: text.to_owned(), what: "question", example: "q3.120" })
+            .ok_or_else(|| IdError { text: text.to_owned(), what: "a question", example: "q3.120" })
     }
 }
 
@@ -123,7 +136,7 @@ impl FromStr for SwitchoverId {
     fn from_str(text: &str) -> Result<Self, IdError> {
         two_numbers(text, 's', '-').map(|(index, nth)| Self { index, nth }).ok_or_else(|| IdError {
             text: text.to_owned(),
-            what: "switchover",
+            what: "a switchover",
             example: "s120-0",
         })
     }
@@ -169,7 +182,11 @@ mod tests {
         assert_eq!(s.to_string().parse(), Ok(s));
         let e = EventId { index: 120, nth: 2 };
         assert_eq!(e.to_string().parse(), Ok(e));
+        let p = AskId { index: 120, nth: 2 };
+        assert_eq!(p.to_string().parse(), Ok(p));
         assert!("s120-2".parse::<EventId>().is_err());
+        let refused = "e1-0".parse::<AlarmId>().expect_err("an event is no alarm");
+        assert_eq!(refused.to_string(), "`e1-0` is no id of an alarm: one looks like a120-0");
         assert!("120".parse::<SwitchoverId>().is_err());
         assert!("q1".parse::<QuestionId>().is_err());
     }

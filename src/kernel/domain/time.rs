@@ -68,6 +68,8 @@ pub enum Timer {
     Request,
     /// A persist has been in flight for too long.
     SlowDisk,
+    /// Somebody is to be told of an alarm, or the log of failed logins.
+    Notify,
 }
 
 /// Milliseconds that the log itself carries. It can lag true time, never outrun it beyond drift.

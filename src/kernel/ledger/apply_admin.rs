@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::apply_ask::ALARMS_SINCE;
 use super::cluster::Cluster;
 use super::command::{RequestKey, SwitchCommand};
 use super::events::EventKind;
@@ -12,7 +13,7 @@ use super::outcome::{Applied, Outcome, RefusalReason, Refused};
 use super::state::{Entry, GroupState, Ledger};
 use crate::kernel::domain::{GroupName, PlaneName, Route, SwitchoverId};
 use crate::kernel::policy::{Hold, WhenBothDown};
-use crate::kernel::switchover::{FORCED_SKIPS, Kind, Switchover};
+use crate::kernel::switchover::{Event, FORCED_SKIPS, Kind, Switchover};
 
 impl Ledger {
     pub(super) fn configure(&mut self, entry: &mut Entry, cluster: Cluster) {
@@ -33,6 +34,7 @@ impl Ledger {
         self.config_version = 1;
         self.revision = entry.index;
         self.index_services();
+        self.take_notify();
         entry.applied.push(Applied::Configured);
     }
 
@@ -121,8 +123,8 @@ impl Ledger {
         entry: &mut Entry,
         (request, by): (RequestKey, String),
         named: BTreeSet<GroupName>,
-        on: bool,
-        reason: String,
+        wish: Wish,
+        abort: bool,
     ) {
         if let Some((_, outcome)) = self.settled.requests.get(&request).cloned() {
             return entry.applied.push(Applied::Settled(request, outcome));
@@ -134,16 +136,45 @@ impl Ledger {
             let refused = Outcome::Refused(RefusalReason::NoSuchGroup(unknown.clone()));
             return self.settle(entry, request, refused);
         }
+        let Wish { on, reason, for_ms } = wish;
         let reason = shortened(reason);
         self.tell_frozen(entry, &named, on, &by, &reason);
+        let known = self.ruleset() >= ALARMS_SINCE;
+        let placed = (on && known).then(|| self.placed(&by, for_ms));
+        let touched: BTreeSet<GroupName> =
+            if named.is_empty() { self.groups.keys().cloned().collect() } else { named };
         let reason = on.then_some(reason);
-        for (name, state) in Arc::make_mut(&mut self.groups) {
-            if named.is_empty() || named.contains(name) {
+        let groups = Arc::make_mut(&mut self.groups);
+        for name in &touched {
+            if let Some(state) = groups.get_mut(name) {
                 state.frozen.clone_from(&reason);
+                state.frozen_by.clone_from(&placed);
             }
         }
+        if on && abort && known {
+            self.turn_back(entry, &touched, &by);
+        }
+        if !on {
+            self.forget_ballots_about(entry, &touched);
+        }
+        self.set_timers();
         entry.applied.push(Applied::Guards);
         self.settle(entry, request, Outcome::Done {});
+    }
+
+    /// Switchovers of these groups that have changed no route yet end where they began.
+    fn turn_back(&mut self, entry: &mut Entry, groups: &BTreeSet<GroupName>, by: &str) {
+        let last = groups.iter().filter_map(|group| self.groups.get(group)?.switchover);
+        let live: Vec<SwitchoverId> = last
+            .filter(|id| {
+                let switchover = self.switchovers.get(id);
+                switchover.is_some_and(|s| s.state.next(Event::Abandon).is_ok())
+            })
+            .collect();
+        for id in live {
+            let note = format!("aborted by a freeze of {by}");
+            self.advance(entry, id, Event::Abandon, None, Vec::new(), note);
+        }
     }
 
     /// One event for each group that was named, or one for all.
@@ -170,8 +201,7 @@ impl Ledger {
         entry: &mut Entry,
         (request, by): (RequestKey, String),
         plane: PlaneName,
-        on: bool,
-        reason: String,
+        wish: Wish,
     ) {
         if let Some((_, outcome)) = self.settled.requests.get(&request).cloned() {
             return entry.applied.push(Applied::Settled(request, outcome));
@@ -181,18 +211,36 @@ impl Ledger {
             let refused = Outcome::Refused(RefusalReason::NoSuchPlane(plane));
             return self.settle(entry, request, refused);
         }
+        let Wish { on, reason, for_ms } = wish;
         let reason = shortened(reason);
         let what = if on { "drained" } else { "may be chosen again" };
         let text = format!("{plane} {what}, by {by}{}", because(&reason));
         self.tell(entry, EventKind::Drain, None, text);
+        self.drains.remove(&plane);
         if on {
+            if self.ruleset() >= ALARMS_SINCE {
+                let placed = self.placed(&by, for_ms);
+                self.drains.insert(plane.clone(), placed);
+            }
             self.drained.insert(plane, reason);
         } else {
             self.drained.remove(&plane);
         }
+        self.set_timers();
         entry.applied.push(Applied::Guards);
         self.settle(entry, request, Outcome::Done {});
     }
+}
+
+/// What a person wants of a freeze or a drain.
+#[derive(Debug)]
+pub(super) struct Wish {
+    /// On or off.
+    pub(super) on: bool,
+    /// Why.
+    pub(super) reason: String,
+    /// For how long, in milliseconds.
+    pub(super) for_ms: Option<u64>,
 }
 
 /// `: reason`, if there is one.

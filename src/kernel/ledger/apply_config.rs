@@ -82,6 +82,9 @@ impl Ledger {
         if base != self.config_version {
             return Err(RefusalReason::StaleConfiguration { base, current: self.config_version });
         }
+        if new.needs_ruleset() > self.ruleset() {
+            return Err(RefusalReason::NeedsRuleset(new.needs_ruleset()));
+        }
         if let Some(what) = fixed(old, new) {
             return Err(RefusalReason::Fixed(what.to_owned()));
         }
@@ -110,6 +113,9 @@ impl Ledger {
         self.forget_services(&old, &new);
         self.take_zones(&old, &new, entry.index);
         self.index_services();
+        self.take_notify();
+        self.drop_asks_of_gone_groups(entry);
+        self.set_timers();
         let (reason, version) = (shortened(reason), self.config_version);
         let told = format!("configuration {version} in force, by {by}{}", because(&reason));
         self.tell(entry, EventKind::Configured, None, told);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::apply_admin::because;
+use super::apply_ask::AskState;
 use super::command::Move;
 use super::events::EventKind;
 use super::facts::Evidence;
@@ -13,7 +14,7 @@ use super::state::{Entry, Ledger};
 use crate::kernel::domain::{
     Epoch, GroupName, MemberId, PlaneName, QuestionId, Route, ServiceName, StatePair, SwitchoverId,
 };
-use crate::kernel::policy::{Hold, holds};
+use crate::kernel::policy::{Hold, Mode, holds};
 use crate::kernel::switchover::{Event, Kind, State, Switchover};
 
 impl Ledger {
@@ -22,8 +23,11 @@ impl Ledger {
             let group = moved.group.clone();
             match self.ratify(question, &moved) {
                 Ok(switchover) => {
+                    let automatic = switchover.kind == Kind::Automatic;
                     let id = self.begin(entry, switchover);
-                    self.note_automatic(&group);
+                    if automatic {
+                        self.note_automatic(&group);
+                    }
                     entry.applied.push(Applied::Switchover(id));
                 }
                 Err(reason) => {
@@ -65,11 +69,26 @@ impl Ledger {
             return Err(RefusalReason::Held(holds));
         }
         let cause = format!("{} on {}", facts.source.words(), route.plane);
+        let (kind, by) = self.who_stands_for(&moved.group);
         Ok(Switchover {
             question: Some(question),
             ballots: self.ballots_about(question, &moved.group),
-            ..self.planned(moved, route, Kind::Automatic, "quorum".to_owned(), cause)
+            ..self.planned(moved, route, kind, by, cause)
         })
+    }
+
+    /// The quorum, or the person who approved of what the quorum saw.
+    fn who_stands_for(&self, group: &GroupName) -> (Kind, String) {
+        let ask = self.groups.get(group).and_then(|state| self.asks.get(&state.ask?));
+        let asks = |config: &Arc<super::Cluster>| {
+            config.groups.get(group).is_some_and(|settings| settings.policy.mode == Mode::Ask)
+        };
+        match ask.map(|ask| &ask.state) {
+            Some(AskState::Approved { done, .. }) if self.config.as_ref().is_some_and(asks) => {
+                (Kind::Approved, done.by.clone())
+            }
+            _ => (Kind::Automatic, "quorum".to_owned()),
+        }
     }
 
     pub(super) fn check_base(&self, moved: &Move) -> Result<(), RefusalReason> {
@@ -82,7 +101,11 @@ impl Ledger {
         }
     }
 
-    fn check_question(&self, id: QuestionId, group: &GroupName) -> Result<(), RefusalReason> {
+    pub(super) fn check_question(
+        &self,
+        id: QuestionId,
+        group: &GroupName,
+    ) -> Result<(), RefusalReason> {
         self.questions
             .get(&id)
             .filter(|q| q.open && q.config == self.config_version && q.groups.contains(group))
@@ -156,7 +179,8 @@ impl Ledger {
             format!("{id} begun: {group} from {from} to {to}, {kind}, by {by}{}", because(cause));
         let group = group.clone();
         Arc::make_mut(&mut self.switchovers).insert(id, Arc::new(switchover));
-        self.tell(entry, EventKind::Switchover, Some(group), text);
+        self.tell(entry, EventKind::Switchover, Some(group.clone()), text);
+        self.ask_is_moot(entry, &group, id);
         id
     }
 
@@ -309,13 +333,12 @@ impl Ledger {
         if !facts.target.good() {
             return Err(RefusalReason::TargetNotUp(facts.target.words()));
         }
-        if *kind == Kind::Automatic {
-            if !facts.source.out(facts.out_when, facts.policy.degraded_is_out) {
-                return Err(RefusalReason::Held(vec![Hold::NotEnoughDown]));
-            }
-            if !facts.two_sites_voted {
-                return Err(RefusalReason::Held(vec![Hold::OneSiteVoted]));
-            }
+        let out = facts.source.out(facts.out_when, facts.policy.degraded_is_out);
+        if kind.by_ballots() && !out {
+            return Err(RefusalReason::Held(vec![Hold::NotEnoughDown]));
+        }
+        if *kind == Kind::Automatic && !facts.two_sites_voted {
+            return Err(RefusalReason::Held(vec![Hold::OneSiteVoted]));
         }
         Ok(())
     }

@@ -106,12 +106,23 @@ impl Ledger {
 
     /// Closes the open questions that `which` picks.
     pub(super) fn close_questions(&mut self, entry: &mut Entry, which: impl Fn(&Question) -> bool) {
-        let ids: Vec<QuestionId> = self
-            .questions
-            .iter()
-            .filter(|(_, question)| question.open && which(question))
-            .map(|(id, _)| *id)
-            .collect();
+        let open = self.questions.iter().filter(|(_, question)| question.open && which(question));
+        let ids = open.map(|(id, _)| *id).collect();
+        self.close_all(entry, ids);
+    }
+
+    /// The same by their ids.
+    pub(super) fn close_questions_of(
+        &mut self,
+        entry: &mut Entry,
+        which: impl Fn(QuestionId) -> bool,
+    ) {
+        let open = self.questions.iter().filter(|(id, question)| question.open && which(**id));
+        let ids = open.map(|(id, _)| *id).collect();
+        self.close_all(entry, ids);
+    }
+
+    fn close_all(&mut self, entry: &mut Entry, ids: Vec<QuestionId>) {
         for id in ids {
             let Some(question) = self.questions.get_mut(&id) else { continue };
             question.open = false;

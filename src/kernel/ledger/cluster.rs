@@ -8,10 +8,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::domain::{
-    Endpoint, GroupName, MemberId, MemberName, PlaneName, Quorum, ServiceName, SiteName,
+    Endpoint, GroupName, MemberId, MemberName, NotifyName, PlaneName, Quorum, ServiceName, SiteName,
 };
 use crate::kernel::health::Service;
-use crate::kernel::policy::{OutWhen, Policy};
+use crate::kernel::policy::{ASK_EXPIRES, OutWhen, Policy};
 use crate::kernel::zone::ZoneSettings;
 
 /// One of the two planes.
@@ -90,6 +90,31 @@ pub struct GatewayRoute {
     pub front_door: Option<Endpoint>,
 }
 
+/// How somebody is told of alarms.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NotifyKind {
+    /// A signed POST to this address. The secret that signs it is each member's own.
+    Webhook {
+        /// `http://…` or `https://…`.
+        url: String,
+    },
+    /// A program of each member's own.
+    Program {},
+}
+
+/// Somebody who is told of alarms.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notify {
+    /// How.
+    pub kind: NotifyKind,
+    /// One attempt must end within this.
+    pub timeout: Duration,
+    /// Between two signs that the cluster lives and has a leader; none when absent. Who hears none any more knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alive: Option<Duration>,
+}
+
 /// Times of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timing {
@@ -132,11 +157,21 @@ pub struct Cluster {
     pub routes: BTreeMap<ServiceName, GatewayRoute>,
     /// Addresses at other sites that an observer probes, beside the members, to know whether it is isolated.
     pub references: BTreeMap<SiteName, Vec<Endpoint>>,
+    /// Who is told of alarms.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub notify: BTreeMap<NotifyName, Notify>,
     /// Times.
     pub timing: Timing,
 }
 
 impl Cluster {
+    /// The ruleset that every member must know before this can be in force: an older one would read it as something else.
+    pub fn needs_ruleset(&self) -> u32 {
+        let patient = |group: &Group| group.policy.ask_expires != ASK_EXPIRES;
+        let new = !self.notify.is_empty() || self.groups.values().any(patient);
+        if new { 3 } else { 1 }
+    }
+
     /// The members that vote, as raft ids in order.
     pub fn voters(&self) -> Vec<u64> {
         self.members.keys().map(|id| id.0).collect()

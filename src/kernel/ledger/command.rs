@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::apply_alarm::Condition;
 use super::cluster::Cluster;
 use crate::kernel::domain::{
-    AccessRole, Epoch, GroupName, Incarnation, MemberId, PlaneName, PrincipalName, QuestionId,
-    ServiceName, StatePair, SwitchoverId, WallTime,
+    AccessRole, AlarmId, AskId, Epoch, EventId, GroupName, Incarnation, MemberId, NotifyName,
+    PlaneName, PrincipalName, QuestionId, ServiceName, StatePair, SwitchoverId, WallTime,
 };
 use crate::kernel::switchover::{Event, Kind};
 
@@ -191,6 +192,81 @@ pub enum Command {
         on: bool,
         /// Why.
         reason: String,
+        /// For how long, in milliseconds; until thawed when absent. Since ruleset 3.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        for_ms: Option<u64>,
+        /// Whether switchovers under way turn back, as far as their route has not changed. Since ruleset 3.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        abort: bool,
+    },
+    /// People are asked whether these groups may be moved: the ballots say so, and their mode is `ask`. Since ruleset 3.
+    Ask {
+        /// The question whose ballots are counted.
+        question: QuestionId,
+        /// The moves.
+        moves: Vec<Move>,
+    },
+    /// What an ask was about is over. Since ruleset 3.
+    AskOver {
+        /// Which.
+        ask: AskId,
+        /// Why.
+        why: String,
+    },
+    /// A person answers an ask. Since ruleset 3.
+    Answer {
+        /// Which request.
+        request: RequestKey,
+        /// Who.
+        by: String,
+        /// Which ask.
+        ask: AskId,
+        /// Yes or no.
+        approve: bool,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
+    /// What stands against the cluster, as far as it is new, and what stands no more. Since ruleset 3.
+    Alarms {
+        /// New.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        raised: Vec<Condition>,
+        /// Over.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        cleared: Vec<AlarmId>,
+    },
+    /// A person has seen an alarm. Since ruleset 3.
+    Acknowledge {
+        /// Which request.
+        request: RequestKey,
+        /// Who.
+        by: String,
+        /// Which alarm.
+        alarm: AlarmId,
+        /// What is done about it.
+        #[serde(default)]
+        reason: String,
+    },
+    /// Somebody has a notice, and all before it. Since ruleset 3.
+    Notified {
+        /// Who.
+        target: NotifyName,
+        /// The notice's id.
+        notice: EventId,
+    },
+    /// Logins that a member turned away since it last said so. Since ruleset 3.
+    LoginsFailed {
+        /// Which member.
+        member: MemberId,
+        /// Of its process.
+        incarnation: Incarnation,
+        /// Counts what that process says of logins.
+        seq: u64,
+        /// How many.
+        count: u64,
+        /// The address of the last one.
+        from: String,
     },
     /// Who may come in. Since ruleset 2.
     Token {
@@ -220,5 +296,8 @@ pub enum Command {
         on: bool,
         /// Why.
         reason: String,
+        /// For how long, in milliseconds; until lifted when absent. Since ruleset 3.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        for_ms: Option<u64>,
     },
 }

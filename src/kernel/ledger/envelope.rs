@@ -11,7 +11,7 @@ pub const FORMAT: u32 = 1;
 /// The newest rules of ratification that this version knows. Two versions that judge a command differently would hold
 /// different states, so a change of any guard is a new ruleset, in force from the entry that raises it. A golden log of
 /// each is kept.
-pub const RULESET: u32 = 2;
+pub const RULESET: u32 = 3;
 
 /// What every format begins with, for ever: its number can be read without knowing the rest.
 const HEAD: &[u8] = b"{\"format\":";

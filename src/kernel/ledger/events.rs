@@ -32,6 +32,12 @@ pub enum EventKind {
     Drain,
     /// A token was made or revoked.
     Token,
+    /// A person was asked, answered, or is asked no more.
+    Ask,
+    /// An alarm was raised, acknowledged or cleared.
+    Alarm,
+    /// Logins failed.
+    Login,
 }
 
 impl EventKind {
@@ -45,6 +51,9 @@ impl EventKind {
             Self::Freeze => "freeze",
             Self::Drain => "drain",
             Self::Token => "token",
+            Self::Ask => "ask",
+            Self::Alarm => "alarm",
+            Self::Login => "login",
         }
     }
 }
@@ -105,9 +114,9 @@ impl Ledger {
         kind: EventKind,
         group: Option<GroupName>,
         text: String,
-    ) {
+    ) -> Option<EventId> {
         if self.ruleset() < EVENTS_SINCE {
-            return;
+            return None;
         }
         let id = EventId { index: entry.index, nth: entry.told };
         entry.told += 1;
@@ -116,5 +125,6 @@ impl Ledger {
         while events.kept.len() > limits::EVENTS_KEPT {
             events.lost = events.kept.pop_front().map(|event| event.id);
         }
+        Some(id)
     }
 }

@@ -107,6 +107,7 @@ impl Ledger {
             in_flight: self.in_flight(group),
             member_sites: self.member_sites(),
             two_sites_voted: self.two_sites_voted(group, source, &target.site, evidence),
+            approved: self.approved(group, evidence),
         })
     }
 
@@ -156,6 +157,18 @@ impl Ledger {
             .iter()
             .filter(|name| config.services.get(*name).is_some_and(|service| service.critical))
             .any(too_often)
+    }
+
+    /// Groups and the planes that flapped too often to be their target.
+    pub fn unstable_planes(&self) -> BTreeSet<(GroupName, PlaneName)> {
+        let Some(config) = &self.config else { return BTreeSet::new() };
+        let flapping: BTreeSet<&GroupName> =
+            self.flaps.keys().filter_map(|service| self.group_of.get(service)).collect();
+        let both = |group: &GroupName| {
+            let planes = config.planes.each_ref().map(|plane| (group.clone(), plane.name.clone()));
+            planes.into_iter().filter(|(group, plane)| self.unstable(group, plane))
+        };
+        flapping.into_iter().flat_map(both).collect()
     }
 
     /// Whether observers at two sites, one of them not the target's, speak against the source.

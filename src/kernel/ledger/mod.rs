@@ -5,6 +5,8 @@
 
 mod apply_access;
 mod apply_admin;
+mod apply_alarm;
+mod apply_ask;
 mod apply_config;
 mod apply_decide;
 mod apply_health;
@@ -19,15 +21,20 @@ mod facts;
 mod outcome;
 mod snapshot;
 mod state;
+mod timers;
 
 #[cfg(test)]
 mod tests;
 
 pub use crate::kernel::policy::{Budget, FlapLimit, Mode, OutWhen, Policy, WhenBothDown};
 pub use apply_access::{Done, TOKENS_SINCE, TokenState};
+pub use apply_alarm::{Alarm, AlarmKind, Alarms, Condition, Notice, Phase};
+pub use apply_ask::{ALARMS_SINCE, Ask, AskState};
 pub use apply_config::{KeptConfig, RECONFIGURE_SINCE, with_addresses_of};
 pub use audit::{Audit, AuditLink};
-pub use cluster::{Cluster, GatewayRoute, Group, Member, OnSwitch, Plane, Role, Timing};
+pub use cluster::{
+    Cluster, GatewayRoute, Group, Member, Notify, NotifyKind, OnSwitch, Plane, Role, Timing,
+};
 pub use command::{Command, ConfigCommand, Move, RequestKey, SwitchCommand, TokenChange};
 pub use config_diff::{Change, changes};
 pub use envelope::{Envelope, FORMAT, RULESET};
@@ -36,6 +43,7 @@ pub use facts::Evidence;
 pub use outcome::{Applied, Outcome, RefusalReason, Refused};
 pub use snapshot::SnapshotError;
 pub use state::{Ballot, GroupState, Ledger, ObserverState, Question};
+pub use timers::{Placed, PlacedBy};
 
 /// Limits of the replicated state; nothing in it grows without one of these.
 pub mod limits {
@@ -63,6 +71,14 @@ pub mod limits {
     pub const CHANGES_SHOWN: usize = 1_000;
     /// Events that are kept for those who follow them; the oldest go first.
     pub const EVENTS_KEPT: usize = 2_000;
+    /// Asks that are over and are kept for those who asked or answered; the oldest go first.
+    pub const ASKS_KEPT: usize = 200;
+    /// Open alarms; what else stands against the cluster is counted in one of them.
+    pub const ALARMS: usize = 1_000;
+    /// Notices that somebody still lacks; the oldest go first.
+    pub const NOTICES_KEPT: usize = 2_000;
+    /// Characters of an address from which somebody tried to log in.
+    pub const ADDRESS_CHARS: usize = 64;
     /// Tokens that stand in the log, revoked ones among them.
     pub const TOKENS: usize = 1_000;
     /// Characters of a reason that a person gives.

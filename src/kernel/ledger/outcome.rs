@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::apply_alarm::Phase;
 use super::command::RequestKey;
 use crate::kernel::domain::{
-    Epoch, GroupName, MemberId, PlaneName, PrincipalName, QuestionId, ServiceName, SwitchoverId,
+    AlarmId, AskId, Epoch, GroupName, MemberId, PlaneName, PrincipalName, QuestionId, ServiceName,
+    SwitchoverId,
 };
 use crate::kernel::policy::Hold;
 use crate::kernel::switchover::{Event, State};
@@ -56,6 +58,14 @@ pub enum RefusalReason {
     NoScope,
     /// Nobody revokes himself.
     Oneself,
+    /// No such ask, or it was forgotten.
+    NoSuchAsk(AskId),
+    /// Somebody answered it, or it is over: its state.
+    AskAnswered(AskId, String),
+    /// No such open alarm.
+    NoSuchAlarm(AlarmId),
+    /// Not every member runs a version that knows this part of the configuration: the ruleset that it takes.
+    NeedsRuleset(u32),
     /// It is about another configuration than the one in force.
     OtherConfiguration(u64),
     /// No such group.
@@ -110,6 +120,13 @@ impl fmt::Display for RefusalReason {
             }
             Self::NoScope => f.write_str("an admin may do all: there is no admin of some groups"),
             Self::Oneself => f.write_str("nobody revokes himself"),
+            Self::NoSuchAsk(id) => write!(f, "there is no ask {id}"),
+            Self::AskAnswered(id, state) => write!(f, "ask {id} is {state} already"),
+            Self::NoSuchAlarm(id) => write!(f, "there is no open alarm {id}"),
+            Self::NeedsRuleset(ruleset) => write!(
+                f,
+                "it has parts that need ruleset {ruleset}, and a member runs a version that does not know it"
+            ),
             Self::OtherConfiguration(number) => write!(f, "configuration {number} is not in force"),
             Self::NoSuchGroup(group) => write!(f, "there is no group `{group}`"),
             Self::NoSuchPlane(plane) => write!(f, "there is no plane `{plane}`"),
@@ -154,6 +171,12 @@ pub enum Applied {
     Routed(GroupName),
     /// Freezes or drains changed.
     Guards,
+    /// A person was asked, or an ask took a step.
+    Ask(AskId),
+    /// Something happened to an alarm.
+    Alarm(AlarmId, Phase),
+    /// Logins failed at a member.
+    Logins(MemberId),
     /// A request was settled.
     Settled(RequestKey, Outcome),
     /// Something without a request was refused.

@@ -95,6 +95,7 @@ impl Ledger {
         }
         let Read { mut ledger } = serde_json::from_slice(bytes).map_err(unreadable)?;
         ledger.index_services();
+        ledger.set_timers();
         Ok(ledger)
     }
 

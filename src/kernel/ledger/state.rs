@@ -6,6 +6,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::apply_access::TokenState;
+use super::apply_admin::Wish;
+use super::apply_alarm::Alarms;
+use super::apply_ask::Ask;
 use super::apply_config::KeptConfig;
 use super::audit::Audit;
 use super::cluster::Cluster;
@@ -15,9 +18,10 @@ use super::events::Events;
 use super::limits;
 use super::outcome::{Applied, Outcome, RefusalReason, Refused};
 use super::snapshot::pairs;
+use super::timers::Placed;
 use crate::kernel::domain::{
-    Epoch, GroupName, Incarnation, LedgerTime, MemberId, PlaneName, PrincipalName, QuestionId,
-    Route, ServiceName, StatePair, SwitchoverId, WallTime,
+    AskId, Epoch, GroupName, Incarnation, LedgerTime, MemberId, PlaneName, PrincipalName,
+    QuestionId, Route, ServiceName, StatePair, SwitchoverId, WallTime,
 };
 use crate::kernel::switchover::Switchover;
 use crate::kernel::zone::next_serial;
@@ -37,6 +41,12 @@ pub struct GroupState {
     pub automatic: Vec<LedgerTime>,
     /// Why it is frozen.
     pub frozen: Option<String>,
+    /// By whom, and until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen_by: Option<Placed>,
+    /// The ask about it: open, approved, or denied a while ago.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ask: Option<AskId>,
 }
 
 /// What the cluster has heard of one observer.
@@ -122,6 +132,18 @@ pub struct Ledger {
     /// What happened, the newest of it.
     #[serde(default, skip_serializing_if = "no_events")]
     pub(super) events: Arc<Events>,
+    /// Questions to people, the live ones and the newest of the others.
+    #[serde(default, skip_serializing_if = "no_asks")]
+    pub(super) asks: Arc<BTreeMap<AskId, Arc<Ask>>>,
+    /// What stands against the cluster.
+    #[serde(default, skip_serializing_if = "no_alarms")]
+    pub(super) alarms: Arc<Alarms>,
+    /// Who drained the planes, and until when.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) drains: BTreeMap<PlaneName, Placed>,
+    /// What each member last said of failed logins.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) logins: BTreeMap<MemberId, (Incarnation, u64)>,
     pub(super) revision: u64,
     pub(super) routes: Arc<BTreeMap<GroupName, Route>>,
     pub(super) groups: Arc<BTreeMap<GroupName, GroupState>>,
@@ -136,6 +158,9 @@ pub struct Ledger {
     /// Which group a service belongs to: follows from `config`.
     #[serde(skip)]
     pub(super) group_of: Arc<BTreeMap<ServiceName, GroupName>>,
+    /// When the next thing ends by itself: follows from what does.
+    #[serde(skip)]
+    pub(super) next_timer: Option<LedgerTime>,
 }
 
 /// What is known while one entry is applied.
@@ -147,6 +172,10 @@ pub(super) struct Entry {
     pub(super) decided: u32,
     /// Events that this entry made so far.
     pub(super) told: u32,
+    /// Asks that this entry made so far.
+    pub(super) asked: u32,
+    /// Alarms that this entry raised so far.
+    pub(super) raised: u32,
     /// Groups whose route changed.
     pub(super) routed: BTreeSet<GroupName>,
     pub(super) applied: Vec<Applied>,
@@ -170,6 +199,8 @@ impl Ledger {
             term,
             decided: 0,
             told: 0,
+            asked: 0,
+            raised: 0,
             routed: BTreeSet::new(),
             applied: Vec::new(),
         };
@@ -205,6 +236,7 @@ impl Ledger {
         self.wall = self.wall.max(envelope.wall);
         let now = self.time;
         self.close_questions(entry, |question| question.until <= now);
+        self.pass_time(entry);
         for (_, why) in unknown {
             entry.applied.push(Applied::Refused(Refused::Command, RefusalReason::Unknown(why)));
         }
@@ -238,11 +270,25 @@ impl Ledger {
             Command::Advance { switchover, event, question, converging, note } => {
                 self.advance(entry, switchover, event, question, converging, note);
             }
-            Command::Freeze { request, by, groups, on, reason } => {
-                self.freeze(entry, (request, by), groups, on, reason);
+            Command::Freeze { request, by, groups, on, reason, for_ms, abort } => {
+                let wish = Wish { on, reason, for_ms };
+                self.freeze(entry, (request, by), groups, wish, abort);
             }
-            Command::Drain { request, by, plane, on, reason } => {
-                self.drain(entry, (request, by), plane, on, reason);
+            Command::Drain { request, by, plane, on, reason, for_ms } => {
+                self.drain(entry, (request, by), plane, Wish { on, reason, for_ms });
+            }
+            Command::Ask { question, moves } => self.ask_people(entry, question, moves),
+            Command::AskOver { ask, why } => self.ask_over(entry, ask, why),
+            Command::Answer { request, by, ask, approve, reason } => {
+                self.answer(entry, (request, by), ask, approve, reason);
+            }
+            Command::Alarms { raised, cleared } => self.alarms(entry, raised, cleared),
+            Command::Acknowledge { request, by, alarm, reason } => {
+                self.acknowledge(entry, (request, by), alarm, reason);
+            }
+            Command::Notified { target, notice } => self.notified(entry, target, notice),
+            Command::LoginsFailed { member, incarnation, seq, count, from } => {
+                self.logins_failed(entry, member, (incarnation, seq), count, &from);
             }
         }
     }
@@ -327,6 +373,14 @@ fn no_configs(configs: &Arc<BTreeMap<u64, Arc<KeptConfig>>>) -> bool {
     configs.is_empty()
 }
 
+fn no_asks(asks: &Arc<BTreeMap<AskId, Arc<Ask>>>) -> bool {
+    asks.is_empty()
+}
+
+fn no_alarms(alarms: &Arc<Alarms>) -> bool {
+    alarms.is_empty()
+}
+
 fn no_tokens(tokens: &Arc<BTreeMap<PrincipalName, Arc<TokenState>>>) -> bool {
     tokens.is_empty()
 }
@@ -393,6 +447,21 @@ impl Ledger {
     /// Tokens by name, revoked ones among them.
     pub const fn tokens(&self) -> &Arc<BTreeMap<PrincipalName, Arc<TokenState>>> {
         &self.tokens
+    }
+
+    /// Questions to people, by id.
+    pub const fn asks(&self) -> &Arc<BTreeMap<AskId, Arc<Ask>>> {
+        &self.asks
+    }
+
+    /// What stands against the cluster.
+    pub const fn alarms_kept(&self) -> &Arc<Alarms> {
+        &self.alarms
+    }
+
+    /// Who drained the planes, and until when.
+    pub const fn drains(&self) -> &BTreeMap<PlaneName, Placed> {
+        &self.drains
     }
 
     /// What happened, the newest of it.

@@ -44,7 +44,7 @@ impl fmt::Display for Decision {
                 Ok(())
             }
             Self::Ask => f.write_str(
-                "the active plane is out and the other is good: confirm with `biplane switch`",
+                "the active plane is out and the other is good: `biplane approve GROUP` moves it",
             ),
             Self::Switch => {
                 f.write_str("the active plane is out, the other is good, and every guard is open")
@@ -71,7 +71,11 @@ pub fn decide(facts: &Facts<'_>) -> Decision {
             if facts.in_flight {
                 reasons.push(Hold::InFlight);
             }
-            if reasons.is_empty() { Decision::Ask } else { Decision::Hold(reasons) }
+            match reasons.is_empty() {
+                true if facts.approved => Decision::Switch,
+                true => Decision::Ask,
+                false => Decision::Hold(reasons),
+            }
         }
         Mode::Observe => Decision::Hold(vec![Hold::Observed]),
     }

@@ -41,6 +41,15 @@ pub struct Facts<'a> {
     pub member_sites: usize,
     /// Whether the ballots against the source come from two sites, one of them not the target's.
     pub two_sites_voted: bool,
+    /// Whether a person was asked and approved, before the question whose ballots these are.
+    pub approved: bool,
+}
+
+impl Facts<'_> {
+    /// Whether a person stands for the move: what only bars Biplane from moving by itself does not bar it.
+    const fn by_a_person(&self) -> bool {
+        matches!(self.policy.mode, Mode::Ask) && self.approved
+    }
 }
 
 /// Why an automatic switch is held.
@@ -157,7 +166,7 @@ impl Hold {
             Self::TooFewSites => "members stand at three sites or more",
             Self::OneSiteVoted => "observers of a second site (not only the target's) see it too",
             Self::Observed => "the group's mode is ask or auto",
-            Self::Asks => "an operator switches, or the group's mode is auto",
+            Self::Asks => "a person approves (`biplane pending`), or the group's mode is auto",
         }
     }
 }
@@ -168,6 +177,24 @@ pub fn holds(facts: &Facts<'_>) -> Vec<Hold> {
     let mut holds = Vec::new();
     holds.extend(source_holds(facts));
     holds.extend(target_holds(facts));
+    if !facts.by_a_person() {
+        holds.extend(own_holds(facts));
+    }
+    if facts.in_flight {
+        holds.push(Hold::InFlight);
+    }
+    match facts.policy.mode {
+        Mode::Auto => {}
+        Mode::Ask if facts.approved => {}
+        Mode::Ask => holds.push(Hold::Asks),
+        Mode::Observe => holds.push(Hold::Observed),
+    }
+    holds
+}
+
+/// What bars Biplane from moving the group by itself, whatever the planes are like.
+fn own_holds(facts: &Facts<'_>) -> Vec<Hold> {
+    let mut holds = Vec::new();
     if let Some(why) = facts.frozen {
         holds.push(Hold::Frozen(why.to_owned()));
     }
@@ -177,14 +204,6 @@ pub fn holds(facts: &Facts<'_>) -> Vec<Hold> {
         holds.push(Hold::TooFewSites);
     } else if !facts.two_sites_voted {
         holds.push(Hold::OneSiteVoted);
-    }
-    if facts.in_flight {
-        holds.push(Hold::InFlight);
-    }
-    match facts.policy.mode {
-        Mode::Auto => {}
-        Mode::Ask => holds.push(Hold::Asks),
-        Mode::Observe => holds.push(Hold::Observed),
     }
     holds
 }

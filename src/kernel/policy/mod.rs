@@ -7,5 +7,5 @@ mod sum;
 
 pub use decision::{Decision, decide};
 pub use guard::{Facts, Hold, holds};
-pub use settings::{Budget, FlapLimit, Mode, OutWhen, Policy, WhenBothDown};
+pub use settings::{ASK_EXPIRES, Budget, FlapLimit, Mode, OutWhen, Policy, WhenBothDown};
 pub use sum::PlaneSum;

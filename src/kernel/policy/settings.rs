@@ -74,4 +74,18 @@ pub struct Policy {
     pub when_both_down: WhenBothDown,
     /// Whether a degraded source counts as out.
     pub degraded_is_out: bool,
+    /// How long a person who is asked has time to answer.
+    #[serde(default = "usual_ask", skip_serializing_if = "is_usual_ask")]
+    pub ask_expires: Duration,
+}
+
+/// How long an ask waits for an answer where the policy says nothing.
+pub const ASK_EXPIRES: Duration = Duration::from_secs(15 * 60);
+
+const fn usual_ask() -> Duration {
+    ASK_EXPIRES
+}
+
+fn is_usual_ask(expires: &Duration) -> bool {
+    *expires == ASK_EXPIRES
 }

@@ -21,6 +21,15 @@ pub enum Kind {
     Forced,
     /// By the quorum.
     Automatic,
+    /// By the quorum, after a person who was asked had approved.
+    Approved,
+}
+
+impl Kind {
+    /// Whether ballots against the source stand behind it.
+    pub const fn by_ballots(self) -> bool {
+        matches!(self, Self::Automatic | Self::Approved)
+    }
 }
 
 impl fmt::Display for Kind {
@@ -29,6 +38,7 @@ impl fmt::Display for Kind {
             Self::Planned => "planned",
             Self::Forced => "forced",
             Self::Automatic => "automatic",
+            Self::Approved => "approved",
         })
     }
 }

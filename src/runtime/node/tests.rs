@@ -177,6 +177,7 @@ impl World {
             api_listen: None,
             dns_listen: None,
             dns_threads: 1,
+            notify: BTreeMap::new(),
             log: log(),
         }
     }

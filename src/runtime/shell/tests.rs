@@ -130,6 +130,7 @@ impl World {
             prober,
             probed,
             ask_dns: self.ask_dns(),
+            notifier: Notifier::default(),
             publish: Box::new(|_| {}),
             metrics: None,
         })

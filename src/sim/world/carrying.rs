@@ -203,6 +203,13 @@ impl World {
                     self.queue.put(self.now + delay, asked);
                 }
             }
+            Effect::Notify { .. } => {
+                self.local(
+                    place,
+                    MS,
+                    Input::Receipt(Receipt { id, outcome: Ok(ReceiptOutcome::Told) }),
+                );
+            }
             Effect::KnockFrontDoor { .. } => {
                 let outcome = if self.gateway.up {
                     Ok(ReceiptOutcome::FrontDoor)

@@ -341,6 +341,7 @@ const fn name_of(input: &Input) -> &'static str {
         Input::Hint(_) => "hint",
         Input::Gateway(_) => "gateway",
         Input::WallClock(_) => "wall clock",
+        Input::LoginsFailed { .. } => "logins failed",
         Input::Stopping => "stopping",
     }
 }

@@ -216,6 +216,8 @@ fn a_move_of_a_frozen_group_or_to_a_bad_plane_or_without_any_cause_is_found() {
         by: "operator".to_owned(),
         groups: std::collections::BTreeSet::new(),
         on: true,
+        for_ms: None,
+        abort: false,
         reason: "test".to_owned(),
     }];
     let frozen = Committed { index: 0, term: 1, born: 0, envelope: Some(envelope) };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use biplane::edge::api::OnOffBody;
+use biplane::edge::api::FreezeBody;
 use biplane::edge::api::client::EventNews;
 use biplane::kernel::domain::EventId;
 
@@ -56,7 +56,12 @@ fn a_watcher_moved_between_nodes_sees_no_gap_and_no_repeat() {
             world.start_node(node);
             killed = None;
         }
-        let body = OnOffBody { on: number % 2 == 0, reason: format!("number {number}") };
+        let body = FreezeBody {
+            on: number % 2 == 0,
+            reason: format!("number {number}"),
+            for_ms: None,
+            abort: false,
+        };
         until(LIMIT, || api.post("/v1/groups/shop/freeze", &body));
         done += 1;
     }
@@ -87,8 +92,12 @@ fn a_watcher_moved_between_nodes_sees_no_gap_and_no_repeat() {
 fn a_follower_whose_reader_has_gone_ends() {
     let _turn = alone();
     let world = World::steady();
-    let freeze =
-        |on| world.api().post("/v1/groups/shop/freeze", &OnOffBody { on, reason: String::new() });
+    let freeze = |on| {
+        world.api().post(
+            "/v1/groups/shop/freeze",
+            &FreezeBody { on, reason: String::new(), for_ms: None, abort: false },
+        )
+    };
     // Until every member knows the rules, events are not kept.
     until(LIMIT, || {
         freeze(true)?;

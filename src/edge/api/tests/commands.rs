@@ -262,9 +262,9 @@ async fn freeze_and_drain_reach_the_kernel() {
     assert_eq!(
         asked,
         [
-            Action::Freeze { groups: vec![shop()], on, reason: reason.clone() },
-            Action::Freeze { groups: Vec::new(), on, reason: reason.clone() },
-            Action::Drain { plane: plane("west"), on, reason },
+            freeze(vec![shop()], on, &reason),
+            freeze(Vec::new(), on, &reason),
+            Action::Drain { plane: plane("west"), on, reason, for_ms: None },
         ]
     );
 }
@@ -324,4 +324,8 @@ async fn too_many_requests_at_once_are_turned_away() {
     node.reply(Some(Response::Done));
     wait_until("there is room again", async || get(address, "/v1/status").await.status == 200)
         .await;
+}
+
+fn freeze(groups: Vec<GroupName>, on: bool, reason: &str) -> Action {
+    Action::Freeze { groups, on, reason: reason.to_owned(), for_ms: None, abort: false }
 }

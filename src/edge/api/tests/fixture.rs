@@ -175,7 +175,12 @@ impl Shows for Shown {
             ledger_time: LedgerTime(5),
             config_version: 1,
             warnings: vec!["two sites only".to_owned()],
-            planes: vec![PlaneStatus { name: plane("east"), site: site(), drained: None }],
+            planes: vec![PlaneStatus {
+                name: plane("east"),
+                site: site(),
+                drained: None,
+                drained_by: None,
+            }],
             members: vec![MemberStatus {
                 id: MemberId(1),
                 name: MemberName::new("a").unwrap(),
@@ -232,6 +237,8 @@ fn group_status(number: usize) -> GroupStatus {
         decision: "stay".to_owned(),
         because: "all is well".to_owned(),
         frozen: None,
+        frozen_by: None,
+        ask: None,
         switchover: None,
         services: vec![ServiceStatus {
             name: ServiceName::new("web").unwrap(),
@@ -299,6 +306,7 @@ pub(super) fn view(applied: u64, in_quorum: bool) -> Arc<View> {
         zones: BTreeMap::new(),
         routes: BTreeMap::new(),
         references: BTreeMap::new(),
+        notify: BTreeMap::new(),
         timing: Timing {
             tick: unit,
             heartbeat: unit,

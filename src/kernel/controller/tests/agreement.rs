@@ -11,6 +11,8 @@ fn entries(trio: &mut Trio, count: u64) {
             groups: Vec::new(),
             on: number % 2 == 0,
             reason: "an entry".to_owned(),
+            for_ms: None,
+            abort: false,
         };
         assert!(matches!(trio.ask_action(leader, action), Response::Done));
     }

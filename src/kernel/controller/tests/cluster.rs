@@ -12,7 +12,7 @@ use crate::kernel::domain::{
 };
 use crate::kernel::health::{Check, Require, Service};
 use crate::kernel::ledger::{Group, Member, OnSwitch, Plane, Role, Timing};
-use crate::kernel::policy::{Mode, OutWhen, Policy, WhenBothDown};
+use crate::kernel::policy::{ASK_EXPIRES, Mode, OutWhen, Policy, WhenBothDown};
 use crate::kernel::zone::{CutOff, EpochRecord, Soa, ZoneName, ZoneSettings};
 
 pub(super) fn group(name: &str) -> GroupName {
@@ -54,6 +54,10 @@ pub(super) struct Trio {
     pub(super) deaf_dns: bool,
     /// Members whose commands for the leader are lost.
     pub(super) mute: BTreeSet<MemberId>,
+    /// Nobody takes what he is told of alarms.
+    pub(super) deaf: bool,
+    /// What was told of alarms.
+    pub(super) told: std::cell::RefCell<Vec<String>>,
     replies: BTreeMap<u64, Response>,
     next_request: u64,
     pub(super) turns: usize,
@@ -81,6 +85,8 @@ impl Trio {
             lost_receipts: 0,
             deaf_dns: false,
             mute: BTreeSet::new(),
+            deaf: false,
+            told: std::cell::RefCell::default(),
             replies: BTreeMap::new(),
             next_request: 0,
             turns: 0,
@@ -280,6 +286,13 @@ impl Trio {
                 Ok(ReceiptOutcome::Dns(record))
             }
             Effect::KnockFrontDoor { .. } => Ok(ReceiptOutcome::FrontDoor),
+            Effect::Notify { body, .. } => {
+                if self.deaf {
+                    return Err("nobody listens".to_owned());
+                }
+                self.told.borrow_mut().push(body.clone());
+                Ok(ReceiptOutcome::Told)
+            }
         }
     }
 
@@ -419,6 +432,7 @@ pub(super) fn cluster(mode: Mode) -> Cluster {
         zones: BTreeMap::from([("shop.test".to_owned(), zone())]),
         routes: BTreeMap::new(),
         references: BTreeMap::new(),
+        notify: BTreeMap::new(),
         timing: Timing {
             tick: ms(50),
             heartbeat: ms(100),
@@ -445,6 +459,7 @@ fn shop(mode: Mode, web: ServiceName) -> Group {
             flap_limit: None,
             when_both_down: WhenBothDown::Keep,
             degraded_is_out: false,
+            ask_expires: ASK_EXPIRES,
         },
         on_switch: OnSwitch::Drain,
     }

@@ -2,6 +2,7 @@
 //! Faults are the simulator's business.
 
 mod agreement;
+mod alarms;
 mod cluster;
 mod configure;
 mod disk;
@@ -172,7 +173,13 @@ fn a_stale_epoch_and_an_unknown_group_are_refused_in_words() {
 #[test]
 fn a_frozen_group_is_not_moved_until_it_is_thawed() {
     let mut trio = Trio::steady(Mode::Auto);
-    let freeze = |on| Action::Freeze { groups: Vec::new(), on, reason: "release".to_owned() };
+    let freeze = |on| Action::Freeze {
+        groups: Vec::new(),
+        on,
+        reason: "release".to_owned(),
+        for_ms: None,
+        abort: false,
+    };
     assert!(matches!(trio.ask_action(1, freeze(true)), Response::Done));
     trio.set_plane("east", false);
     trio.run(Duration::from_secs(10));

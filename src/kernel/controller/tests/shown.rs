@@ -67,6 +67,7 @@ fn what_is_stuck_is_shown_until_somebody_switches() {
     trio.run(Duration::from_secs(3));
     trio.ask(1, switch("shop", Some("east"), SwitchKind::Planned));
     trio.run_until("done", |t| t.last_state() == "done");
+    trio.run_until("no alarm", |t| t.view(2).alarms().is_empty());
     assert_eq!(status(&trio, 2).warnings, Vec::<String>::new());
     assert_eq!(status(&trio, 2).groups[0].switchover, None);
 }
@@ -85,7 +86,8 @@ fn a_switch_that_went_back_says_why() {
 #[test]
 fn of_a_plane_that_is_well_every_closed_guard_is_told() {
     let mut trio = Trio::steady(Mode::Ask);
-    let drain = Action::Drain { plane: plane("west"), on: true, reason: "works".to_owned() };
+    let drain =
+        Action::Drain { plane: plane("west"), on: true, reason: "works".to_owned(), for_ms: None };
     assert!(matches!(trio.ask_action(1, drain), Response::Done));
     let conditions = |trio: &Trio| {
         let told = trio.view(1).explain(trio.now, &group("shop")).expect("a group");

@@ -67,7 +67,14 @@ fn questions_that_close_together_are_all_told_with_their_groups() {
 
 fn drain_of(member: u64, counter: u64) -> Command {
     let (by, reason) = ("operator".to_owned(), String::new());
-    Command::Drain { request: key(member, counter), by, plane: plane("west"), on: true, reason }
+    Command::Drain {
+        request: key(member, counter),
+        by,
+        plane: plane("west"),
+        on: true,
+        reason,
+        for_ms: None,
+    }
 }
 
 #[test]

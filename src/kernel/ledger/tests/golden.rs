@@ -79,6 +79,48 @@ fn story_2() -> Vec<(&'static str, Command)> {
     ]
 }
 
+/// The same of ruleset 3, in a cluster whose groups ask and that has somebody to tell. What makes way for a command is in
+/// no file.
+fn story_3(mut each: impl FnMut(&str, Vec<u8>)) -> Book {
+    let mut book = Book::with(asking());
+    let mut take = |book: &mut Book, name: &str, command: Command| {
+        let bytes = golden(&format!("{name}.json"), &book.entry(vec![command]));
+        each(name, bytes.clone());
+        let applied = book.log_bytes(&bytes);
+        assert_eq!(refused(&applied), Vec::<&RefusalReason>::new(), "{name}");
+        book.ledger.index()
+    };
+    take(&mut book, "raise-3", Command::Raise { ruleset: 3 });
+    let question = book.ask("shop");
+    book.all_vote(question, "web=du");
+    let moves = vec![book.to("shop", "west")];
+    let index = take(&mut book, "ask", Command::Ask { question, moves });
+    let ask = AskId { index, nth: 0 };
+    let deny = book.answer(ask, false);
+    take(&mut book, "answer", deny);
+    let why = "the active plane is well again".to_owned();
+    take(&mut book, "ask-over", Command::AskOver { ask, why });
+    let raised = vec![condition(AlarmKind::Held, "shop")];
+    let index = take(&mut book, "alarms", Command::Alarms { raised, cleared: Vec::new() });
+    let alarm = AlarmId { index, nth: 0 };
+    let acknowledge = book.acknowledge(alarm);
+    take(&mut book, "acknowledge", acknowledge);
+    let target = NotifyName::new("pager").expect("a good name");
+    let notice = EventId { index, nth: 0 };
+    take(&mut book, "notified", Command::Notified { target, notice });
+    let cleared = vec![alarm];
+    take(&mut book, "alarms-cleared", Command::Alarms { raised: Vec::new(), cleared });
+    let (member, incarnation) = (MemberId(1), Incarnation(1));
+    let from = "192.0.2.9".to_owned();
+    let failed = Command::LoginsFailed { member, incarnation, seq: 1, count: 3, from };
+    take(&mut book, "logins-failed", failed);
+    let freeze = book.freeze_for(secs(60), true);
+    take(&mut book, "freeze-for", freeze);
+    let drain = book.drain_for("west", secs(60));
+    take(&mut book, "drain-for", drain);
+    book
+}
+
 /// Applies the committed story; the other two observers vote as the first did.
 fn applied_story() -> Book {
     let mut book = Book::new();
@@ -137,11 +179,26 @@ fn there_is_a_golden_file_for_each_command() {
         Command::Freeze { .. } => "freeze",
         Command::Drain { .. } => "drain",
         Command::Raise { .. } => "raise",
+        Command::Ask { .. } => "ask",
+        Command::AskOver { .. } => "ask-over",
+        Command::Answer { .. } => "answer",
+        Command::Alarms { .. } => "alarms",
+        Command::Acknowledge { .. } => "acknowledge",
+        Command::Notified { .. } => "notified",
+        Command::LoginsFailed { .. } => "logins-failed",
     };
-    let both = [story(), story_2()].concat();
-    let told: BTreeSet<&str> = both.iter().map(|(_, command)| name(command)).collect();
-    assert_eq!(told.len(), 15);
-    for (file, command) in both {
+    let mut all: Vec<(String, Command)> = [story(), story_2()]
+        .concat()
+        .into_iter()
+        .map(|(file, command)| (file.to_owned(), command))
+        .collect();
+    story_3(|file, bytes| {
+        let (envelope, _) = Envelope::decode(&bytes).expect("a golden envelope");
+        all.push((file.to_owned(), envelope.commands[0].clone()));
+    });
+    let told: BTreeSet<&str> = all.iter().map(|(_, command)| name(command)).collect();
+    assert_eq!(told.len(), 22);
+    for (file, command) in all {
         assert!(file.starts_with(name(&command)), "{file}");
     }
 }
@@ -175,6 +232,20 @@ fn a_snapshot_of_ruleset_2_reads_and_goes_on() {
     let bytes = golden("snapshot-2.json", &book.ledger.to_bytes());
     let ledger = Ledger::from_bytes(&bytes).expect("a golden snapshot");
     assert_eq!((&ledger, ledger.to_bytes()), (&book.ledger, bytes));
+}
+
+#[test]
+fn a_snapshot_of_ruleset_3_reads_and_goes_on() {
+    let book = story_3(|_, _| {});
+    let kinds: BTreeSet<&str> =
+        book.ledger.events().kept.iter().map(|event| event.kind.as_str()).collect();
+    for kind in ["ask", "alarm", "login", "freeze", "drain"] {
+        assert!(kinds.contains(kind), "{kind}: {kinds:?}");
+    }
+    let bytes = golden("snapshot-3.json", &book.ledger.to_bytes());
+    let ledger = Ledger::from_bytes(&bytes).expect("a golden snapshot");
+    assert_eq!((&ledger, ledger.to_bytes()), (&book.ledger, bytes));
+    assert!(ledger.next_timer().is_some(), "what ends by itself is found again");
 }
 
 #[test]

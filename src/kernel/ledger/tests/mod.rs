@@ -1,6 +1,8 @@
 //! The ledger as a fold: golden bytes, the hard guards one by one, and random logs.
 
 mod access;
+mod alarms;
+mod asks;
 mod bounds;
 mod config;
 mod golden;
@@ -15,8 +17,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::kernel::domain::{
-    AccessRole, Epoch, GroupName, Incarnation, LedgerTime, MemberId, MemberName, PlaneName,
-    PrincipalName, QuestionId, ServiceName, SiteName, StatePair, SwitchoverId, WallTime,
+    AccessRole, AlarmId, AskId, Epoch, EventId, GroupName, Incarnation, LedgerTime, MemberId,
+    MemberName, NotifyName, PlaneName, PrincipalName, QuestionId, ServiceName, SiteName, StatePair,
+    SwitchoverId, WallTime,
 };
 use crate::kernel::health::{Require, Service};
 use crate::kernel::switchover::{Event, Kind, State};
@@ -188,6 +191,8 @@ impl Book {
             groups: BTreeSet::new(),
             on,
             reason: "release".to_owned(),
+            for_ms: None,
+            abort: false,
         }
     }
 
@@ -199,7 +204,61 @@ impl Book {
             plane: plane(name),
             on,
             reason: "works".to_owned(),
+            for_ms: None,
         }
+    }
+
+    fn freeze_for(&mut self, span: Duration, abort: bool) -> Command {
+        let Command::Freeze { request, by, groups, on, reason, .. } = self.freeze(true) else {
+            unreachable!("it was just made")
+        };
+        let for_ms = u64::try_from(span.as_millis()).ok();
+        Command::Freeze { request, by, groups, on, reason, for_ms, abort }
+    }
+
+    fn drain_for(&mut self, name: &str, span: Duration) -> Command {
+        let Command::Drain { request, by, plane, on, reason, .. } = self.drain(name, true) else {
+            unreachable!("it was just made")
+        };
+        let for_ms = u64::try_from(span.as_millis()).ok();
+        Command::Drain { request, by, plane, on, reason, for_ms }
+    }
+
+    fn answer(&mut self, ask: AskId, approve: bool) -> Command {
+        self.counter += 1;
+        Command::Answer {
+            request: key(1, self.counter),
+            by: "ann".to_owned(),
+            ask,
+            approve,
+            reason: "seen".to_owned(),
+        }
+    }
+
+    fn acknowledge(&mut self, alarm: AlarmId) -> Command {
+        self.counter += 1;
+        Command::Acknowledge {
+            request: key(1, self.counter),
+            by: "ann".to_owned(),
+            alarm,
+            reason: "on it".to_owned(),
+        }
+    }
+
+    /// Under ruleset 3, `shop` asks; its ballots say that east is down and west is up, and people are asked.
+    fn asked() -> (Self, QuestionId, AskId) {
+        let mut book = Self::with(asking());
+        book.log(vec![Command::Raise { ruleset: 3 }]);
+        let (question, ask) = book.ask_people();
+        (book, question, ask.expect("people are asked"))
+    }
+
+    fn ask_people(&mut self) -> (QuestionId, Option<AskId>) {
+        let question = self.ask("shop");
+        self.all_vote(question, "web=du");
+        let moves = vec![self.to("shop", "west")];
+        self.log(vec![Command::Ask { question, moves }]);
+        (question, self.ledger.groups()[&group("shop")].ask)
     }
 
     fn token(&mut self, name: &str, change: TokenChange) -> Command {
@@ -323,6 +382,7 @@ fn cluster() -> Cluster {
         zones: ["shop", "mail"].map(zone).into(),
         routes: BTreeMap::new(),
         references: BTreeMap::new(),
+        notify: BTreeMap::new(),
         timing: Timing {
             tick: Duration::from_millis(50),
             heartbeat: Duration::from_millis(100),
@@ -334,6 +394,28 @@ fn cluster() -> Cluster {
             verify_timeout: secs(5),
             request_timeout: secs(5),
         },
+    }
+}
+
+/// [`cluster`] with groups that ask, and somebody to tell of alarms.
+fn asking() -> Cluster {
+    let mut asking = cluster();
+    for group in asking.groups.values_mut() {
+        group.policy.mode = Mode::Ask;
+    }
+    let kind = NotifyKind::Webhook { url: "http://192.0.2.1/hook".to_owned() };
+    let notify = Notify { kind, timeout: secs(5), alive: None };
+    asking.notify.insert(NotifyName::new("pager").expect("a good name"), notify);
+    asking
+}
+
+fn condition(kind: AlarmKind, name: &str) -> Condition {
+    Condition {
+        kind,
+        subject: name.to_owned(),
+        group: Some(group("shop")),
+        plane: None,
+        text: format!("{name} is not moved"),
     }
 }
 
@@ -371,6 +453,7 @@ fn settings(services: &[&str]) -> Group {
             flap_limit: Some(FlapLimit { downs: 2, window: secs(60) }),
             when_both_down: WhenBothDown::Keep,
             degraded_is_out: false,
+            ask_expires: crate::kernel::policy::ASK_EXPIRES,
         },
         on_switch: OnSwitch::Drain,
     }

@@ -57,6 +57,8 @@ fn command() -> impl Strategy<Value = Command> {
             groups: BTreeSet::new(),
             on,
             reason: String::new(),
+            for_ms: Some(counter * 700),
+            abort: counter % 2 == 0,
         }),
         1 => (9..19u64, any::<bool>()).prop_map(|(counter, on)| Command::Drain {
             request: key(1, counter),
@@ -64,6 +66,7 @@ fn command() -> impl Strategy<Value = Command> {
             plane: plane("west"),
             on,
             reason: String::new(),
+            for_ms: Some(counter * 500),
         }),
         1 => Just(Command::Configure(Box::new(cluster()))),
     ]

@@ -89,7 +89,15 @@ fn a_freeze_of_an_unknown_group_freezes_none() {
         panic!("a freeze")
     };
     let groups = BTreeSet::from([group("shop"), group("nothing")]);
-    let outcome = book.settle(Command::Freeze { request, by, groups, on, reason });
+    let outcome = book.settle(Command::Freeze {
+        request,
+        by,
+        groups,
+        on,
+        reason,
+        for_ms: None,
+        abort: false,
+    });
     assert_eq!(outcome, Outcome::Refused(RefusalReason::NoSuchGroup(group("nothing"))));
     assert_eq!(book.ledger.groups()[&group("shop")].frozen, None);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::kernel::domain::{LedgerTime, PlaneName, ServiceName};
 use crate::kernel::health::Verdict;
-use crate::kernel::policy::{Budget, OutWhen, PlaneSum, Policy, WhenBothDown};
+use crate::kernel::policy::{ASK_EXPIRES, Budget, OutWhen, PlaneSum, Policy, WhenBothDown};
 
 fn sum(verdict: Verdict) -> PlaneSum {
     let mut sum = PlaneSum::default();
@@ -21,6 +21,7 @@ fn policy(mode: Mode) -> Policy {
         flap_limit: None,
         when_both_down: WhenBothDown::Keep,
         degraded_is_out: false,
+        ask_expires: ASK_EXPIRES,
     }
 }
 
@@ -40,6 +41,7 @@ fn outage(policy: &Policy) -> Facts<'_> {
         in_flight: false,
         member_sites: 3,
         two_sites_voted: true,
+        approved: false,
     }
 }
 

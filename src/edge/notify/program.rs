@@ -1,0 +1,54 @@
+//! A program is told: the message on its standard input, what it is about in its environment.
+
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+
+use super::{Told, short};
+
+/// A program and all that it started; killed when this is dropped.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // Gone already is as good.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+pub(super) async fn run(program: &[String], told: &Told) -> Result<(), String> {
+    let Some((path, arguments)) = program.split_first() else {
+        return Err("no program".to_owned());
+    };
+    let mut child = Command::new(path)
+        .args(arguments)
+        .env_clear()
+        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("BIPLANE_NOTIFY", told.target.as_str())
+        .env("BIPLANE_NOTICE", told.id.map(|id| id.to_string()).unwrap_or_default())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| short(format_args!("`{path}` does not start: {error}")))?;
+    let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let _group = Group(pid);
+    if let Some(mut stdin) = child.stdin.take() {
+        // One that does not read what it is told may still do its part: its exit says.
+        let _ = stdin.write_all(told.body.as_bytes()).await;
+        let _ = stdin.write_all(b"\n").await;
+    }
+    let status = child.wait().await;
+    let status =
+        status.map_err(|error| short(format_args!("`{path}` cannot be waited for: {error}")))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(short(format_args!("`{path}` ended with {status}")))
+}

@@ -1,0 +1,325 @@
+//! Alarms: once a second the leader looks at what stands against the cluster, and logs what is new and what is over.
+//! All that it remembers is since when it has seen what; the ledger holds what stands.
+
+use std::collections::BTreeMap;
+
+use super::lead::Held;
+use super::{Controller, limits};
+use crate::kernel::domain::{AlarmId, GroupName, MemberId, Moment};
+use crate::kernel::ledger::{
+    ALARMS_SINCE, AlarmKind, AskState, Command, Condition, Evidence, limits as ledger_limits,
+};
+use crate::kernel::policy::{Decision, Hold};
+use crate::kernel::switchover::State;
+
+/// What an alarm is about: its kind and its subject.
+type About = (AlarmKind, String);
+
+/// Since when the leader has seen what.
+#[derive(Debug, Default)]
+pub(super) struct Alarming {
+    /// When to look again.
+    due: Moment,
+    /// Conditions that are not alarms yet.
+    seen: BTreeMap<About, Moment>,
+    /// Alarms whose condition is not seen any more.
+    gone: BTreeMap<AlarmId, Moment>,
+    /// When a member last said that it turned logins away.
+    pub(super) logins: BTreeMap<MemberId, Moment>,
+}
+
+impl Alarming {
+    pub(super) const fn due(&self) -> Moment {
+        self.due
+    }
+}
+
+/// Conditions by what they are about.
+#[derive(Default)]
+struct Conditions(BTreeMap<About, Condition>);
+
+impl Conditions {
+    fn add(&mut self, kind: AlarmKind, subject: &str, text: String) -> &mut Condition {
+        let subject = subject.to_owned();
+        let condition =
+            Condition { kind, subject: subject.clone(), group: None, plane: None, text };
+        self.0.entry((kind, subject)).or_insert(condition)
+    }
+
+    fn add_of_group(&mut self, kind: AlarmKind, group: &GroupName, text: String) {
+        self.add(kind, group.as_str(), text).group = Some(group.clone());
+    }
+}
+
+impl Controller {
+    /// The leader's look, when it is due.
+    pub(super) fn watch_conditions(&mut self) {
+        if self.now < self.leading.alarming.due {
+            return;
+        }
+        self.leading.alarming.due = self.now + limits::ALARM_LOOK;
+        if self.ledger.ruleset() < ALARMS_SINCE || self.ledger.config().is_none() {
+            return;
+        }
+        self.end_by_time();
+        self.watch_asks();
+        let conditions = self.conditions();
+        let raised = self.newly_raised(&conditions);
+        let cleared = self.newly_cleared(&conditions);
+        if !raised.is_empty() || !cleared.is_empty() {
+            self.leading.push_own(Command::Alarms { raised, cleared });
+        }
+    }
+
+    /// What ends by itself ends when the log says that its time has come.
+    fn end_by_time(&mut self) {
+        let Some((since, time)) = self.leading.base else { return };
+        let timer = self.ledger.next_timer();
+        if timer.is_some_and(|timer| timer <= time + self.now.since(since))
+            && self.leading.outbox.is_empty()
+        {
+            self.leading.push_own(Command::Tick {});
+        }
+    }
+
+    /// New conditions that have stood for long enough, as many as there is room for.
+    fn newly_raised(&mut self, conditions: &Conditions) -> Vec<Condition> {
+        let kept = self.ledger.alarms_kept();
+        let open: BTreeMap<(AlarmKind, &str), ()> = kept
+            .open
+            .values()
+            .map(|alarm| ((alarm.condition.kind, alarm.condition.subject.as_str()), ()))
+            .collect();
+        let now = self.now;
+        let seen = &mut self.leading.alarming.seen;
+        seen.retain(|about, _| conditions.0.contains_key(about));
+        let mut raised = Vec::new();
+        for (about, condition) in &conditions.0 {
+            if open.contains_key(&(about.0, about.1.as_str())) {
+                seen.remove(about);
+                continue;
+            }
+            let since = *seen.entry(about.clone()).or_insert(now);
+            if now.since(since) >= patience(about.0) {
+                raised.push(condition.clone());
+            }
+        }
+        // One place is for the alarm that says that there is no more room.
+        let room = (ledger_limits::ALARMS - 1).saturating_sub(kept.open.len());
+        if raised.len() > room {
+            let more = raised.len() - room;
+            raised.truncate(room);
+            if kept.about(AlarmKind::More, "").is_none() {
+                let text = format!("{more} more alarms than are kept: `biplane status` shows all");
+                let mut all = Conditions::default();
+                raised.push(all.add(AlarmKind::More, "", text).clone());
+            }
+        }
+        raised
+    }
+
+    /// Open alarms whose condition has been gone for long enough.
+    fn newly_cleared(&mut self, conditions: &Conditions) -> Vec<AlarmId> {
+        let kept = std::sync::Arc::clone(self.ledger.alarms_kept());
+        let full = kept.open.len() >= ledger_limits::ALARMS - 1;
+        let stands = |alarm: &crate::kernel::ledger::Alarm| {
+            let condition = &alarm.condition;
+            let about = (condition.kind, condition.subject.clone());
+            conditions.0.contains_key(&about) || (condition.kind == AlarmKind::More && full)
+        };
+        let now = self.now;
+        let gone = &mut self.leading.alarming.gone;
+        gone.retain(|id, _| kept.open.get(id).is_some_and(|alarm| !stands(alarm)));
+        let mut cleared = Vec::new();
+        for (id, alarm) in &kept.open {
+            if stands(alarm) {
+                continue;
+            }
+            let since = *gone.entry(*id).or_insert(now);
+            let wait = if alarm.condition.kind == AlarmKind::Ask {
+                std::time::Duration::ZERO
+            } else {
+                limits::ALARM_CLEARS
+            };
+            if now.since(since) >= wait {
+                cleared.push(*id);
+            }
+        }
+        cleared
+    }
+
+    fn conditions(&self) -> Conditions {
+        let mut all = Conditions::default();
+        self.conditions_of_groups(&mut all);
+        self.conditions_of_members(&mut all);
+        self.conditions_of_others(&mut all);
+        all
+    }
+
+    fn conditions_of_groups(&self, all: &mut Conditions) {
+        for ask in self.ledger.asks().values().filter(|ask| ask.state == AskState::Open {}) {
+            let (group, to, cause) = (&ask.group, &ask.to, &ask.cause);
+            let text = format!(
+                "may {group} be moved to {to}? {cause}: `biplane approve {group}` or `deny`"
+            );
+            all.add_of_group(AlarmKind::Ask, group, text);
+        }
+        for (group, held) in &self.leading.held {
+            if matches!(held, Held::Voting(_)) {
+                continue;
+            }
+            let state = self.ledger.groups().get(group);
+            let Some(question) = state.and_then(|state| state.question) else { continue };
+            let decision = self.ledger.decision(group, Evidence::Ballots(question));
+            let Some(Decision::Hold(reasons)) = decision else { continue };
+            let text = format!("{group} is not moved: {}", Decision::Hold(reasons.clone()));
+            all.add_of_group(AlarmKind::Held, group, text);
+            if reasons.iter().any(|hold| matches!(hold, Hold::Budget { .. })) {
+                let text = format!(
+                    "{group}: the budget of automatic switchovers is used up; `biplane ack` opens a new one"
+                );
+                all.add_of_group(AlarmKind::Budget, group, text);
+            }
+        }
+        for (group, plane) in self.ledger.unstable_planes() {
+            let text = format!(
+                "{plane} flapped too often to be a target of {group}; `biplane ack` takes it as calm"
+            );
+            let subject = format!("{group} on {plane}");
+            let condition = all.add(AlarmKind::Unstable, &subject, text);
+            condition.group = Some(group);
+            condition.plane = Some(plane);
+        }
+        let stuck = self.ledger.switchovers().values().filter(|s| s.state == State::Stuck);
+        for switchover in stuck {
+            let last = self.ledger.groups().get(&switchover.group).and_then(|g| g.switchover);
+            if last == Some(switchover.id) {
+                let text = format!("{} is stuck: {}", switchover.id, switchover.outcome);
+                all.add_of_group(AlarmKind::Stuck, &switchover.group, text);
+            }
+        }
+    }
+
+    fn conditions_of_members(&self, all: &mut Conditions) {
+        let Some(config) = self.ledger.config() else { return };
+        let cards = self.all_cards();
+        let wall = self.wall_now();
+        for (id, member) in &config.members {
+            let name = member.name.as_str();
+            let state = self.ledger.observers().get(id);
+            if self.apart.contains(id) {
+                let text = format!("member {name} runs and takes no part: its log says why");
+                all.add(AlarmKind::MemberApart, name, text);
+            } else if state.is_some_and(|state| state.lost) || self.never_heard(*id) {
+                let text = format!("member {name} fell silent: one more, and nothing is decided");
+                all.add(AlarmKind::MemberLost, name, text);
+            } else if state.is_some_and(|state| state.isolated) {
+                let text =
+                    format!("member {name} cannot reach other sites: its votes do not count");
+                all.add(AlarmKind::MemberIsolated, name, text);
+            }
+            let card = cards.get(id);
+            let shown = super::show::card_warnings(&member.name, card, wall);
+            if let Some(text) = shown.clock {
+                all.add(AlarmKind::Clock, name, text);
+            }
+            if let Some(text) = shown.certificate {
+                all.add(AlarmKind::Certificate, name, text);
+            }
+            let knocked = self.leading.alarming.logins.get(id);
+            if knocked.is_some_and(|at| self.now.since(*at) < limits::LOGINS_STAND) {
+                let text = format!(
+                    "tokens that are not good are tried at member {name}: `biplane events`"
+                );
+                all.add(AlarmKind::Logins, name, text);
+            }
+        }
+    }
+
+    /// A member of which this process has never heard, though it was up for long enough.
+    fn never_heard(&self, id: MemberId) -> bool {
+        id != self.me
+            && !self.heard.contains_key(&id)
+            && self.now.since(self.started) > self.timing().observer_silence
+    }
+
+    fn conditions_of_others(&self, all: &mut Conditions) {
+        for (name, heard) in &self.gateways {
+            let silent = self.now.since(heard.at);
+            if silent > limits::GATEWAY_LOST && silent < limits::GATEWAY_FORGOTTEN {
+                let text =
+                    format!("gateway {name} fell silent: see its log and its way to the API");
+                all.add(AlarmKind::GatewayLost, name.as_str(), text);
+            }
+        }
+        for (name, why) in self.notifying.failing() {
+            let text = format!("`{name}` cannot be told of alarms: {why}");
+            all.add(AlarmKind::Notify, name.as_str(), text);
+        }
+    }
+
+    /// Asks die with their cause; what was approved is asked about anew until ballots decide.
+    fn watch_asks(&mut self) {
+        let live: Vec<_> =
+            self.ledger.asks().values().filter(|ask| ask.state.live()).cloned().collect();
+        for ask in live {
+            let Some(facts) = self.ledger.facts(&ask.group, Evidence::Reports) else { continue };
+            let route = self.ledger.routes().get(&ask.group);
+            let why = if route.is_none_or(|route| route.epoch != ask.base) {
+                "the route has changed since"
+            } else if facts.source.good() {
+                "the active plane is well again"
+            } else {
+                if matches!(ask.state, AskState::Approved { .. }) {
+                    self.ask_soon(&ask.group);
+                }
+                continue;
+            };
+            let why = why.to_owned();
+            self.leading.push_own(Command::AskOver { ask: ask.id, why });
+        }
+        // Who was denied is not asked again before its time, but may be when the cause was gone in between.
+        let denied: Vec<_> = self
+            .ledger
+            .asks()
+            .values()
+            .filter(|ask| matches!(ask.state, AskState::Denied { .. }))
+            .filter(|ask| {
+                self.ledger.groups().get(&ask.group).is_some_and(|g| g.ask == Some(ask.id))
+            })
+            .cloned()
+            .collect();
+        for ask in denied {
+            let facts = self.ledger.facts(&ask.group, Evidence::Reports);
+            if facts.is_some_and(|facts| facts.source.good()) {
+                let why = "the active plane is well again".to_owned();
+                self.leading.push_own(Command::AskOver { ask: ask.id, why });
+            }
+        }
+    }
+
+    /// An ask took a step: what was approved is asked about at once, of all observers.
+    pub(super) fn lead_ask(&mut self, id: crate::kernel::domain::AskId) {
+        let Some(ask) = self.ledger.asks().get(&id).cloned() else { return };
+        self.leading.asking_people.remove(&ask.group);
+        self.leading.alarming.due = self.now;
+        if let AskState::Approved { done, .. } = &ask.state {
+            self.leading.backoff.remove(&ask.group);
+            self.leading.ask_at.remove(&ask.group);
+            if !self.leading.asking.contains(&ask.group) {
+                let why = format!("{} approved {id}", done.by);
+                self.ask_about([ask.group.clone()].into(), &why);
+            }
+        }
+    }
+}
+
+/// How long a condition stands until it is an alarm: what passes by itself in a moment wakes nobody.
+const fn patience(kind: AlarmKind) -> std::time::Duration {
+    match kind {
+        AlarmKind::Ask | AlarmKind::Stuck | AlarmKind::Logins | AlarmKind::Notify => {
+            std::time::Duration::ZERO
+        }
+        _ => limits::ALARM_STANDS,
+    }
+}

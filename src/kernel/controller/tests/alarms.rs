@@ -1,0 +1,241 @@
+//! People are asked, alarms stand, and others are told: with three controllers, across leaders.
+
+use super::*;
+use crate::kernel::domain::{AlarmId, AskId, NotifyName};
+use crate::kernel::ledger::{AlarmKind, Notify, NotifyKind};
+
+/// A cluster that tells `pager` of alarms, and that it lives.
+fn telling(mode: Mode) -> Trio {
+    let mut cluster = cluster::cluster(mode);
+    let kind = NotifyKind::Webhook { url: "http://192.0.2.1/".to_owned() };
+    let (timeout, alive) = (Duration::from_secs(1), Some(Duration::from_secs(30)));
+    let pager = NotifyName::new("pager").expect("a good name");
+    cluster.notify.insert(pager, Notify { kind, timeout, alive });
+    let mut trio = Trio::of(cluster);
+    trio.run_until("both planes up", |t| {
+        t.configured() && t.view(1).status(t.now).groups.iter().all(|g| g.decision == "stay")
+    });
+    trio
+}
+
+fn ask_of(trio: &Trio) -> Option<AskStatus> {
+    trio.view(1).asks().into_iter().next()
+}
+
+fn answer(trio: &mut Trio, ask: AskId, approve: bool) -> Response {
+    trio.ask_action(2, Action::Answer { ask, approve, reason: "seen".to_owned() })
+}
+
+fn alarm_of(trio: &Trio, kind: AlarmKind) -> Option<AlarmId> {
+    trio.view(1).alarms().iter().find(|alarm| alarm.kind == kind).map(|alarm| alarm.id)
+}
+
+/// Phases of one kind of alarm, as they were told, each id once.
+fn told(trio: &Trio, kind: &str) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let messages = trio.told.borrow();
+    let read = |body: &String| -> Option<String> {
+        let message: serde_json::Value = serde_json::from_str(body).expect("JSON");
+        let of_kind = message["kind"] == kind && seen.insert(message["id"].to_string());
+        of_kind.then(|| message["phase"].as_str().expect("a phase").to_owned())
+    };
+    messages.iter().filter_map(read).collect()
+}
+
+#[test]
+fn who_is_asked_approves_and_the_group_is_moved_by_fresh_ballots() {
+    let mut trio = Trio::steady(Mode::Ask);
+    trio.set_plane("east", false);
+    trio.run_until("an ask", |t| ask_of(t).is_some());
+    let ask = ask_of(&trio).expect("an ask");
+    assert_eq!((ask.state.as_str(), ask.to.as_str()), ("open", "west"));
+    assert!(trio.view(3).status(trio.now).groups[0].ask == Some(ask.id));
+    trio.run(Duration::from_secs(5));
+    assert!(alarm_of(&trio, AlarmKind::Ask).is_some());
+    assert!(trio.all_on("east"), "nothing moves before the answer");
+    assert!(matches!(answer(&mut trio, ask.id, true), Response::Done));
+    trio.run_until("done", |t| t.last_state() == "done" && t.all_on("west"));
+    let record = trio.view(1).switchovers().remove(0);
+    assert_eq!((record.kind.as_str(), record.by.as_str()), ("approved", "operator"));
+    let ended = trio.view(1).ask(ask.id).expect("it is kept");
+    assert_eq!(ended.switchover.map(|id| id.to_string()), Some(record.id));
+    trio.run_until("no alarm", |t| t.view(1).alarms().is_empty());
+}
+
+#[test]
+fn an_ask_dies_with_its_cause_and_a_late_approval_moves_nothing() {
+    let mut trio = Trio::steady(Mode::Ask);
+    trio.set_plane("east", false);
+    trio.run_until("an ask", |t| ask_of(t).is_some());
+    let ask = ask_of(&trio).expect("an ask").id;
+    trio.set_plane("east", true);
+    trio.run_until("over", |t| t.view(1).ask(ask).is_some_and(|ask| ask.state == "over"));
+    let why = trio.view(1).ask(ask).and_then(|ask| ask.why).expect("why");
+    assert_eq!(why, "the active plane is well again");
+    let reply = answer(&mut trio, ask, true);
+    assert!(matches!(&reply, Response::Refused(r) if r.kind == RefusalKind::Conflict), "{reply:?}");
+    trio.run(Duration::from_secs(10));
+    assert!(trio.all_on("east"));
+}
+
+#[test]
+fn an_approval_in_the_moment_of_recovery_is_judged_by_fresh_ballots() {
+    let mut trio = Trio::steady(Mode::Ask);
+    trio.set_plane("east", false);
+    trio.run_until("an ask", |t| ask_of(t).is_some());
+    let ask = ask_of(&trio).expect("an ask").id;
+    // It comes back in the very moment of the approval: reports still say down.
+    trio.set_plane("east", true);
+    answer(&mut trio, ask, true);
+    trio.run_until("over", |t| t.view(1).ask(ask).is_some_and(|ask| ask.state == "over"));
+    assert!(trio.all_on("east"), "the ballots after the answer say that it is up");
+}
+
+#[test]
+fn an_approval_survives_the_leader() {
+    let mut trio = Trio::steady(Mode::Ask);
+    trio.set_plane("east", false);
+    trio.run_until("an ask", |t| ask_of(t).is_some());
+    let ask = ask_of(&trio).expect("an ask").id;
+    // Ballots for the question that follows do not reach the leader before it dies.
+    let leader = trio.leader().expect("a leader");
+    trio.mute = trio.nodes.keys().copied().filter(|id| *id != leader).collect();
+    let reply =
+        trio.ask_action(leader.0, Action::Answer { ask, approve: true, reason: String::new() });
+    assert!(matches!(reply, Response::Done), "{reply:?}");
+    assert!(trio.all_on("east"));
+    trio.kill(leader);
+    trio.mute.clear();
+    trio.run_until("moved by the successor", |t| t.all_on("west"));
+    let view = trio.views().next().expect("a view").clone();
+    assert_eq!(view.switchovers()[0].kind, "approved");
+}
+
+#[test]
+fn who_denied_is_not_asked_again_while_the_cause_stands() {
+    let mut trio = Trio::steady(Mode::Ask);
+    trio.set_plane("east", false);
+    trio.run_until("an ask", |t| ask_of(t).is_some());
+    let first = ask_of(&trio).expect("an ask").id;
+    answer(&mut trio, first, false);
+    trio.run(Duration::from_secs(60));
+    assert_eq!(trio.view(1).asks().len(), 1);
+    assert!(trio.all_on("east"));
+    // When it was well in between, the next outage is another question.
+    trio.set_plane("east", true);
+    trio.run(Duration::from_secs(10));
+    trio.set_plane("east", false);
+    trio.run_until("another ask", |t| t.view(1).asks().len() == 2);
+}
+
+#[test]
+fn an_ask_that_nobody_answers_expires_and_comes_again() {
+    let mut trio = Trio::of({
+        let mut cluster = cluster::cluster(Mode::Ask);
+        for group in cluster.groups.values_mut() {
+            group.policy.ask_expires = Duration::from_secs(20);
+        }
+        cluster
+    });
+    trio.run_until("configured", Trio::configured);
+    trio.run(Duration::from_secs(3));
+    trio.set_plane("east", false);
+    trio.run_until("an ask", |t| ask_of(t).is_some());
+    let first = ask_of(&trio).expect("an ask").id;
+    trio.run_until("over", |t| t.view(1).ask(first).is_some_and(|ask| ask.state == "over"));
+    trio.run_until("another", |t| ask_of(t).is_some_and(|ask| ask.id != first));
+}
+
+#[test]
+fn what_is_held_is_an_alarm_until_it_is_over_and_everybody_is_told_of_it_in_order() {
+    let mut trio = telling(Mode::Auto);
+    trio.set_plane("west", false);
+    trio.run(Duration::from_secs(5));
+    trio.set_plane("east", false);
+    trio.run_until("an alarm", |t| alarm_of(t, AlarmKind::Held).is_some());
+    let alarm = alarm_of(&trio, AlarmKind::Held).expect("an alarm");
+    let reason = "on it".to_owned();
+    let reply = trio.ask_action(3, Action::Acknowledge { alarm, reason });
+    assert!(matches!(reply, Response::Done), "{reply:?}");
+    trio.set_plane("east", true);
+    trio.run_until("cleared", |t| alarm_of(t, AlarmKind::Held).is_none());
+    trio.run(Duration::from_secs(2));
+    assert_eq!(told(&trio, "held"), ["raised", "acknowledged", "cleared"]);
+    let alive = trio.told.borrow().iter().filter(|body| body.contains("\"alive\"")).count();
+    assert!(alive >= 1, "the cluster says that it lives");
+    let kept = trio.view(1).ledger.alarms_kept().notices.len();
+    assert_eq!(kept, 0, "what everybody has is not kept");
+}
+
+#[test]
+fn who_cannot_be_told_is_told_later_by_whoever_leads_then() {
+    let mut trio = telling(Mode::Auto);
+    trio.deaf = true;
+    trio.set_plane("west", false);
+    trio.run(Duration::from_secs(5));
+    trio.set_plane("east", false);
+    trio.run_until("an alarm", |t| alarm_of(t, AlarmKind::Held).is_some());
+    trio.run_until("that nobody listens is an alarm", |t| alarm_of(t, AlarmKind::Notify).is_some());
+    assert_eq!(told(&trio, "held"), Vec::<String>::new());
+    trio.kill(trio.leader().expect("a leader"));
+    trio.deaf = false;
+    trio.run_until("told", |t| told(t, "held") == ["raised"]);
+}
+
+#[test]
+fn a_member_that_is_lost_is_an_alarm_until_it_is_back() {
+    let mut trio = telling(Mode::Auto);
+    let leader = trio.leader().expect("a leader");
+    let other = trio.nodes.keys().copied().find(|id| *id != leader).expect("three");
+    let watcher = trio.nodes.keys().copied().find(|id| *id != other).expect("three").0;
+    trio.kill(other);
+    let lost = |t: &Trio| {
+        let alarms = t.view(watcher).alarms();
+        alarms.iter().any(|alarm| alarm.kind == AlarmKind::MemberLost)
+    };
+    trio.run_until("lost", lost);
+    trio.restart(other);
+    trio.run_until("back", |t| !lost(t));
+    assert_eq!(told(&trio, "member-lost"), ["raised", "cleared"]);
+}
+
+#[test]
+fn a_freeze_ends_by_itself_and_a_quiet_cluster_logs_nothing_until_then() {
+    let mut trio = Trio::steady(Mode::Auto);
+    let freeze = Action::Freeze {
+        groups: Vec::new(),
+        on: true,
+        reason: "release".to_owned(),
+        for_ms: Some(120_000),
+        abort: false,
+    };
+    trio.run(Duration::from_secs(10));
+    assert!(matches!(trio.ask_action(1, freeze), Response::Done));
+    trio.run(Duration::from_secs(5));
+    let index = trio.view(1).ledger.index();
+    trio.run(Duration::from_secs(100));
+    assert_eq!(trio.view(1).ledger.index(), index, "nothing is logged meanwhile");
+    let frozen = |t: &Trio| t.view(1).status(t.now).groups[0].frozen.is_some();
+    assert!(frozen(&trio));
+    trio.set_plane("east", false);
+    trio.run(Duration::from_secs(5));
+    assert!(trio.all_on("east"));
+    trio.run_until("thawed, and moved by ballots from after that", |t| t.all_on("west"));
+    assert!(!frozen(&trio));
+}
+
+#[test]
+fn failed_logins_are_told_to_the_log_once_and_raise_an_alarm() {
+    let mut trio = Trio::steady(Mode::Auto);
+    let failed = || Input::LoginsFailed { count: 4, from: "192.0.2.9".to_owned() };
+    let other = trio.nodes.keys().copied().find(|id| Some(*id) != trio.leader()).expect("three");
+    trio.feed(other, failed());
+    trio.run_until("an alarm", |t| alarm_of(t, AlarmKind::Logins).is_some());
+    trio.feed(other, failed());
+    trio.run(Duration::from_secs(60));
+    let view = trio.view(1);
+    let logins = view.ledger.events().kept.iter().filter(|e| e.kind.as_str() == "login");
+    let texts: Vec<&str> = logins.map(|event| event.text.as_str()).collect();
+    assert_eq!(texts.len(), 2, "{texts:?}");
+    assert!(texts[0].starts_with("4 failed logins at"), "{texts:?}");
+}
