@@ -12,7 +12,9 @@ use crate::edge::telemetry::names::{
     ACTIVE_PLANE, APPLIED_INDEX, FRAMES_DROPPED, FRAMES_SENT, LEADER, MEMBERS_CONNECTED, QUORUM,
     ROUTE_EPOCH, TERM,
 };
-use crate::edge::telemetry::{LABELLED_GROUPS, Metrics, UPKEEP_INTERVAL, record_status};
+use crate::edge::telemetry::{
+    LABELLED_GROUPS, Metrics, UPKEEP_INTERVAL, record_alarms, record_status,
+};
 use crate::edge::transport::Transport;
 use crate::kernel::controller::View;
 
@@ -82,6 +84,7 @@ fn write_view(view: &View) {
     metrics::gauge!(TERM).set(view.term as f64);
     metrics::gauge!(LEADER).set(u32::from(view.leader == Some(view.member)));
     metrics::gauge!(QUORUM).set(u32::from(view.in_quorum));
+    record_alarms(&view.alarms_by_kind());
     let Some(cluster) = &view.cluster else { return };
     for (group, route) in view.routes.iter().take(LABELLED_GROUPS) {
         metrics::gauge!(ROUTE_EPOCH, "group" => group.to_string()).set(route.epoch.counter as f64);

@@ -9,8 +9,9 @@ use super::events::Events;
 use super::kernel_thread::Hands;
 use super::persist_thread::PersistQueue;
 use super::replies::Replies;
+use crate::edge::telemetry::names::{COMMIT_SECONDS, STEP_SECONDS};
 use crate::edge::transport::Transport;
-use crate::kernel::controller::{Output, View};
+use crate::kernel::controller::{Measure, Output, View};
 use crate::kernel::domain::ProbeOrder;
 
 /// Carries a published view to those who serve from it, on the spot. Must not wait.
@@ -58,6 +59,12 @@ impl Hands for NodeHands {
                 self.view.send_replace(Some(view));
             }
             Output::Event(event) => self.events.tell(event),
+            Output::Measured { what: Measure::Commit, took } => {
+                metrics::histogram!(COMMIT_SECONDS).record(took);
+            }
+            Output::Measured { what: Measure::Step(step), took } => {
+                metrics::histogram!(STEP_SECONDS, "step" => step).record(took);
+            }
             // The kernel's thread keeps it for itself.
             Output::WaitUntil(..) => {}
         }

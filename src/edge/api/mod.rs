@@ -17,6 +17,7 @@ mod extract;
 mod knock;
 pub mod limits;
 mod openapi;
+mod operations;
 mod problem;
 mod read;
 mod roles;

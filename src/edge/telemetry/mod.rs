@@ -19,4 +19,4 @@ pub use logging::{LogFormat, LoggingError, init_logging};
 pub use metrics::{Metrics, MetricsError, UPKEEP_INTERVAL};
 pub use names::{METRICS, MetricKind, MetricName, describe_all, metrics_markdown};
 pub use raft_log::raft_logger;
-pub use status::{LABELLED_GROUPS, record_status};
+pub use status::{LABELLED_GROUPS, record_alarms, record_status};

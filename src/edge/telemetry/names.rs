@@ -47,6 +47,8 @@ macro_rules! metrics_table {
 metrics_table! {
     ACTIVE_PLANE = "biplane_active_plane", Gauge, "bool", "group, plane",
         "1 for the plane that users of the group are sent to, 0 for the other.";
+    ALARMS = "biplane_alarms", Gauge, "alarms", "kind",
+        "Open alarms of each kind.";
     CERTIFICATE_DAYS = "biplane_certificate_days", Gauge, "days", "member",
         "Whole days for which a member's certificate is good; negative when it has ended.";
     CLOCK_DIFFERENCE = "biplane_clock_difference_seconds", Gauge, "seconds", "member",
@@ -63,6 +65,8 @@ metrics_table! {
         "Raft index of the last applied entry.";
     BUILD_INFO = "biplane_build_info", Gauge, "bool", "version",
         "Always 1; the label says which version runs.";
+    COMMIT_SECONDS = "biplane_commit_seconds", Histogram, "seconds", "",
+        "Time from a leader's proposal until its entry was committed and applied there.";
     DNS_ANSWERS = "biplane_dns_answers_total", Counter, "answers", "rcode",
         "Answers that the DNS server gave.";
     DNS_DROPPED = "biplane_dns_dropped_total", Counter, "messages", "",
@@ -85,12 +89,16 @@ metrics_table! {
         "Connections open through a gateway now.";
     HANDLE_SECONDS = "biplane_handle_seconds", Histogram, "seconds", "input",
         "Time that the kernel took for one input.";
+    LAG = "biplane_member_lag_entries", Gauge, "entries", "member",
+        "Entries of the log that another member had not applied when it was last heard, of those that this node has.";
     LEADER = "biplane_leader", Gauge, "bool", "",
         "1 while this node is the leader.";
     MEMBER_REFUSALS = "biplane_member_refusals_total", Counter, "connections", "",
         "Connections of other members that were refused: wrong certificate, cluster or protocol.";
     MEMBERS_CONNECTED = "biplane_members_connected", Gauge, "members", "",
         "Other members that this node is connected to.";
+    OPEN_QUESTIONS = "biplane_open_questions", Gauge, "questions", "",
+        "Questions to the observers that are open.";
     PERSIST_SECONDS = "biplane_persist_seconds", Histogram, "seconds", "",
         "Time until one batch was durable.";
     PERSIST_BYTES = "biplane_persist_bytes_total", Counter, "bytes", "",
@@ -107,10 +115,14 @@ metrics_table! {
         "Items that found a queue full and were dropped.";
     QUORUM = "biplane_quorum", Gauge, "bool", "",
         "1 while this node is in touch with a quorum.";
+    REPORT = "biplane_report", Gauge, "verdict", "observer, service, plane",
+        "What one observer says: 0 unknown, 1 down, 3 degraded, 4 up.";
     ROUTE_EPOCH = "biplane_route_epoch", Gauge, "epoch counter", "group",
         "Counter of the epoch of a group's route.";
     STALL_SECONDS = "biplane_stall_seconds", Histogram, "seconds", "",
         "How much later than ordered this process was woken: freezes of the machine show here.";
+    STEP_SECONDS = "biplane_switchover_step_seconds", Histogram, "seconds", "step",
+        "Time of each step of a switchover that ended, at the leader.";
     SWITCHOVERS = "biplane_switchovers_total", Counter, "switchovers", "result",
         "Switchovers that ended: done, undone, stuck, overtaken.";
     TERM = "biplane_term", Gauge, "terms", "",

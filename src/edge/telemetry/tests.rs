@@ -99,6 +99,8 @@ fn status(groups: usize) -> Status {
         warnings: Vec::new(),
         planes: vec![plane(&east), plane(&west)],
         members: Vec::new(),
+        alarms: [("held".to_owned(), 2)].into(),
+        open_questions: 1,
         groups: (0..groups).map(group).collect(),
         gateways: Vec::new(),
     }
@@ -115,6 +117,9 @@ fn a_status_shows_as_gauges() {
         "biplane_term 3",
         "biplane_applied_index 77",
         "biplane_route_epoch{group=\"g0\"} 9",
+        "biplane_alarms{kind=\"held\"} 2",
+        "biplane_alarms{kind=\"stuck\"} 0",
+        "biplane_open_questions 1",
         "biplane_active_plane{group=\"g0\",plane=\"east\"} 0",
         "biplane_active_plane{group=\"g0\",plane=\"west\"} 1",
         "biplane_verdict{service=\"s0\",plane=\"east\"} 1",

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::lead::Held;
-use super::{Controller, Level, limits};
+use super::{Controller, Level, Measure, Output, limits};
 use crate::kernel::domain::{GroupName, LedgerTime, QuestionId, ServiceName, SwitchoverId};
 use crate::kernel::ledger::{ALARMS_SINCE, Command, Evidence, Move, RefusalReason, Refused};
 use crate::kernel::policy::{Decision, Hold};
+use crate::kernel::switchover::Switchover;
 
 impl Controller {
     /// Ballots changed for these services.
@@ -163,6 +164,15 @@ impl Controller {
         self.tell(Level::Info, "refused", None, text);
     }
 
+    /// How long each step of a switchover took, by the ledger's time.
+    fn measure_steps(&mut self, switchover: &Switchover) {
+        for pair in switchover.steps.windows(2) {
+            let [before, step] = pair else { continue };
+            let (what, took) = (Measure::Step(step.step.clone()), step.at.since(before.at));
+            self.outputs.push_back(Output::Measured { what, took });
+        }
+    }
+
     /// A switchover was made or took a step.
     pub(super) fn lead_switchover(&mut self, id: SwitchoverId) {
         let Some(switchover) = self.ledger.switchovers().get(&id).cloned() else { return };
@@ -170,6 +180,7 @@ impl Controller {
         self.leading.deciding.remove(&switchover.group);
         self.leading.held.remove(&switchover.group);
         if switchover.state.ended() {
+            self.measure_steps(&switchover);
             self.leading.drive.remove(&id);
             self.leading.prechecks.remove(&id);
             self.verifying.forget(id);

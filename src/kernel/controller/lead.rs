@@ -1,10 +1,10 @@
 //! Leading: what only the leader does, and what it remembers while it leads. All of it may be lost at any
 //! moment: the ledger holds what matters.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::{Controller, Level, limits};
+use super::{Controller, Level, Measure, Output, limits};
 use crate::kernel::consensus::NotProposed;
 use crate::kernel::domain::{GroupName, LedgerTime, MemberId, Moment, QuestionId, SwitchoverId};
 use crate::kernel::ledger::{Command, ConfigCommand, Envelope, FORMAT, Move};
@@ -45,6 +45,8 @@ pub(super) struct Leading {
     pub(super) heard: BTreeMap<MemberId, Moment>,
     /// What each other member last said it had applied.
     pub(super) applied: BTreeMap<MemberId, u64>,
+    /// When each entry was proposed that is not applied yet, oldest first.
+    proposed: VecDeque<Moment>,
     /// Groups to be asked about, and when.
     pub(super) ask_at: BTreeMap<GroupName, Moment>,
     pub(super) backoff: BTreeMap<GroupName, Backoff>,
@@ -115,6 +117,14 @@ impl Controller {
     /// Whether this node leads and may speak: an entry of its own term is applied.
     pub(super) const fn leads(&self) -> bool {
         self.leading.base.is_some()
+    }
+
+    /// An entry of this leader's term was applied: they come in the order in which it proposed them.
+    pub(super) fn note_commit(&mut self) {
+        if let Some(at) = self.leading.proposed.pop_front() {
+            let took = self.now.since(at);
+            self.outputs.push_back(Output::Measured { what: Measure::Commit, took });
+        }
     }
 
     /// The role changed, or an entry was applied: take office or leave it.
@@ -262,6 +272,9 @@ impl Controller {
                 break;
             }
             self.leading.last_proposal = self.now;
+            if self.leading.proposed.len() < limits::PROPOSED {
+                self.leading.proposed.push_back(self.now);
+            }
         }
         if self.leading.outbox.is_empty() {
             self.leading.foreign_weight = 0;

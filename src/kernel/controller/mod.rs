@@ -44,8 +44,8 @@ pub use input::{
     ReceiptOutcome, RequestId, SwitchKind, SwitchRequest,
 };
 pub use output::{
-    ConfigPlan, Effect, EffectId, EffectOrder, Event, Level, Output, Plan, Refusal, RefusalKind,
-    Response, Traffic,
+    ConfigPlan, Effect, EffectId, EffectOrder, Event, Level, Measure, Output, Plan, Refusal,
+    RefusalKind, Response, Traffic,
 };
 pub use status::{
     Explanation, GatewayStatus, GroupStatus, GuardStatus, MemberStatus, PlaneStatus,
@@ -95,6 +95,8 @@ pub mod limits {
     pub const OUTBOX: usize = 10_000;
     /// The same in services that these commands speak of.
     pub const OUTBOX_WEIGHT: usize = 400_000;
+    /// Entries under way whose time until they are applied is measured.
+    pub const PROPOSED: usize = 10_000;
     /// Groups or moves in one command.
     pub const BATCH: usize = 500;
     /// Services of commands in one log entry; an entry stays well under consensus' message size.

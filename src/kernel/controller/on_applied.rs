@@ -65,6 +65,9 @@ impl Controller {
         let applied = self.ledger.apply(index, term, data);
         self.publishing.dirty = true;
         self.check_office();
+        if self.leads() && !data.is_empty() {
+            self.note_commit();
+        }
         self.replaying = index <= self.history;
         for change in applied {
             self.on_applied(change);

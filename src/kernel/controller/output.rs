@@ -46,8 +46,24 @@ pub enum Output {
     Publish(Arc<View>),
     /// Something worth telling: logs and metrics.
     Event(Event),
+    /// How long something took: metrics.
+    Measured {
+        /// What.
+        what: Measure,
+        /// How long.
+        took: Duration,
+    },
     /// Nothing to do until then, and why. Always the last output.
     WaitUntil(Moment, Timer),
+}
+
+/// What is measured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// From a proposal of this leader to its entry's apply here.
+    Commit,
+    /// One step of a switchover that ended, by ledger time: its name as in the record.
+    Step(String),
 }
 
 /// Which of the two connections to a member a frame takes.

@@ -119,6 +119,7 @@ impl Controller {
                 .copied()
                 .chain(self.stands_apart().then_some(self.me))
                 .collect(),
+            applied_by: self.leading.applied.clone(),
             warnings,
         }
     }

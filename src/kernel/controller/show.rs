@@ -38,6 +38,8 @@ impl View {
             warnings: self.warnings.clone(),
             planes: Vec::new(),
             members: Vec::new(),
+            alarms: self.alarms_by_kind(),
+            open_questions: ledger.questions().values().filter(|question| question.open).count(),
             groups: Vec::new(),
             gateways: self.gateway_statuses(now),
         };
@@ -145,6 +147,7 @@ impl View {
                 role: role.to_owned(),
                 isolated,
                 clock_ms: card.map(|card| card.clock_ms),
+                lag: self.applied_by.get(id).map(|applied| self.applied.saturating_sub(*applied)),
                 certificate_days: days,
             });
         }

@@ -39,6 +39,12 @@ pub struct Status {
     pub planes: Vec<PlaneStatus>,
     /// The members.
     pub members: Vec<MemberStatus>,
+    /// Open alarms by kind.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub alarms: BTreeMap<String, usize>,
+    /// Questions to the observers that are open.
+    #[serde(default)]
+    pub open_questions: usize,
     /// The groups.
     pub groups: Vec<GroupStatus>,
     /// The gateways heard of.
@@ -76,6 +82,9 @@ pub struct MemberStatus {
     /// By how many milliseconds its wall clock is ahead of that of the node that answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_ms: Option<i64>,
+    /// How many entries of the log it had not applied when it was last heard, of those that the node that answered has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag: Option<u64>,
     /// For how many whole days its certificate is good; negative when it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate_days: Option<i64>,

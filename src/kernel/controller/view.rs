@@ -51,6 +51,8 @@ pub struct View {
     pub prober: Option<Arc<Prober>>,
     /// The members that take no part in consensus though they run, as far as this node knows; itself, too.
     pub apart: BTreeSet<MemberId>,
+    /// The last entry that each other member said it had applied.
+    pub applied_by: BTreeMap<MemberId, u64>,
     /// What people should know of this node.
     pub warnings: Vec<String>,
 }

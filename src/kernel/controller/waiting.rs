@@ -1,5 +1,7 @@
 //! The view as lists of what waits for a person.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +83,15 @@ impl View {
     pub fn alarms(&self) -> Vec<AlarmStatus> {
         let open = &self.ledger.alarms_kept().open;
         open.values().map(|alarm| alarm_status(alarm)).collect()
+    }
+
+    /// How many alarms of each kind are open.
+    pub fn alarms_by_kind(&self) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for alarm in self.ledger.alarms_kept().open.values() {
+            *counts.entry(alarm.condition.kind.as_str().to_owned()).or_default() += 1;
+        }
+        counts
     }
 
     /// What waits for a person, in words.

@@ -19,6 +19,7 @@ mod envelope;
 mod events;
 mod facts;
 mod outcome;
+mod reads;
 mod snapshot;
 mod state;
 mod timers;

@@ -99,13 +99,16 @@ fn digest_whole(into: &mut Digest, output: &Output) {
                 gateways,
                 prober,
                 apart,
+                applied_by,
                 warnings,
             } = view.as_ref();
             write!(to, "{member:?} {applied} {term} {leader:?} {in_quorum} {routes:?} {zones:?}")
                 .and_then(|()| {
                     write!(to, "{cut_off_since:?} {heard:?} {started:?} {wall:?} {cards:?}")
                 })
-                .and_then(|()| write!(to, "{gateways:?} {prober:?} {apart:?} {warnings:?}"))
+                .and_then(|()| {
+                    write!(to, "{gateways:?} {prober:?} {apart:?} {applied_by:?} {warnings:?}")
+                })
                 .and_then(|()| to.write_str(&ledger.digest()))
         }
         // Its view is as large as the state; what was published before it is in the digest.
@@ -181,6 +184,10 @@ pub fn digest_output(into: &mut Digest, output: &Output) {
         Output::Event(event) => {
             into.word(7);
             into.bytes(event.text.as_bytes());
+        }
+        Output::Measured { took, .. } => {
+            into.word(9);
+            into.word(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         }
         Output::WaitUntil(moment, timer) => {
             into.word(8 + ((*timer as u64) << 8));

@@ -8,14 +8,14 @@ use super::super::process::until;
 use super::super::world::{EAST, LIMIT, NODES, WEST, World};
 use super::alone;
 
-fn done(world: &World, args: &[&str]) -> String {
+pub(super) fn done(world: &World, args: &[&str]) -> String {
     let (code, said) = world.biplane(args);
     assert_eq!(code, Some(0), "{args:?}: {said}");
     said
 }
 
 /// The cluster file in force, once a leader has logged its text.
-fn in_force(world: &World) -> String {
+pub(super) fn in_force(world: &World) -> String {
     until(LIMIT, || match world.biplane(&["config", "show"]) {
         (Some(0), text) => Ok(text),
         (_, said) => Err(said),
@@ -23,7 +23,7 @@ fn in_force(world: &World) -> String {
 }
 
 /// Writes a changed cluster file beside the others.
-fn written(world: &World, text: &str, change: &[(&str, &str)]) -> String {
+pub(super) fn written(world: &World, text: &str, change: &[(&str, &str)]) -> String {
     let mut text = text.to_owned();
     for (from, to) in change {
         let changed = text.replacen(from, to, 1);

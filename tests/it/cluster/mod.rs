@@ -1,6 +1,7 @@
 //! Real processes under faults: what must happen happens, and nothing else does.
 
 mod access;
+mod alarms;
 mod config;
 mod disk;
 mod events;

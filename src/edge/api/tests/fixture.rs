@@ -188,8 +188,11 @@ impl Shows for Shown {
                 role: "leader".to_owned(),
                 isolated: false,
                 clock_ms: None,
+                lag: None,
                 certificate_days: Some(90),
             }],
+            alarms: BTreeMap::new(),
+            open_questions: 0,
             groups: (0..self.groups).map(group_status).collect(),
             gateways: vec![GatewayStatus {
                 name: GatewayName::new("gw").unwrap(),
@@ -337,6 +340,7 @@ pub(super) fn view(applied: u64, in_quorum: bool) -> Arc<View> {
         gateways: BTreeMap::new(),
         prober: None,
         apart: BTreeSet::new(),
+        applied_by: BTreeMap::new(),
         warnings: Vec::new(),
     })
 }
