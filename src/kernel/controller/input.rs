@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::domain::{
     Epoch, GatewayName, GroupName, Incarnation, MemberId, PlaneName, PrincipalName, ProbeResult,
-    ServiceName, WallTime,
+    ServiceName, WallTime, as_text,
 };
 use crate::kernel::ledger::{Cluster, TokenChange};
 use crate::kernel::zone::EpochRecord;
 
 /// One event. `now` is read after the input was taken from the queue, anew for each input.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Input {
     /// Time passed: the moment of the last `WaitUntil` has come (or it is called early; no harm).
     TimePassed,
@@ -47,7 +47,7 @@ pub enum Input {
     /// An effect ended.
     Receipt(Receipt),
     /// A client asks.
-    Request(ClientRequest),
+    Request(#[serde(with = "as_text")] ClientRequest),
     /// The data plane saw something that speaks against a route.
     Hint(DataPlaneHint),
     /// A gateway says which routes it follows.
@@ -64,7 +64,7 @@ pub enum Input {
 pub struct RequestId(pub u64);
 
 /// A client's request, authenticated.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientRequest {
     /// Echoed by the reply.
     pub id: RequestId,
@@ -75,7 +75,7 @@ pub struct ClientRequest {
 }
 
 /// What a client may ask.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action {
     /// A linearizable read: the reply's view holds everything acknowledged before the request arrived.
     Read,
@@ -113,7 +113,7 @@ pub enum Action {
 }
 
 /// A configuration for the whole cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigRequest {
     /// The cluster file, as it was written.
     pub text: String,
@@ -140,7 +140,7 @@ pub enum SwitchKind {
 }
 
 /// An operator's switch of one group.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SwitchRequest {
     /// The group.
     pub group: GroupName,
@@ -183,7 +183,7 @@ pub struct GatewayReport {
 }
 
 /// What came of an effect.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// Of the order.
     pub id: super::output::EffectId,
@@ -192,7 +192,7 @@ pub struct Receipt {
 }
 
 /// What an effect saw.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReceiptOutcome {
     /// The epoch record that a DNS server answered.
     Dns(EpochRecord),

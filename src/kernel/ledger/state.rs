@@ -14,10 +14,9 @@ use super::envelope::Envelope;
 use super::events::Events;
 use super::limits;
 use super::outcome::{Applied, Outcome, RefusalReason, Refused};
-use super::snapshot::pairs;
 use crate::kernel::domain::{
     Epoch, GroupName, Incarnation, LedgerTime, MemberId, PlaneName, PrincipalName, QuestionId,
-    Route, ServiceName, StatePair, SwitchoverId, WallTime,
+    Route, ServiceName, StatePair, SwitchoverId, WallTime, pairs,
 };
 use crate::kernel::switchover::Switchover;
 use crate::kernel::zone::next_serial;
