@@ -43,6 +43,8 @@ pub struct NodeSettings {
     pub dns_listen: Option<SocketAddr>,
     /// Threads that answer DNS over UDP.
     pub dns_threads: usize,
+    /// MiB that the journal of its kernel's inputs may take; 0 for none.
+    pub journal_mib: u64,
     /// How it logs.
     pub log: LogSettings,
 }
@@ -112,6 +114,7 @@ pub fn parse_node(file: &Path, text: &str) -> Result<NodeSettings, Faults> {
         let (member_listen, api_listen) = (listen("member_listen"), listen("api_listen"));
         let dns_listen = listen("dns_listen");
         let threads = top.number("dns_threads", &limits::DNS_THREADS);
+        let journal_mib = top.number("journal_mib", &limits::JOURNAL_MIB);
         let log = read_log(top);
         Some(NodeSettings {
             member: member?,
@@ -125,6 +128,7 @@ pub fn parse_node(file: &Path, text: &str) -> Result<NodeSettings, Faults> {
             api_listen,
             dns_listen,
             dns_threads: usize::try_from(threads?).ok()?,
+            journal_mib: journal_mib?,
             log,
         })
     })

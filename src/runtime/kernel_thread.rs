@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::clock::Clock;
 use super::inbox::{Inbox, Taken};
 use super::limits::{LONGEST_SLEEP, SHORTEST_SLEEP, VAIN_TURNS};
+use super::scribe::Scribe;
 use crate::edge::telemetry::names::{HANDLE_SECONDS, STALL_SECONDS};
 use crate::kernel::controller::{Controller, Input, Output};
 use crate::kernel::domain::{Moment, Timer};
@@ -18,6 +19,8 @@ pub trait Machine: Send + 'static {
     fn handle(&mut self, now: Moment, input: Input);
     /// As [`Controller::poll`].
     fn poll(&mut self) -> Option<Output>;
+    /// As [`Controller::copy`].
+    fn copy(&self) -> Option<Controller>;
 }
 
 impl Machine for Controller {
@@ -27,6 +30,10 @@ impl Machine for Controller {
 
     fn poll(&mut self) -> Option<Output> {
         Self::poll(self)
+    }
+
+    fn copy(&self) -> Option<Controller> {
+        Self::copy(self)
     }
 }
 
@@ -50,16 +57,17 @@ impl Drop for KernelThread {
 }
 
 impl KernelThread {
-    /// Starts the machine. The first input it gets is the wall clock. A panic in it ends the whole process: a
+    /// Starts the machine. Its inputs and what comes of them are told to the scribe. The first input it gets is the wall clock. A panic in it ends the whole process: a
     /// machine that contradicted itself must not go on deciding, and its disk holds what it promised.
     pub fn start(
         inbox: Inbox,
         clock: Clock,
         machine: impl Machine,
         hands: impl Hands,
+        scribe: Option<Scribe>,
     ) -> io::Result<Self> {
         inbox.wall_clock(clock.wall());
-        let turns = Turns { inbox: inbox.clone(), clock, machine, hands };
+        let turns = Turns { inbox: inbox.clone(), clock, machine, hands, scribe };
         let thread = std::thread::Builder::new()
             .name("kernel".to_owned())
             .spawn(move || or_abort("kernel", || turns.run()))?;
@@ -93,6 +101,7 @@ struct Turns<M, H> {
     clock: Clock,
     machine: M,
     hands: H,
+    scribe: Option<Scribe>,
 }
 
 /// When the machine wants to be woken, and why.
@@ -150,12 +159,21 @@ impl<M: Machine, H: Hands> Turns<M, H> {
     fn turn(&mut self, input: Input, wake: &mut Wake) {
         let kind = kind_of(&input);
         let now = self.clock.now();
+        if let Some(scribe) = &mut self.scribe {
+            scribe.takes(now, &input);
+        }
         self.machine.handle(now, input);
         while let Some(output) = self.machine.poll() {
+            if let Some(scribe) = &mut self.scribe {
+                scribe.gives(&output);
+            }
             match output {
                 Output::WaitUntil(moment, why) => (wake.moment, wake.why) = (moment, Some(why)),
                 output => self.hands.carry_out(output),
             }
+        }
+        if let Some(scribe) = &mut self.scribe {
+            scribe.turned(now, || self.machine.copy());
         }
         let took = self.clock.now().since(now);
         metrics::histogram!(HANDLE_SECONDS, "input" => kind).record(took);
@@ -220,6 +238,10 @@ mod tests {
         fn poll(&mut self) -> Option<Output> {
             self.outputs.pop_front()
         }
+
+        fn copy(&self) -> Option<Controller> {
+            None
+        }
     }
 
     struct Ears(mpsc::Sender<String>);
@@ -235,7 +257,7 @@ mod tests {
         let (sender, heard) = mpsc::channel();
         let inbox = Inbox::new();
         let parrot = Parrot { every, wake: Moment::ZERO, outputs: VecDeque::new() };
-        let thread = KernelThread::start(inbox.clone(), Clock, parrot, Ears(sender)).unwrap();
+        let thread = KernelThread::start(inbox.clone(), Clock, parrot, Ears(sender), None).unwrap();
         (inbox, thread, heard)
     }
 

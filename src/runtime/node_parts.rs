@@ -51,6 +51,8 @@ pub struct NodeParts {
     pub api_limits: api::Limits,
     /// Threads that answer DNS by UDP.
     pub dns_threads: usize,
+    /// MiB that its journal may take; 0 for none.
+    pub journal_mib: u64,
     /// Probes in flight at once.
     pub probes: usize,
     /// The process's metrics, if it has any.
@@ -99,6 +101,7 @@ impl NodeParts {
             check_certificate: check_certificate(&cluster),
             api_limits: api::Limits::default(),
             dns_threads: settings.dns_threads,
+            journal_mib: settings.journal_mib,
             probes: PROBES,
             member,
             cluster,

@@ -85,6 +85,10 @@ metrics_table! {
         "Connections open through a gateway now.";
     HANDLE_SECONDS = "biplane_handle_seconds", Histogram, "seconds", "input",
         "Time that the kernel took for one input.";
+    JOURNAL_BYTES = "biplane_journal_bytes", Gauge, "bytes", "",
+        "Bytes that the journal of the kernel's inputs takes on the disk.";
+    JOURNAL_GAPS = "biplane_journal_gaps_total", Counter, "gaps", "",
+        "Times that inputs of the kernel could not be written to the journal: they cannot be replayed.";
     LEADER = "biplane_leader", Gauge, "bool", "",
         "1 while this node is the leader.";
     MEMBER_REFUSALS = "biplane_member_refusals_total", Counter, "connections", "",

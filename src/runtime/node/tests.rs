@@ -177,6 +177,7 @@ impl World {
             api_listen: None,
             dns_listen: None,
             dns_threads: 1,
+            journal_mib: 1,
             log: log(),
         }
     }

@@ -132,6 +132,7 @@ impl World {
             ask_dns: self.ask_dns(),
             publish: Box::new(|_| {}),
             metrics: None,
+            journal: None,
         })
         .unwrap();
         self.views.lock().unwrap().insert(member.dns_address, shell.view());
