@@ -157,7 +157,7 @@ impl<M: Machine, H: Hands> Turns<M, H> {
 
     /// `now` is read after the input was taken, so it is never earlier than the input's arrival.
     fn turn(&mut self, input: Input, wake: &mut Wake) {
-        let kind = kind_of(&input);
+        let kind = input.kind();
         let now = self.clock.now();
         if let Some(scribe) = &mut self.scribe {
             scribe.takes(now, &input);
@@ -185,24 +185,6 @@ impl<M: Machine, H: Hands> Turns<M, H> {
     }
 }
 
-const fn kind_of(input: &Input) -> &'static str {
-    match input {
-        Input::TimePassed => "time",
-        Input::Peer { .. } => "peer",
-        Input::PeerUnreachable(_) => "unreachable",
-        Input::BulkSent { .. } => "bulk",
-        Input::Persisted { .. } => "persisted",
-        Input::DiskFailed(_) => "disk-failed",
-        Input::Probed(_) => "probe",
-        Input::Receipt(_) => "receipt",
-        Input::Request(_) => "request",
-        Input::Hint(_) => "hint",
-        Input::Gateway(_) => "gateway",
-        Input::WallClock(_) => "wall-clock",
-        Input::Stopping => "stopping",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
@@ -225,7 +207,7 @@ mod tests {
     impl Machine for Parrot {
         fn handle(&mut self, now: Moment, input: Input) {
             assert_ne!(input, Input::DiskFailed("fall over".to_owned()));
-            let kind = kind_of(&input);
+            let kind = input.kind();
             let text = format!("{} {kind}", now.as_micros());
             let event = Event { level: Level::Debug, kind: "turn", text, group: None };
             self.outputs.push_back(Output::Event(event));

@@ -58,6 +58,27 @@ pub enum Input {
     Stopping,
 }
 
+impl Input {
+    /// Its kind, in a word: a label of metrics.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::TimePassed => "time",
+            Self::Peer { .. } => "peer",
+            Self::PeerUnreachable(_) => "unreachable",
+            Self::BulkSent { .. } => "bulk",
+            Self::Persisted { .. } => "persisted",
+            Self::DiskFailed(_) => "disk-failed",
+            Self::Probed(_) => "probe",
+            Self::Receipt(_) => "receipt",
+            Self::Request(_) => "request",
+            Self::Hint(_) => "hint",
+            Self::Gateway(_) => "gateway",
+            Self::WallClock(_) => "wall-clock",
+            Self::Stopping => "stopping",
+        }
+    }
+}
+
 /// Numbers the requests that one process took; never reused in a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
