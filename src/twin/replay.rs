@@ -135,6 +135,7 @@ fn one(
     };
     let ran = catch_unwind(AssertUnwindSafe(|| run_on(&mut run, &mut rest, report)));
     report.inputs = run.inputs;
+    report.from = run.first_wall;
     report.to = run.wall();
     match ran {
         Ok(Ok(())) => {}

@@ -51,7 +51,7 @@ pub struct SegmentReport {
     pub from_start: bool,
     /// The program that wrote it, if it is not this one.
     pub other_build: Option<String>,
-    /// When it begins, by the node's wall clock; 0 where that was not known yet.
+    /// When it begins, as far as its node's wall clock was known; 0 where it never was.
     pub from: WallTime,
     /// When its last input was handled.
     pub to: WallTime,

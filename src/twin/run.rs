@@ -13,6 +13,8 @@ pub(super) struct Run<'a> {
     now: Moment,
     /// The wall clock and when it was told.
     wall: (WallTime, Moment),
+    /// The first that was known.
+    pub(super) first_wall: WallTime,
     digest: OutputDigest,
     /// Inputs so far.
     pub(super) inputs: u64,
@@ -38,6 +40,7 @@ impl<'a> Run<'a> {
             header: header.clone(),
             now: header.begins,
             wall: (header.wall, header.begins),
+            first_wall: header.wall,
             digest: OutputDigest::default(),
             inputs: 0,
             left: 0,
@@ -79,6 +82,9 @@ impl<'a> Run<'a> {
         self.now = self.now + span;
         if let Input::WallClock(wall) = &input {
             self.wall = (*wall, self.now);
+            if self.first_wall == WallTime::default() {
+                self.first_wall = *wall;
+            }
         }
         self.kernel.handle(self.now, input);
         let mut then = outputs.iter();
