@@ -27,6 +27,7 @@ mod parent;
 mod place;
 mod reach;
 mod render;
+mod replay;
 mod show;
 pub mod simulate;
 mod status;
@@ -116,6 +117,8 @@ pub enum Command {
     Events(events::EventsArgs),
     /// Run scenarios, or thousands of seeds, through the same kernel in a world of faults
     Simulate(simulate::SimulateArgs),
+    /// Give a node's journal to a kernel again, and say whether the same came of it
+    Replay(replay::ReplayArgs),
     /// Print completions for a shell
     Completions(papers::CompletionsArgs),
     /// Write man pages, one for each command
@@ -185,6 +188,7 @@ fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Explain(args) => explain::run(&args, context),
         Command::Events(args) => events::run(&args, context),
         Command::Simulate(args) => simulate::run(&args, context),
+        Command::Replay(args) => replay::run(&args, context),
         Command::Completions(args) => papers::completions(&args),
         Command::Man(args) => papers::man(&args),
         Command::DemoPlane(args) => demo::plane::run(args),

@@ -11,6 +11,7 @@ pub mod api;
 pub mod dns;
 pub mod gateway;
 pub mod identity;
+pub mod journal;
 pub mod notify;
 pub mod probe;
 pub mod storage;

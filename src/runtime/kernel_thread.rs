@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::clock::Clock;
 use super::inbox::{Inbox, Taken};
 use super::limits::{LONGEST_SLEEP, SHORTEST_SLEEP, VAIN_TURNS};
+use super::scribe::Scribe;
 use crate::edge::telemetry::names::{HANDLE_SECONDS, STALL_SECONDS};
 use crate::kernel::controller::{Controller, Input, Output};
 use crate::kernel::domain::{Moment, Timer};
@@ -18,6 +19,8 @@ pub trait Machine: Send + 'static {
     fn handle(&mut self, now: Moment, input: Input);
     /// As [`Controller::poll`].
     fn poll(&mut self) -> Option<Output>;
+    /// As [`Controller::copy`].
+    fn copy(&self) -> Option<Controller>;
 }
 
 impl Machine for Controller {
@@ -27,6 +30,10 @@ impl Machine for Controller {
 
     fn poll(&mut self) -> Option<Output> {
         Self::poll(self)
+    }
+
+    fn copy(&self) -> Option<Controller> {
+        Self::copy(self)
     }
 }
 
@@ -50,16 +57,17 @@ impl Drop for KernelThread {
 }
 
 impl KernelThread {
-    /// Starts the machine. The first input it gets is the wall clock. A panic in it ends the whole process: a
+    /// Starts the machine. Its inputs and what comes of them are told to the scribe. The first input it gets is the wall clock. A panic in it ends the whole process: a
     /// machine that contradicted itself must not go on deciding, and its disk holds what it promised.
     pub fn start(
         inbox: Inbox,
         clock: Clock,
         machine: impl Machine,
         hands: impl Hands,
+        scribe: Option<Scribe>,
     ) -> io::Result<Self> {
         inbox.wall_clock(clock.wall());
-        let turns = Turns { inbox: inbox.clone(), clock, machine, hands };
+        let turns = Turns { inbox: inbox.clone(), clock, machine, hands, scribe };
         let thread = std::thread::Builder::new()
             .name("kernel".to_owned())
             .spawn(move || or_abort("kernel", || turns.run()))?;
@@ -93,6 +101,7 @@ struct Turns<M, H> {
     clock: Clock,
     machine: M,
     hands: H,
+    scribe: Option<Scribe>,
 }
 
 /// When the machine wants to be woken, and why.
@@ -148,14 +157,23 @@ impl<M: Machine, H: Hands> Turns<M, H> {
 
     /// `now` is read after the input was taken, so it is never earlier than the input's arrival.
     fn turn(&mut self, input: Input, wake: &mut Wake) {
-        let kind = kind_of(&input);
+        let kind = input.kind();
         let now = self.clock.now();
+        if let Some(scribe) = &mut self.scribe {
+            scribe.takes(now, &input);
+        }
         self.machine.handle(now, input);
         while let Some(output) = self.machine.poll() {
+            if let Some(scribe) = &mut self.scribe {
+                scribe.gives(&output);
+            }
             match output {
                 Output::WaitUntil(moment, why) => (wake.moment, wake.why) = (moment, Some(why)),
                 output => self.hands.carry_out(output),
             }
+        }
+        if let Some(scribe) = &mut self.scribe {
+            scribe.turned(now, || self.machine.copy());
         }
         let took = self.clock.now().since(now);
         metrics::histogram!(HANDLE_SECONDS, "input" => kind).record(took);
@@ -164,25 +182,6 @@ impl<M: Machine, H: Hands> Turns<M, H> {
     fn patience(&self, wake: &Wake) -> Duration {
         let shortest = if wake.in_vain == 0 { Duration::ZERO } else { SHORTEST_SLEEP };
         wake.moment.since(self.clock.now()).clamp(shortest, LONGEST_SLEEP)
-    }
-}
-
-const fn kind_of(input: &Input) -> &'static str {
-    match input {
-        Input::TimePassed => "time",
-        Input::Peer { .. } => "peer",
-        Input::PeerUnreachable(_) => "unreachable",
-        Input::BulkSent { .. } => "bulk",
-        Input::Persisted { .. } => "persisted",
-        Input::DiskFailed(_) => "disk-failed",
-        Input::Probed(_) => "probe",
-        Input::Receipt(_) => "receipt",
-        Input::Request(_) => "request",
-        Input::Hint(_) => "hint",
-        Input::Gateway(_) => "gateway",
-        Input::WallClock(_) => "wall-clock",
-        Input::LoginsFailed { .. } => "logins",
-        Input::Stopping => "stopping",
     }
 }
 
@@ -208,7 +207,7 @@ mod tests {
     impl Machine for Parrot {
         fn handle(&mut self, now: Moment, input: Input) {
             assert_ne!(input, Input::DiskFailed("fall over".to_owned()));
-            let kind = kind_of(&input);
+            let kind = input.kind();
             let text = format!("{} {kind}", now.as_micros());
             let event = Event { level: Level::Debug, kind: "turn", text, group: None };
             self.outputs.push_back(Output::Event(event));
@@ -220,6 +219,10 @@ mod tests {
 
         fn poll(&mut self) -> Option<Output> {
             self.outputs.pop_front()
+        }
+
+        fn copy(&self) -> Option<Controller> {
+            None
         }
     }
 
@@ -236,7 +239,7 @@ mod tests {
         let (sender, heard) = mpsc::channel();
         let inbox = Inbox::new();
         let parrot = Parrot { every, wake: Moment::ZERO, outputs: VecDeque::new() };
-        let thread = KernelThread::start(inbox.clone(), Clock, parrot, Ears(sender)).unwrap();
+        let thread = KernelThread::start(inbox.clone(), Clock, parrot, Ears(sender), None).unwrap();
         (inbox, thread, heard)
     }
 

@@ -53,6 +53,23 @@ pub const EFFECTS_AT_ONCE: usize = 256;
 /// Events waiting to be logged; one more is dropped and counted, for a log may be a pipe that nobody reads.
 pub const EVENTS: usize = 4096;
 
+/// Notes waiting for the journal's thread. One more is not written: the journal has a gap, and the kernel does not wait.
+pub const JOURNAL_NOTES: usize = 16_384;
+/// Bytes of frames and texts in them; as above.
+pub const JOURNAL_BYTES: usize = 64 << 20;
+/// A block of the journal is written after so many bytes …
+pub const JOURNAL_BLOCK: usize = 256 << 10;
+/// … or so many inputs …
+pub const JOURNAL_TURNS: usize = 1024;
+/// … or after this time.
+pub const JOURNAL_FLUSH: Duration = Duration::from_secs(1);
+/// After the journal fell behind, its next segment begins no sooner than this.
+pub const JOURNAL_PAUSE: Duration = Duration::from_secs(1);
+/// After its disk failed, the journal is tried again after this long.
+pub const JOURNAL_RETRY: Duration = Duration::from_secs(30);
+/// A kernel that panicked waits this long for its last input to be written.
+pub const JOURNAL_LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// Longest sleep of the kernel thread. Its timer does not count suspended time, the kernel's clock does: so it
 /// looks again at least this often.
 pub const LONGEST_SLEEP: Duration = Duration::from_millis(250);

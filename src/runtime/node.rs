@@ -16,6 +16,7 @@ use super::clock::Clock;
 use super::dns_gauges;
 use super::effects::AskDns;
 use super::hands::Publish;
+use super::journal_thread::JournalSettings;
 use super::limits::{INCOMING, PROBED, WATCH_KEEP_ALIVE};
 use super::node_parts::NodeParts;
 use super::service;
@@ -138,6 +139,7 @@ impl Node {
             notifier: parts.notifier.clone(),
             publish: publisher(published),
             metrics: parts.metrics.clone(),
+            journal: JournalSettings::new(&parts.data_dir, parts.journal_mib),
         })?;
         let stop = CancellationToken::new();
         let (api_address, api) = match start_api(&parts, &shell, stop.clone()).await {

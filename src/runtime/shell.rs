@@ -17,6 +17,7 @@ use super::events::Events;
 use super::gauges::Gauges;
 use super::hands::{NodeHands, Prober, Publish};
 use super::inbox::Inbox;
+use super::journal_thread::{JournalSettings, JournalThread};
 use super::kernel_thread::KernelThread;
 use super::limits::{HAND_OVER, WALL_CLOCK_EVERY};
 use super::persist_thread::PersistThread;
@@ -56,6 +57,8 @@ pub struct Parts {
     pub publish: Publish,
     /// The process's metrics, if it has any.
     pub metrics: Option<Metrics>,
+    /// Where its journal is, if it has one.
+    pub journal: Option<JournalSettings>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -91,6 +94,7 @@ pub struct Shell {
     transport: Arc<Transport>,
     kernel: KernelThread,
     persist: PersistThread,
+    journal: Option<JournalThread>,
     stop: DropGuard,
     tasks: TaskTracker,
 }
@@ -99,9 +103,16 @@ impl Shell {
     /// Starts the kernel. Needs a tokio runtime.
     pub fn start(parts: Parts) -> Result<Self, ShellError> {
         let Parts { boot, clock, write, transport, incoming, prober, probed, .. } = parts;
-        let Parts { ask_dns, notifier, publish, metrics, .. } = parts;
+        let Parts { ask_dns, notifier, publish, metrics, journal, .. } = parts;
         let request_timeout = boot.cluster.timing.request_timeout;
-        let controller = Controller::start(clock.now(), boot).map_err(ShellError::Contradiction)?;
+        let started = clock.now();
+        let kept = journal.is_some().then(|| boot.clone());
+        let controller = Controller::start(started, boot).map_err(ShellError::Contradiction)?;
+        let (scribe, journal) = match journal.zip(kept) {
+            Some((settings, boot)) => JournalThread::start(settings, started, boot)
+                .map(|(scribe, thread)| (Some(scribe), Some(thread)))?,
+            None => (None, None),
+        };
         let (inbox, replies, transport) = (Inbox::new(), Replies::default(), Arc::new(transport));
         let (view_sender, view) = watch::channel(None);
         let (queue, persist) = PersistThread::start(inbox.clone(), write)?;
@@ -115,7 +126,7 @@ impl Shell {
             publish,
             events: Events::start()?,
         };
-        let kernel = KernelThread::start(inbox.clone(), clock, controller, hands)?;
+        let kernel = KernelThread::start(inbox.clone(), clock, controller, hands, scribe)?;
 
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let gauges = Gauges {
@@ -142,6 +153,7 @@ impl Shell {
             transport,
             kernel,
             persist,
+            journal,
             stop: stop.drop_guard(),
             tasks,
         })
@@ -177,13 +189,16 @@ impl Shell {
 
     /// Ends everything: when this returns, the last batch that the kernel ordered is on the disk.
     pub async fn stop(self) {
-        let Self { kernel, persist, stop, tasks, transport, .. } = self;
+        let Self { kernel, persist, journal, stop, tasks, transport, .. } = self;
         drop(stop);
         tasks.wait().await;
         transport.stop().await;
         let threads = move || {
             kernel.stop();
             persist.join();
+            if let Some(journal) = journal {
+                journal.join();
+            }
         };
         // The threads end their process themselves if they fail.
         let _ = tokio::task::spawn_blocking(threads).await;

@@ -91,6 +91,10 @@ metrics_table! {
         "Time that the kernel took for one input.";
     LAG = "biplane_member_lag_entries", Gauge, "entries", "member",
         "Entries of the log that another member had not applied when it was last heard, of those that this node has.";
+    JOURNAL_BYTES = "biplane_journal_bytes", Gauge, "bytes", "",
+        "Bytes that the journal of the kernel's inputs takes on the disk.";
+    JOURNAL_GAPS = "biplane_journal_gaps_total", Counter, "gaps", "",
+        "Times that inputs of the kernel could not be written to the journal: they cannot be replayed.";
     LEADER = "biplane_leader", Gauge, "bool", "",
         "1 while this node is the leader.";
     MEMBER_REFUSALS = "biplane_member_refusals_total", Counter, "connections", "",

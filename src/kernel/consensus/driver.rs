@@ -6,6 +6,7 @@
 //! the receipt of that batch ([`Consensus::persisted`]): the messages that promise durability, the committed
 //! entries (their commit index is durable then), a leader's snapshot. Halves are released in order.
 
+mod saved;
 mod shown;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -1,5 +1,7 @@
 //! The log since the last snapshot, in memory: raft reads it synchronously, the disk is read at boot only.
 
+mod saved;
+
 use std::collections::VecDeque;
 
 use bytes::Bytes;
@@ -9,6 +11,7 @@ use raft::{Error, StorageError};
 
 use super::limits;
 use super::record::{HardState, LogEntry, Membership, Recovered, SnapshotRecord};
+pub(super) use saved::SavedLog;
 
 /// Raft's storage.
 pub(super) struct MemoryLog {

@@ -3,10 +3,12 @@
 use bytes::Bytes;
 
 use super::record::{LogEntry, PersistBatch, SnapshotRecord};
+use serde::{Deserialize, Serialize};
+
 use crate::kernel::domain::{Incarnation, MemberId};
 
 /// Names one round of reads for ever: an answer to another round, or to another process, is not taken for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ReadContext {
     /// The member that asks.
     pub member: MemberId,

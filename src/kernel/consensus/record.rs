@@ -112,7 +112,7 @@ impl PersistBatch {
 }
 
 /// What a store holds when a process starts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recovered {
     /// Of this start: already raised, durably.
     pub incarnation: Incarnation,

@@ -1,12 +1,13 @@
 //! Who takes part in consensus, and the rhythm.
 
 use raft::{Config, ReadOnlyOption};
+use serde::{Deserialize, Serialize};
 
 use super::limits;
 use crate::kernel::domain::MemberId;
 
 /// Who takes part, and the rhythm.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ConsensusSettings {
     /// This member.
     pub id: MemberId,

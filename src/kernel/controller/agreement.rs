@@ -6,13 +6,15 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::peer::PeerMessage;
 use super::{Controller, Level, limits};
 use crate::kernel::domain::{MemberId, Moment};
 use crate::kernel::ledger::{Command, Envelope, FORMAT, RULESET};
 
 /// What others said of their states, and of the rules that they know.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Agreement {
     /// By log index and member: hex of the state's digest there.
     digests: BTreeMap<u64, BTreeMap<MemberId, String>>,

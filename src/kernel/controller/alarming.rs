@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::lead::Held;
 use super::{Controller, limits};
-use crate::kernel::domain::{AlarmId, GroupName, MemberId, Moment};
+use crate::kernel::domain::{AlarmId, GroupName, MemberId, Moment, pairs};
 use crate::kernel::ledger::{
     ALARMS_SINCE, AlarmKind, AskState, Command, Condition, Evidence, limits as ledger_limits,
 };
@@ -16,11 +18,12 @@ use crate::kernel::switchover::State;
 type About = (AlarmKind, String);
 
 /// Since when the leader has seen what.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Alarming {
     /// When to look again.
     due: Moment,
     /// Conditions that are not alarms yet.
+    #[serde(with = "pairs")]
     seen: BTreeMap<About, Moment>,
     /// Alarms whose condition is not seen any more.
     gone: BTreeMap<AlarmId, Moment>,

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::peer::PeerMessage;
 use super::{Controller, MemberCard, Output, Traffic, limits};
 use crate::kernel::domain::{MemberId, Moment, WallTime};
@@ -11,7 +13,7 @@ use crate::kernel::domain::{MemberId, Moment, WallTime};
 const CARDS_SINCE: u32 = 2;
 
 /// What was told, and when to tell next.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Cards {
     due: Moment,
     pub(super) told: BTreeMap<MemberId, MemberCard>,

@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::domain::{
     AlarmId, AskId, Epoch, GatewayName, GroupName, Incarnation, MemberId, PlaneName, PrincipalName,
-    ProbeResult, ServiceName, WallTime,
+    ProbeResult, ServiceName, WallTime, as_text,
 };
 use crate::kernel::ledger::{Cluster, TokenChange};
 use crate::kernel::zone::EpochRecord;
 
 /// One event. `now` is read after the input was taken from the queue, anew for each input.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Input {
     /// Time passed: the moment of the last `WaitUntil` has come (or it is called early; no harm).
     TimePassed,
@@ -47,7 +47,7 @@ pub enum Input {
     /// An effect ended.
     Receipt(Receipt),
     /// A client asks.
-    Request(ClientRequest),
+    Request(#[serde(with = "as_text")] ClientRequest),
     /// The data plane saw something that speaks against a route.
     Hint(DataPlaneHint),
     /// A gateway says which routes it follows.
@@ -65,13 +65,35 @@ pub enum Input {
     Stopping,
 }
 
+impl Input {
+    /// Its kind, in a word: a label of metrics.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::TimePassed => "time",
+            Self::Peer { .. } => "peer",
+            Self::PeerUnreachable(_) => "unreachable",
+            Self::BulkSent { .. } => "bulk",
+            Self::Persisted { .. } => "persisted",
+            Self::DiskFailed(_) => "disk-failed",
+            Self::Probed(_) => "probe",
+            Self::Receipt(_) => "receipt",
+            Self::Request(_) => "request",
+            Self::Hint(_) => "hint",
+            Self::Gateway(_) => "gateway",
+            Self::WallClock(_) => "wall-clock",
+            Self::LoginsFailed { .. } => "logins",
+            Self::Stopping => "stopping",
+        }
+    }
+}
+
 /// Numbers the requests that one process took; never reused in a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RequestId(pub u64);
 
 /// A client's request, authenticated.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientRequest {
     /// Echoed by the reply.
     pub id: RequestId,
@@ -82,7 +104,7 @@ pub struct ClientRequest {
 }
 
 /// What a client may ask.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action {
     /// A linearizable read: the reply's view holds everything acknowledged before the request arrived.
     Read,
@@ -142,7 +164,7 @@ pub enum Action {
 }
 
 /// A configuration for the whole cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigRequest {
     /// The cluster file, as it was written.
     pub text: String,
@@ -169,7 +191,7 @@ pub enum SwitchKind {
 }
 
 /// An operator's switch of one group.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SwitchRequest {
     /// The group.
     pub group: GroupName,
@@ -212,7 +234,7 @@ pub struct GatewayReport {
 }
 
 /// What came of an effect.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// Of the order.
     pub id: super::output::EffectId,
@@ -221,7 +243,7 @@ pub struct Receipt {
 }
 
 /// What an effect saw.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReceiptOutcome {
     /// The epoch record that a DNS server answered.
     Dns(EpochRecord),

@@ -1,8 +1,11 @@
 //! Leading: what only the leader does, and what it remembers while it leads. All of it may be lost at any
 //! moment: the ledger holds what matters.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use super::{Controller, Level, Measure, Output, limits};
 use crate::kernel::consensus::NotProposed;
@@ -11,7 +14,7 @@ use crate::kernel::ledger::{Command, ConfigCommand, Envelope, FORMAT, Move};
 use crate::kernel::switchover::Event;
 
 /// Pauses between questions about one group.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Backoff {
     /// When the last question closed.
     pub(super) closed: Moment,
@@ -20,7 +23,7 @@ pub(super) struct Backoff {
 }
 
 /// A decision that is held.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Held {
     /// Ballots are on their way: only they, or the end of the time for them, change anything.
     Voting(LedgerTime),
@@ -29,7 +32,7 @@ pub(super) enum Held {
 }
 
 /// What a leader remembers.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Leading {
     /// Since an entry of the own term was applied: when, and the ledger's time then.
     pub(super) base: Option<(Moment, LedgerTime)>,
@@ -51,7 +54,7 @@ pub(super) struct Leading {
     pub(super) ask_at: BTreeMap<GroupName, Moment>,
     pub(super) backoff: BTreeMap<GroupName, Backoff>,
     /// When something last spoke against a group's route by a word that is not in the ledger.
-    pub(super) suspected: BTreeMap<GroupName, (Moment, &'static str)>,
+    pub(super) suspected: BTreeMap<GroupName, (Moment, Cow<'static, str>)>,
     /// Groups in a question that was proposed and is not applied.
     pub(super) asking: BTreeSet<GroupName>,
     /// Groups whose ballots changed.

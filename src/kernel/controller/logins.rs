@@ -1,12 +1,14 @@
 //! Failed logins: each node tells the leader how many its API turned away, now and then, so that they stand in the audit
 //! chain and wake somebody.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Controller, limits};
 use crate::kernel::domain::{MemberId, Moment};
 use crate::kernel::ledger::{ALARMS_SINCE, Command};
 
 /// What is not in the log yet.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Logins {
     count: u64,
     from: String,

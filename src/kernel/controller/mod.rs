@@ -14,6 +14,7 @@ mod alarming;
 mod card;
 mod configure;
 mod decide;
+mod digest;
 mod disk;
 mod drive;
 mod input;
@@ -39,13 +40,14 @@ mod waiting;
 #[cfg(test)]
 mod tests;
 
+pub use digest::OutputDigest;
 pub use input::{
     Action, ClientRequest, ConfigRequest, DataPlaneHint, GatewayReport, Input, Receipt,
     ReceiptOutcome, RequestId, SwitchKind, SwitchRequest,
 };
 pub use output::{
-    ConfigPlan, Effect, EffectId, EffectOrder, Event, Level, Measure, Output, Plan, Refusal,
-    RefusalKind, Response, Traffic,
+    ConfigPlan, Effect, EffectId, EffectOrder, Event, Level, Measure, Output, OutputKind, Plan,
+    Refusal, RefusalKind, Response, Traffic,
 };
 pub use status::{
     Explanation, GatewayStatus, GroupStatus, GuardStatus, MemberStatus, PlaneStatus,
@@ -58,8 +60,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::kernel::consensus::{Consensus, ConsensusSettings, Recovered};
-use crate::kernel::domain::{GatewayName, Incarnation, MemberId, Moment, Timer, WallTime};
+use crate::kernel::domain::{GatewayName, Incarnation, MemberId, Moment, Timer, WallTime, packed};
 use crate::kernel::health::Prober;
 use crate::kernel::ledger::{Cluster, Ledger};
 
@@ -160,7 +164,7 @@ pub mod limits {
 }
 
 /// What a controller is started with.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Boot {
     /// Who it is.
     pub me: MemberId,
@@ -171,6 +175,7 @@ pub struct Boot {
     /// Until when its certificate is good, if that is known.
     pub certificate_until: Option<WallTime>,
     /// What its disk held.
+    #[serde(with = "packed")]
     pub recovered: Recovered,
     /// Spreads election timeouts and probe times. Equal seeds give equal runs.
     pub seed: u64,
@@ -179,7 +184,7 @@ pub struct Boot {
 }
 
 /// A gateway's last word, and when it was heard.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct GatewayHeard {
     pub(super) report: GatewayReport,
     pub(super) at: Moment,
@@ -188,7 +193,7 @@ pub(super) struct GatewayHeard {
 }
 
 /// The one machine.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Controller {
     me: MemberId,
     file: Arc<Cluster>,
@@ -200,6 +205,7 @@ pub struct Controller {
     /// The last wall clock told, and when.
     wall: (WallTime, Moment),
     consensus: Consensus,
+    #[serde(deserialize_with = "Ledger::deserialize_indexed")]
     ledger: Ledger,
     prober: Prober,
     tick_due: Moment,
@@ -229,6 +235,7 @@ pub struct Controller {
     /// Whether an entry of that history is being applied.
     replaying: bool,
     publishing: publish::Publishing,
+    #[serde(skip)]
     outputs: VecDeque<Output>,
     log_entries: usize,
 }
@@ -333,6 +340,12 @@ impl Controller {
     /// Its Raft term.
     pub fn term(&self) -> u64 {
         self.consensus.term()
+    }
+
+    /// A copy to start a replay from: this kernel in mid-life. None while something of consensus is under way, or an
+    /// output is still to be polled; it comes many times a second.
+    pub fn copy(&self) -> Option<Self> {
+        (self.outputs.is_empty() && self.consensus.is_quiet()).then(|| self.clone())
     }
 
     /// What this node says of itself.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Controller, Effect, EffectId, EffectOrder, Level, Output, Receipt, limits};
 use crate::kernel::domain::{
@@ -14,7 +14,7 @@ use crate::kernel::domain::{
 use crate::kernel::ledger::{AlarmKind, Cluster, Command, Done, Notice, Notify, Phase};
 
 /// How it goes with one of them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Telling {
     /// What is on its way: a notice, or a sign of life.
     under_way: Option<(EffectId, Option<EventId>, Moment)>,
@@ -32,7 +32,7 @@ struct Telling {
 }
 
 /// All of them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Notifying {
     by_name: BTreeMap<NotifyName, Telling>,
 }

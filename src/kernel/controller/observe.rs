@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::outgoing::Outgoing;
 use super::peer::PeerMessage;
 use super::{Controller, Level, Output, Traffic, limits};
@@ -12,7 +14,7 @@ use crate::kernel::domain::{
 use crate::kernel::ledger::Command;
 
 /// One open question at this observer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Asked {
     /// When this process learned of it: probes begun later answer it.
     seen: Moment,
@@ -21,7 +23,7 @@ struct Asked {
 }
 
 /// What an observer remembers.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Observing {
     seq: u64,
     asked: BTreeMap<QuestionId, Asked>,

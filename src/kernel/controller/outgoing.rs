@@ -4,11 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::limits;
 use crate::kernel::domain::{Moment, ServiceName, StatePair};
 
 /// States on their way to the ledger.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Outgoing {
     /// Services that may differ from what the ledger holds.
     pub(super) pending: BTreeSet<ServiceName>,

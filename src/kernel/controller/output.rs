@@ -66,6 +66,46 @@ pub enum Measure {
     Step(String),
 }
 
+/// The kinds of [`Output`]: a journal names them by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputKind {
+    /// [`Output::Persist`].
+    Persist = 1,
+    /// [`Output::Send`].
+    Send = 2,
+    /// [`Output::Probe`].
+    Probe = 3,
+    /// [`Output::Perform`].
+    Perform = 4,
+    /// [`Output::Reply`].
+    Reply = 5,
+    /// [`Output::Publish`].
+    Publish = 6,
+    /// [`Output::Event`].
+    Event = 7,
+    /// [`Output::WaitUntil`].
+    WaitUntil = 8,
+    /// [`Output::Measured`].
+    Measured = 9,
+}
+
+impl Output {
+    /// Which kind this is.
+    pub const fn kind(&self) -> OutputKind {
+        match self {
+            Self::Persist(_) => OutputKind::Persist,
+            Self::Send { .. } => OutputKind::Send,
+            Self::Probe(_) => OutputKind::Probe,
+            Self::Perform(_) => OutputKind::Perform,
+            Self::Reply { .. } => OutputKind::Reply,
+            Self::Publish(_) => OutputKind::Publish,
+            Self::Event(_) => OutputKind::Event,
+            Self::WaitUntil(..) => OutputKind::WaitUntil,
+            Self::Measured { .. } => OutputKind::Measured,
+        }
+    }
+}
+
 /// Which of the two connections to a member a frame takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Traffic {

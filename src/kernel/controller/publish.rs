@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Controller, Output, View, limits};
 use crate::kernel::domain::{GroupName, Moment, SwitchoverId};
 use crate::kernel::health::Prober;
@@ -10,7 +12,7 @@ use crate::kernel::mutants::{self, Mutant};
 use crate::kernel::zone::{Zone, render, render_changed};
 
 /// What was published last, and what is new since.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Publishing {
     pub(super) dirty: bool,
     pub(super) all_zones: bool,

@@ -1,5 +1,6 @@
 //! When the leader asks: while anything speaks against a route and no question is open for its group.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::lead::Backoff;
@@ -15,7 +16,7 @@ impl Controller {
         }
         let Some(group) = self.ledger.group_of(service).cloned() else { return };
         if self.matters(&group, service, plane) {
-            self.leading.suspected.insert(group.clone(), (self.now, why));
+            self.leading.suspected.insert(group.clone(), (self.now, Cow::Borrowed(why)));
             self.cut_backoff(&group);
             self.ask_soon(&group);
         }
@@ -62,7 +63,7 @@ impl Controller {
     }
 
     /// What speaks against a group's route now; nothing if nothing does.
-    pub(super) fn speaks_against(&self, group: &GroupName) -> Option<&'static str> {
+    pub(super) fn speaks_against(&self, group: &GroupName) -> Option<Cow<'static, str>> {
         let config = self.ledger.config()?;
         let settings = config.groups.get(group)?;
         let route = self.ledger.routes().get(group)?;
@@ -71,7 +72,7 @@ impl Controller {
         if let Some((at, why)) = self.leading.suspected.get(group)
             && self.now.since(*at) < window
         {
-            return Some(why);
+            return Some(why.clone());
         }
         let not_up = settings.services.iter().any(|service| {
             config.services.get(service).is_some_and(|s| s.critical)
@@ -80,7 +81,7 @@ impl Controller {
                     matches!(says, HealthState::Down | HealthState::Degraded)
                 })
         });
-        not_up.then_some("a report is not up")
+        not_up.then_some(Cow::Borrowed("a report is not up"))
     }
 
     /// Asks about every group that is due, in as few questions as the batch allows.
@@ -92,7 +93,7 @@ impl Controller {
             .filter(|(_, at)| **at <= self.now)
             .map(|(group, _)| group.clone())
             .collect();
-        let mut by_reason: BTreeMap<&'static str, BTreeSet<GroupName>> = BTreeMap::new();
+        let mut by_reason: BTreeMap<Cow<'static, str>, BTreeSet<GroupName>> = BTreeMap::new();
         for group in due {
             self.leading.ask_at.remove(&group);
             let open = self.ledger.groups().get(&group).is_none_or(|g| g.question.is_some());
@@ -110,7 +111,7 @@ impl Controller {
             }
         }
         for (why, groups) in by_reason {
-            self.ask_about(groups, why);
+            self.ask_about(groups, &why);
         }
     }
 

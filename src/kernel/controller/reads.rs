@@ -3,13 +3,15 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Controller, RequestId, limits};
 use crate::kernel::consensus::ReadContext;
 use crate::kernel::domain::Moment;
 use crate::kernel::mutants::{self, Mutant};
 
 /// Rounds of reads.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Reads {
     counter: u64,
     /// For the next round.
@@ -20,7 +22,7 @@ pub(super) struct Reads {
     pub(super) confirmed: Vec<(u64, Vec<RequestId>)>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Round {
     context: ReadContext,
     began: Moment,

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use serde::{Deserialize, Serialize};
+
 use super::configure::resend_after;
 use super::{
     Action, ClientRequest, Controller, Output, Plan, Refusal, RefusalKind, RequestId, Response,
     SwitchKind, SwitchRequest, View, limits,
 };
-use crate::kernel::domain::{Moment, QuestionId};
+use crate::kernel::domain::{Moment, QuestionId, pairs};
 use crate::kernel::ledger::{
     ALARMS_SINCE, Command, Evidence, Move, Outcome, RefusalReason, RequestKey, SwitchCommand,
     TOKENS_SINCE,
@@ -20,7 +22,7 @@ use crate::kernel::policy::WhenBothDown;
 use crate::kernel::switchover::{FORCED_STEPS, Kind, PLANNED_STEPS};
 
 /// One request under way.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Pending {
     principal: String,
     action: Action,
@@ -32,10 +34,11 @@ struct Pending {
 }
 
 /// All of them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Requests {
     counter: u64,
     pending: BTreeMap<RequestId, Pending>,
+    #[serde(with = "pairs")]
     by_key: BTreeMap<RequestKey, RequestId>,
 }
 

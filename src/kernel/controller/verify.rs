@@ -4,25 +4,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Controller, Effect, EffectId, EffectOrder, GatewayHeard, Output, Receipt, ReceiptOutcome,
     limits,
 };
 use crate::kernel::domain::{
-    Endpoint, GatewayName, GroupName, MemberId, Moment, Quorum, SwitchoverId,
+    Endpoint, GatewayName, GroupName, MemberId, Moment, Quorum, SwitchoverId, pairs,
 };
 use crate::kernel::ledger::Cluster;
 use crate::kernel::switchover::{Event, Switchover};
 
 /// One thing to be asked.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 enum Witness {
     Dns(MemberId, String),
     FrontDoor(Endpoint),
 }
 
 /// One switchover that is being verified.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Verification {
     /// When the first of them was asked: until then a crowd of others was before it.
     started: Option<Moment>,
@@ -31,13 +33,15 @@ struct Verification {
     /// Answered as hoped.
     good: BTreeSet<Witness>,
     /// Being asked, or not to be asked again before.
+    #[serde(with = "pairs")]
     not_before: BTreeMap<Witness, Moment>,
     /// The effect by which each was asked last.
+    #[serde(with = "pairs")]
     asked_by: BTreeMap<Witness, EffectId>,
 }
 
 /// All of them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Verifying {
     running: BTreeMap<SwitchoverId, Verification>,
     /// Of them, those that something came for.

@@ -58,7 +58,7 @@ pub struct View {
 }
 
 /// What a member told of itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberCard {
     /// By how much its wall clock is ahead of that of the node that shows it.
     pub clock_ms: i64,

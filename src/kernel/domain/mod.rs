@@ -1,9 +1,12 @@
 //! The words of the project (F0): one word, one thing. Plain data, no behaviour beyond arithmetic.
 
 mod access;
+pub mod as_text;
 mod epoch;
 mod member;
 mod name;
+pub mod packed;
+pub mod pairs;
 mod probe;
 mod question;
 mod route;

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Require, Service, limits};
 use crate::kernel::domain::{CheckName, Endpoint, PlaneName, ProbeKind, ProbeTarget, ServiceName};
 
 /// One target with everything that decides how and how often it is probed and how it is judged.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct ProbeSpec {
     pub(super) judged: Judged,
     pub(super) interval: Duration,
@@ -16,7 +18,7 @@ pub(super) struct ProbeSpec {
 }
 
 /// The part of a spec on which the meaning of past results rests: while it stays, they stay.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct Judged {
     pub(super) target: Arc<ProbeTarget>,
     pub(super) fall: u32,
@@ -25,7 +27,7 @@ pub(super) struct Judged {
 }
 
 /// A service: its checks by name, each with the number of its target on each plane.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct ServiceLayout {
     pub(super) name: ServiceName,
     pub(super) require: Require,
@@ -33,7 +35,7 @@ pub(super) struct ServiceLayout {
 }
 
 /// Never changes once it is made, so that a prober is cheap to clone.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Layout {
     /// In order; a target's number is its place here.
     pub(super) specs: Vec<ProbeSpec>,

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::layout::{Judged, Layout};
 use super::target::Target;
 use super::{CheckState, Service, evaluate};
@@ -28,7 +30,7 @@ pub struct Changes {
 }
 
 /// What was last made known of a (service, plane).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Known {
     state: HealthState,
     suspect: bool,
@@ -38,7 +40,7 @@ struct Known {
 ///
 /// Equal checks of one endpoint are probed once. At most one probe of a target is in flight; one whose
 /// result does not come within its timeout and [`super::limits::RESULT_GRACE`] is given up and says nothing.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Prober {
     seed: u64,
     last_id: u64,

@@ -1,11 +1,13 @@
 //! The debounced view that one observer has of one target.
 
+use serde::{Deserialize, Serialize};
+
 use crate::kernel::domain::HealthState;
 
 /// Hysteresis: `fall` failures in a row make a target down, `rise` successes in a row make it up.
 ///
 /// Nothing is known at first, and it takes as many results to know as it takes to change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Debounce {
     fall: u32,
     rise: u32,

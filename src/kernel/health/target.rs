@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::layout::{Judged, ProbeSpec};
 use super::spread;
 use super::{CheckState, Debounce};
@@ -9,7 +11,7 @@ use crate::kernel::domain::{HealthState, Moment, ProbeFault, ProbeId, ProbeResul
 
 /// One target's state. Its place in the queue is `due`: the next start, or the moment at which a probe
 /// in flight is given up.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Target {
     hash: u64,
     /// How many probes were started.

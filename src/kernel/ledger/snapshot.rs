@@ -5,7 +5,7 @@ use std::io::{BufWriter, Read as _, Write};
 use std::sync::Arc;
 
 use lz4_flex::frame::{FrameDecoder, FrameEncoder, FrameInfo};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::audit::hex;
@@ -99,6 +99,14 @@ impl Ledger {
         Ok(ledger)
     }
 
+    /// Reads a state that stands in another structure.
+    pub fn deserialize_indexed<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let mut ledger = Self::deserialize(from)?;
+        ledger.index_services();
+        ledger.set_timers();
+        Ok(ledger)
+    }
+
     /// Hex of SHA-256 over [`Self::to_bytes`]: equal on all nodes at equal index.
     pub fn digest(&self) -> String {
         // The JSON comes in bits of a few bytes, and for thousands of groups it would be tens of megabytes at once.
@@ -119,31 +127,6 @@ impl Ledger {
             }
         }
         self.group_of = Arc::new(group_of);
-    }
-}
-
-/// Maps whose keys are not text, written as lists of pairs.
-pub(super) mod pairs {
-    use std::collections::BTreeMap;
-
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub(in crate::kernel::ledger) fn serialize<K: Serialize, V: Serialize, S: Serializer>(
-        map: &BTreeMap<K, V>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(map)
-    }
-
-    pub(in crate::kernel::ledger) fn deserialize<'de, K, V, D>(
-        deserializer: D,
-    ) -> Result<BTreeMap<K, V>, D::Error>
-    where
-        K: Deserialize<'de> + Ord,
-        V: Deserialize<'de>,
-        D: Deserializer<'de>,
-    {
-        Ok(Vec::<(K, V)>::deserialize(deserializer)?.into_iter().collect())
     }
 }
 

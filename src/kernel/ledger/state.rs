@@ -17,11 +17,10 @@ use super::envelope::Envelope;
 use super::events::Events;
 use super::limits;
 use super::outcome::{Applied, Outcome, RefusalReason, Refused};
-use super::snapshot::pairs;
 use super::timers::Placed;
 use crate::kernel::domain::{
     AskId, Epoch, GroupName, Incarnation, LedgerTime, MemberId, PlaneName, PrincipalName,
-    QuestionId, Route, ServiceName, StatePair, SwitchoverId, WallTime,
+    QuestionId, Route, ServiceName, StatePair, SwitchoverId, WallTime, pairs,
 };
 use crate::kernel::switchover::Switchover;
 use crate::kernel::zone::next_serial;

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::EPOCH_LABEL;
 use super::settings::{CutOff, DomainName, NameServer, Soa, ZoneName, ZoneSettings};
 use crate::kernel::domain::{Epoch, GroupName, PlaneName, Route};
 
 /// The records of one name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordSet {
     /// A records.
     pub a: Vec<Ipv4Addr>,
@@ -22,7 +24,7 @@ pub struct RecordSet {
 }
 
 /// Which route a name shows: served as TXT at `_biplane.NAME`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EpochRecord {
     /// The group.
     pub group: GroupName,
@@ -53,7 +55,7 @@ impl EpochRecord {
 }
 
 /// A zone as it is served: equal serial ⇒ equal content, on every node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Zone {
     /// The apex.
     pub origin: DomainName,

@@ -178,6 +178,7 @@ impl World {
             dns_listen: None,
             dns_threads: 1,
             notify: BTreeMap::new(),
+            journal_mib: 1,
             log: log(),
         }
     }

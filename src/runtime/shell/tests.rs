@@ -133,6 +133,7 @@ impl World {
             notifier: Notifier::default(),
             publish: Box::new(|_| {}),
             metrics: None,
+            journal: None,
         })
         .unwrap();
         self.views.lock().unwrap().insert(member.dns_address, shell.view());

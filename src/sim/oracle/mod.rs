@@ -13,6 +13,7 @@ mod one_vote;
 mod quorum_decision;
 mod replay;
 mod resumable;
+mod resumed;
 mod state_machine_safety;
 
 use std::fmt::Debug;

@@ -3,8 +3,10 @@
 
 use std::fmt::{self, Write as _};
 
+use super::resumed::Resumed;
 use crate::kernel::controller::{Boot, Controller, Input, Output, Response, View};
 use crate::kernel::domain::Moment;
+
 use crate::sim::trace::Digest;
 
 /// Inputs that are kept; a longer life is checked as far as this.
@@ -17,17 +19,30 @@ pub struct Recorder {
     boot: Boot,
     inputs: Vec<(Moment, Input)>,
     outputs: Digest,
+    /// Of the last input.
+    turn: Digest,
     full: bool,
 }
 
 impl Recorder {
     /// A process starts.
     pub fn new(started: Moment, boot: Boot) -> Self {
-        Self { started, boot, inputs: Vec::new(), outputs: Digest::default(), full: false }
+        Self {
+            started,
+            boot,
+            inputs: Vec::new(),
+            outputs: Digest::default(),
+            turn: Digest::default(),
+            full: false,
+        }
     }
 
     /// It takes an input.
     pub fn took(&mut self, now: Moment, input: &Input) {
+        if self.full {
+            return;
+        }
+        self.end_turn();
         self.full = self.inputs.len() >= INPUTS_KEPT;
         if !self.full {
             self.inputs.push((now, input.clone()));
@@ -37,7 +52,15 @@ impl Recorder {
     /// An output came of the last input.
     pub fn gave(&mut self, output: &Output) {
         if !self.full {
-            digest_whole(&mut self.outputs, output);
+            digest_whole(&mut self.turn, output);
+        }
+    }
+
+    /// The outputs of the last input, all of them, in one number.
+    fn end_turn(&mut self) {
+        let turn = std::mem::take(&mut self.turn);
+        if !self.inputs.is_empty() {
+            self.outputs.word(turn.value());
         }
     }
 
@@ -48,13 +71,21 @@ impl Recorder {
     pub fn replay(&self) -> Result<(), String> {
         let mut again = Controller::start(self.started, self.boot.clone())?;
         let mut outputs = Digest::default();
-        for (now, input) in &self.inputs {
+        let mut resumed = Resumed::new(self.boot.seed ^ self.boot.recovered.incarnation.0);
+        for (number, (now, input)) in (0..).zip(&self.inputs) {
             again.handle(*now, input.clone());
+            let mut turn = Digest::default();
             while let Some(output) = again.poll() {
-                digest_whole(&mut outputs, &output);
+                digest_whole(&mut turn, &output);
             }
+            outputs.word(turn.value());
+            resumed.took(number, &again, (*now, input), turn)?;
         }
-        if outputs == self.outputs {
+        let mut recorded = self.outputs;
+        if !self.full {
+            recorded.word(self.turn.value());
+        }
+        if outputs == recorded || self.inputs.is_empty() {
             return Ok(());
         }
         Err(format!(
@@ -76,7 +107,7 @@ impl fmt::Write for Written<'_> {
 }
 
 /// Takes an output into a digest, to the last field; of a view's state its own digest.
-fn digest_whole(into: &mut Digest, output: &Output) {
+pub(super) fn digest_whole(into: &mut Digest, output: &Output) {
     let to = &mut Written(into);
     // A digest takes every text.
     let _ = match output {

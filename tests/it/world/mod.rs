@@ -1,6 +1,7 @@
 //! A cluster of real processes: three nodes on the files of `biplane init`, a gateway, two planes, on loopback.
 
 mod ask;
+mod journals;
 mod planes;
 mod ports;
 
@@ -25,7 +26,7 @@ pub(crate) const NAME: &str = "shop.world.test";
 /// What must happen, happens within this.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
-/// The processes. All end with it.
+/// The processes. All end with it; then the journals that the nodes left are replayed.
 #[derive(Debug)]
 pub(crate) struct World {
     dir: TempDir,
@@ -88,6 +89,12 @@ impl World {
         let own = text.replacen("127.0.0.1:7460", &admin.to_string(), 1);
         assert_ne!(own, text, "init names the admin address");
         std::fs::write(&gateway, own).unwrap();
+        for node in NODES {
+            // Small, so that a test's journal has several segments.
+            let file = world.file(&format!("{node}/node.toml"));
+            let text = std::fs::read_to_string(&file).unwrap();
+            std::fs::write(&file, format!("journal_mib = 1\n{text}")).unwrap();
+        }
         world
     }
 

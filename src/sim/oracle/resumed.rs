@@ -1,0 +1,97 @@
+//! P9, replayable, from mid-life: a kernel that was written down and read back must do what the first one does, for
+//! all inputs to come, and written down again later both must be the same bytes.
+
+use crate::kernel::controller::{Controller, Input};
+use crate::kernel::domain::Moment;
+use crate::sim::rng::mix;
+use crate::sim::trace::Digest;
+
+/// Between the end of one copy and the next, in inputs: up to so many.
+const PAUSE: u64 = 1_000;
+/// How many inputs a copy takes; one in four lives ten times as long.
+const LIFE: u64 = 200;
+
+/// At times, a copy that runs beside the first kernel.
+#[derive(Debug)]
+pub(super) struct Resumed {
+    draws: u64,
+    begins: u64,
+    ends: u64,
+    copy: Option<Controller>,
+}
+
+fn written(kernel: &Controller) -> Option<Vec<u8>> {
+    let copy = kernel.copy()?;
+    Some(serde_json::to_vec(&copy).expect("every part of a kernel can be written as JSON"))
+}
+
+impl Resumed {
+    /// Begins at places drawn from a seed.
+    pub(super) const fn new(seed: u64) -> Self {
+        let draws = mix(seed);
+        Self { draws, begins: draws % PAUSE, ends: 0, copy: None }
+    }
+
+    const fn draw(&mut self, below: u64) -> u64 {
+        self.draws = mix(self.draws);
+        self.draws % below
+    }
+
+    /// The first kernel took this input, which gave these outputs.
+    ///
+    /// # Errors
+    /// In words, when the copy does something else.
+    pub(super) fn took(
+        &mut self,
+        number: u64,
+        first: &Controller,
+        (now, input): (Moment, &Input),
+        outputs: Digest,
+    ) -> Result<(), String> {
+        let Some(copy) = &mut self.copy else {
+            self.begin(number, first);
+            return Ok(());
+        };
+        let bytes = postcard::to_stdvec(input).expect("every input can be written");
+        let input: Input = postcard::from_bytes(&bytes).map_err(|error| {
+            format!("input {number} was written down and cannot be read back: {error}")
+        })?;
+        copy.handle(now, input);
+        let mut same = Digest::default();
+        while let Some(output) = copy.poll() {
+            super::replay::digest_whole(&mut same, &output);
+        }
+        if same != outputs {
+            return Err(format!(
+                "a kernel that was read back gave other outputs for input {number}"
+            ));
+        }
+        if number < self.ends {
+            return Ok(());
+        }
+        match (written(first), written(copy)) {
+            (None, None) => return Ok(()),
+            (Some(first), Some(copy)) if first == copy => {}
+            _ => {
+                return Err(format!(
+                    "a kernel that was read back is another one at input {number}"
+                ));
+            }
+        }
+        self.copy = None;
+
+        self.begins = number + self.draw(PAUSE);
+        Ok(())
+    }
+
+    fn begin(&mut self, number: u64, first: &Controller) {
+        if number < self.begins {
+            return;
+        }
+        let Some(bytes) = written(first) else { return };
+        let copy = serde_json::from_slice(&bytes).expect("what was just written can be read");
+        self.copy = Some(copy);
+        let long = self.draw(4) == 0;
+        self.ends = number + self.draw(LIFE) * if long { 10 } else { 1 };
+    }
+}
