@@ -10,6 +10,7 @@
 )]
 
 mod answer;
+mod audit;
 mod config;
 mod config_check;
 pub mod demo;
@@ -115,6 +116,9 @@ pub enum Command {
     Explain(explain::ExplainArgs),
     /// Say what happened, or follow it as it happens
     Events(events::EventsArgs),
+    /// The log as it was applied, chained: note where it stands, export it, verify an export
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Run scenarios, or thousands of seeds, through the same kernel in a world of faults
     Simulate(simulate::SimulateArgs),
     /// Give a node's journal to a kernel again, and say whether the same came of it
@@ -187,6 +191,7 @@ fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Undrain(args) => guard::undrain(args, context),
         Command::Explain(args) => explain::run(&args, context),
         Command::Events(args) => events::run(&args, context),
+        Command::Audit(command) => audit::run(command, context),
         Command::Simulate(args) => simulate::run(&args, context),
         Command::Replay(args) => replay::run(&args, context),
         Command::Completions(args) => papers::completions(&args),

@@ -74,6 +74,11 @@ impl Reach {
         }
     }
 
+    /// Each controller by itself.
+    pub(super) fn each(&self) -> impl Iterator<Item = ApiClient> + '_ {
+        self.controllers.iter().map(|controller| self.client.of(*controller))
+    }
+
     /// A path of the API as a whole address, for people.
     pub(super) fn url(&self, path: &str) -> String {
         self.controllers

@@ -46,6 +46,8 @@ pub struct NodeSettings {
     pub dns_threads: usize,
     /// What this node alone knows of those who are told of alarms.
     pub notify: BTreeMap<NotifyName, LocalNotify>,
+    /// MiB that the audit trail may take; 0 for none.
+    pub audit_mib: u64,
     /// MiB that the journal of its kernel's inputs may take; 0 for none.
     pub journal_mib: u64,
     /// How it logs.
@@ -129,6 +131,7 @@ pub fn parse_node(file: &Path, text: &str) -> Result<NodeSettings, Faults> {
         let dns_listen = listen("dns_listen");
         let threads = top.number("dns_threads", &limits::DNS_THREADS);
         let notify = read_notify(file, top);
+        let audit_mib = top.number("audit_mib", &limits::AUDIT_MIB);
         let journal_mib = top.number("journal_mib", &limits::JOURNAL_MIB);
         let log = read_log(top);
         Some(NodeSettings {
@@ -144,6 +147,7 @@ pub fn parse_node(file: &Path, text: &str) -> Result<NodeSettings, Faults> {
             dns_listen,
             dns_threads: usize::try_from(threads?).ok()?,
             notify,
+            audit_mib: audit_mib?,
             journal_mib: journal_mib?,
             log,
         })

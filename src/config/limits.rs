@@ -95,6 +95,7 @@ numbers! {
     SOA_EXPIRE = "zones.expire", Some(3600), 1, 2_147_483_647, "seconds";
     NEGATIVE_TTL = "zones.negative_ttl", Some(5), 0, 86_400, "seconds";
     DNS_THREADS = "node.dns_threads", Some(1), 1, 64, "threads that answer DNS over UDP";
+    AUDIT_MIB = "node.audit_mib", Some(1024), 0, 1_048_576, "MiB that the audit trail may take on the disk, for `biplane audit export`; 0 keeps none here";
     JOURNAL_MIB = "node.journal_mib", Some(64), 0, 65_536, "MiB that the journal of the kernel's inputs may take on the disk, for `biplane replay`; 0 writes none";
     PROBE_RATE = "probes", None, 0, 20_000, "probes a second that one node starts at full speed; more is refused";
     NOTIFIED = "notify", None, 0, 16, "who is told of alarms";

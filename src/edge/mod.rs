@@ -8,6 +8,7 @@
 )]
 
 pub mod api;
+pub mod audit;
 pub mod dns;
 pub mod gateway;
 pub mod identity;

@@ -1,5 +1,6 @@
 //! The node behind the admin API.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +11,13 @@ use super::clock::Clock;
 use super::inbox::Inbox;
 use super::replies::Replies;
 use crate::edge::api::Backend;
+use crate::edge::audit::page;
 use crate::edge::telemetry::Metrics;
 use crate::kernel::controller::{
     Action, ClientRequest, DataPlaneHint, GatewayReport, Refusal, RefusalKind, Response, View,
 };
 use crate::kernel::domain::{Moment, WallTime};
+use crate::kernel::ledger::AuditPage;
 
 /// Where an unknown outcome is settled when the kernel did not say.
 const SETTLE: &str = "/v1/switchovers";
@@ -32,6 +35,8 @@ pub struct NodeBackend {
     pub clock: Clock,
     /// A reply that has not come after this long will not come: longer than the cluster's own request timeout.
     pub patience: Duration,
+    /// Where the audit trail lies; none in a process that keeps none.
+    pub data_dir: Option<PathBuf>,
     /// The process's metrics; none in a process that has no recorder.
     pub metrics: Option<Metrics>,
 }
@@ -72,6 +77,16 @@ impl Backend for NodeBackend {
 
     fn hint(&self, hint: DataPlaneHint) -> bool {
         self.inbox.hint(hint)
+    }
+
+    fn audit(&self, from: u64) -> BoxFuture<'static, Result<AuditPage, String>> {
+        let dir = self.data_dir.clone();
+        Box::pin(async move {
+            let dir = dir.ok_or("this node keeps none")?;
+            let read = tokio::task::spawn_blocking(move || page(&dir, from)).await;
+            let read = read.map_err(|error| error.to_string())?;
+            read.map_err(|error| error.to_string())
+        })
     }
 
     fn login_failed(&self, from: std::net::IpAddr) {
@@ -125,6 +140,7 @@ mod tests {
             view: watch::channel(None).1,
             clock: Clock,
             patience: Duration::from_millis(20),
+            data_dir: None,
             metrics: None,
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::audit_thread::AuditQueue;
 use super::effects::Effects;
 use super::events::Events;
 use super::kernel_thread::Hands;
@@ -36,6 +37,8 @@ pub struct NodeHands {
     pub view: watch::Sender<Option<Arc<View>>>,
     /// To the DNS server.
     pub publish: Publish,
+    /// To the audit trail, if one is kept.
+    pub audit: Option<AuditQueue>,
     /// To the log.
     pub events: Events,
 }
@@ -57,6 +60,11 @@ impl Hands for NodeHands {
             Output::Publish(view) => {
                 (self.publish)(&view);
                 self.view.send_replace(Some(view));
+            }
+            Output::Audit(record) => {
+                if let Some(audit) = &self.audit {
+                    audit.push(record);
+                }
             }
             Output::Event(event) => self.events.tell(event),
             Output::Measured { what: Measure::Commit, took } => {

@@ -70,6 +70,15 @@ pub const JOURNAL_RETRY: Duration = Duration::from_secs(30);
 /// A kernel that panicked waits this long for its last input to be written.
 pub const JOURNAL_LAST_WORDS: Duration = Duration::from_secs(2);
 
+/// Entries that wait to be written to the audit trail.
+pub const AUDIT_RECORDS: usize = 8192;
+/// Their bytes.
+pub const AUDIT_BYTES: usize = 64 << 20;
+/// What was written to the audit trail is made durable after this long.
+pub const AUDIT_SYNC: Duration = Duration::from_secs(1);
+/// After a failure of the disk the audit trail is tried again after this long.
+pub const AUDIT_RETRY: Duration = Duration::from_secs(10);
+
 /// Longest sleep of the kernel thread. Its timer does not count suspended time, the kernel's clock does: so it
 /// looks again at least this often.
 pub const LONGEST_SLEEP: Duration = Duration::from_millis(250);

@@ -7,6 +7,7 @@
     reason = "the shell around the kernel: real clocks, real entropy"
 )]
 
+pub mod audit_thread;
 pub mod backend;
 pub mod clock;
 mod dns_gauges;

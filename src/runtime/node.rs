@@ -139,6 +139,7 @@ impl Node {
             notifier: parts.notifier.clone(),
             publish: publisher(published),
             metrics: parts.metrics.clone(),
+            audit: (parts.audit_mib > 0).then(|| (parts.data_dir.clone(), parts.audit_mib << 20)),
             journal: JournalSettings::new(&parts.data_dir, parts.journal_mib),
         })?;
         let stop = CancellationToken::new();

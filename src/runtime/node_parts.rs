@@ -55,6 +55,8 @@ pub struct NodeParts {
     pub api_limits: api::Limits,
     /// Threads that answer DNS by UDP.
     pub dns_threads: usize,
+    /// MiB that its audit trail may take; 0 for none.
+    pub audit_mib: u64,
     /// MiB that its journal may take; 0 for none.
     pub journal_mib: u64,
     /// Probes in flight at once.
@@ -106,6 +108,7 @@ impl NodeParts {
             notifier: notifier(settings)?,
             api_limits: api::Limits::default(),
             dns_threads: settings.dns_threads,
+            audit_mib: settings.audit_mib,
             journal_mib: settings.journal_mib,
             probes: PROBES,
             member,

@@ -1,6 +1,7 @@
 //! The shell around the kernel: its thread, its disk, the other members, its probes and effects. A node puts its
 //! servers around that (see `node`).
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use super::audit_thread::AuditThread;
 use super::backend::NodeBackend;
 use super::clock::Clock;
 use super::effects::{AskDns, Effects};
@@ -59,6 +61,8 @@ pub struct Parts {
     pub metrics: Option<Metrics>,
     /// Where its journal is, if it has one.
     pub journal: Option<JournalSettings>,
+    /// Where its audit trail is and how large it may be, if it keeps one.
+    pub audit: Option<(PathBuf, u64)>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -95,6 +99,8 @@ pub struct Shell {
     kernel: KernelThread,
     persist: PersistThread,
     journal: Option<JournalThread>,
+    audit: Option<AuditThread>,
+    data_dir: Option<PathBuf>,
     stop: DropGuard,
     tasks: TaskTracker,
 }
@@ -103,7 +109,7 @@ impl Shell {
     /// Starts the kernel. Needs a tokio runtime.
     pub fn start(parts: Parts) -> Result<Self, ShellError> {
         let Parts { boot, clock, write, transport, incoming, prober, probed, .. } = parts;
-        let Parts { ask_dns, notifier, publish, metrics, journal, .. } = parts;
+        let Parts { ask_dns, notifier, publish, metrics, journal, audit, .. } = parts;
         let request_timeout = boot.cluster.timing.request_timeout;
         let started = clock.now();
         let kept = journal.is_some().then(|| boot.clone());
@@ -111,6 +117,12 @@ impl Shell {
         let (scribe, journal) = match journal.zip(kept) {
             Some((settings, boot)) => JournalThread::start(settings, started, boot)
                 .map(|(scribe, thread)| (Some(scribe), Some(thread)))?,
+            None => (None, None),
+        };
+        let data_dir = audit.as_ref().map(|(dir, _)| dir.clone());
+        let (audit_queue, audit) = match audit {
+            Some((dir, limit)) => AuditThread::start(&dir, limit)
+                .map(|(queue, thread)| (Some(queue), Some(thread)))?,
             None => (None, None),
         };
         let (inbox, replies, transport) = (Inbox::new(), Replies::default(), Arc::new(transport));
@@ -124,6 +136,7 @@ impl Shell {
             replies: replies.clone(),
             view: view_sender,
             publish,
+            audit: audit_queue,
             events: Events::start()?,
         };
         let kernel = KernelThread::start(inbox.clone(), clock, controller, hands, scribe)?;
@@ -154,6 +167,8 @@ impl Shell {
             kernel,
             persist,
             journal,
+            audit,
+            data_dir,
             stop: stop.drop_guard(),
             tasks,
         })
@@ -167,6 +182,7 @@ impl Shell {
             view: self.view.clone(),
             clock: self.clock,
             patience: self.request_timeout * 2 + Duration::from_secs(1),
+            data_dir: self.data_dir.clone(),
             metrics: self.metrics.clone(),
         }
     }
@@ -189,7 +205,7 @@ impl Shell {
 
     /// Ends everything: when this returns, the last batch that the kernel ordered is on the disk.
     pub async fn stop(self) {
-        let Self { kernel, persist, journal, stop, tasks, transport, .. } = self;
+        let Self { kernel, persist, journal, audit, stop, tasks, transport, .. } = self;
         drop(stop);
         tasks.wait().await;
         transport.stop().await;
@@ -198,6 +214,9 @@ impl Shell {
             persist.join();
             if let Some(journal) = journal {
                 journal.join();
+            }
+            if let Some(audit) = audit {
+                audit.join();
             }
         };
         // The threads end their process themselves if they fail.

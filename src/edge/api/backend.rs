@@ -10,6 +10,7 @@ use crate::kernel::controller::{
     SwitchoverRecord, View,
 };
 use crate::kernel::domain::{GroupName, Moment, WallTime};
+use crate::kernel::ledger::AuditPage;
 
 /// The node behind the API. The runtime implements it with channels to the kernel's thread.
 pub trait Backend: Send + Sync + 'static {
@@ -31,6 +32,11 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Hands on a hint. False when the queue is full: nothing was taken.
     fn hint(&self, hint: DataPlaneHint) -> bool;
+
+    /// Lines of this node's audit trail from an entry on, or why it cannot be read.
+    fn audit(&self, _from: u64) -> BoxFuture<'static, Result<AuditPage, String>> {
+        Box::pin(async { Err("this node keeps none".to_owned()) })
+    }
 
     /// Notes that somebody was not let in.
     fn login_failed(&self, _from: std::net::IpAddr) {}

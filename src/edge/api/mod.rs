@@ -7,6 +7,7 @@
 
 mod admit;
 mod alarm;
+mod audit;
 mod backend;
 pub mod client;
 mod command;
@@ -154,6 +155,8 @@ fn router(
         .route("/v1/routes", get(read::routes))
         .route("/v1/events", get(events::list))
         .route("/v1/events/watch", get(events::watch))
+        .route("/v1/audit", get(audit::page))
+        .route("/v1/audit/head", get(audit::head))
         .route("/v1/config", get(config::in_force).put(config::put))
         .route("/v1/config/{version}", get(config::kept))
         .route("/v1/tokens", get(token::list).post(token::create))

@@ -187,7 +187,12 @@ fn parameters(row: &RouteRow, told: &Operation) -> Vec<Value> {
         header("Idempotency-Key", what, "^[!-~]{1,128}$");
     }
     let reads = row.method == "GET" && !row.roles.is_empty();
-    if reads && !matches!(row.path, "/v1/watch" | "/v1/events/watch" | "/v1/openapi.json") {
+    if row.path == "/v1/audit" {
+        let schema = json!({ "type": "integer", "minimum": 0, "default": 0 });
+        let what = "The first entry that is wanted";
+        parameters
+            .push(json!({ "name": "from", "in": "query", "description": what, "schema": schema }));
+    } else if reads && !matches!(row.path, "/v1/watch" | "/v1/events/watch" | "/v1/openapi.json") {
         let schema = json!({ "type": "boolean", "default": false });
         let what = "Let this node answer from what it knows, without asking the others";
         parameters

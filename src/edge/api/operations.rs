@@ -14,6 +14,7 @@ use crate::kernel::controller::{
     Plan, PlaneStatus, RouteTable, Status, SwitchoverRecord,
 };
 use crate::kernel::domain::PrincipalName;
+use crate::kernel::ledger::{AuditHead, AuditPage};
 
 /// Makes the schema of a body.
 pub(super) type Shape = fn(&mut SchemaGenerator) -> Schema;
@@ -217,6 +218,16 @@ pub(super) const OPERATIONS: &[Operation] = &[
         "/v1/events/watch",
         "The same as server-sent events; Last-Event-ID goes on after an event, at any node",
         &[(200, "Events named after their kinds, and `gap`.", None)],
+    ),
+    get(
+        "/v1/audit",
+        "The log as this node applied and kept it, from an entry on, chained",
+        &[(200, "Lines of the trail.", Some(of::<AuditPage>))],
+    ),
+    get(
+        "/v1/audit/head",
+        "Where the chain of the audit trail stands",
+        &[(200, "The head.", Some(of::<AuditHead>))],
     ),
     get(
         "/v1/config",

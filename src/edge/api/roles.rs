@@ -59,6 +59,8 @@ pub const ROUTES: &[RouteRow] = &[
     row("GET", "/v1/watch", FOLLOW),
     row("GET", "/v1/events", READ),
     row("GET", "/v1/events/watch", READ),
+    row("GET", "/v1/audit", READ),
+    row("GET", "/v1/audit/head", READ),
     row("GET", "/v1/config", READ),
     row("PUT", "/v1/config", ADMIN),
     row("GET", "/v1/config/{version}", READ),

@@ -76,6 +76,8 @@ impl OutputDigest {
                 digest.text(&event.text);
                 digest.text(event.group.as_ref().map_or("", |group| group.as_str()));
             }
+            // Its bytes were digested when they were persisted.
+            Output::Audit(record) => digest.text(&record.head),
             Output::Measured { took, .. } => {
                 digest.word(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
             }

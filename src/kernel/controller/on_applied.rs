@@ -5,7 +5,7 @@ use super::{Controller, Level, Output, Traffic, limits};
 use crate::kernel::consensus::limits::TAIL;
 use crate::kernel::consensus::{ConsensusOutput, LogEntry, SnapshotRecord};
 use crate::kernel::domain::{AlarmId, AskId};
-use crate::kernel::ledger::{Applied, AskState, Ledger, Phase};
+use crate::kernel::ledger::{Applied, AskState, AuditRecord, Ledger, Phase};
 use crate::kernel::mutants::{self, Mutant};
 
 impl Controller {
@@ -54,7 +54,15 @@ impl Controller {
     }
 
     fn apply(&mut self, entry: &LogEntry) {
+        let before = self.ledger.audit().count;
+        let head = self.ledger.audit().head.clone();
         self.apply_one(entry.index, entry.term, &entry.data);
+        let audit = self.ledger.audit();
+        if audit.count > before {
+            let (index, term, data) = (entry.index, entry.term, entry.data.clone());
+            let record = AuditRecord { index, term, before: head, head: audit.head.clone(), data };
+            self.outputs.push_back(Output::Audit(record));
+        }
     }
 
     pub(super) fn apply_one(&mut self, index: u64, term: u64, data: &[u8]) {

@@ -15,7 +15,7 @@ use crate::kernel::consensus::PersistBatch;
 use crate::kernel::domain::{
     Endpoint, Epoch, EventId, GroupName, MemberId, Moment, NotifyName, ProbeOrder, Timer,
 };
-use crate::kernel::ledger::{Change, Notify};
+use crate::kernel::ledger::{AuditRecord, Change, Notify};
 
 /// One wish.
 #[derive(Clone, Debug)]
@@ -44,6 +44,8 @@ pub enum Output {
     },
     /// The published state changed: routes, zones, status. Everything in it is committed and durable.
     Publish(Arc<View>),
+    /// An entry was applied: keep it for those who ask later.
+    Audit(AuditRecord),
     /// Something worth telling: logs and metrics.
     Event(Event),
     /// How long something took: metrics.
@@ -87,6 +89,8 @@ pub enum OutputKind {
     WaitUntil = 8,
     /// [`Output::Measured`].
     Measured = 9,
+    /// [`Output::Audit`].
+    Audit = 10,
 }
 
 impl Output {
@@ -102,6 +106,7 @@ impl Output {
             Self::Event(_) => OutputKind::Event,
             Self::WaitUntil(..) => OutputKind::WaitUntil,
             Self::Measured { .. } => OutputKind::Measured,
+            Self::Audit(_) => OutputKind::Audit,
         }
     }
 }

@@ -32,7 +32,7 @@ pub use apply_access::{Done, TOKENS_SINCE, TokenState};
 pub use apply_alarm::{Alarm, AlarmKind, Alarms, Condition, Notice, Phase};
 pub use apply_ask::{ALARMS_SINCE, Ask, AskState};
 pub use apply_config::{KeptConfig, RECONFIGURE_SINCE, with_addresses_of};
-pub use audit::{Audit, AuditLink};
+pub use audit::{Audit, AuditHead, AuditLine, AuditLink, AuditPage, AuditRecord};
 pub use cluster::{
     Cluster, GatewayRoute, Group, Member, Notify, NotifyKind, OnSwitch, Plane, Role, Timing,
 };

@@ -178,6 +178,7 @@ impl World {
             dns_listen: None,
             dns_threads: 1,
             notify: BTreeMap::new(),
+            audit_mib: 8,
             journal_mib: 1,
             log: log(),
         }

@@ -134,6 +134,7 @@ impl World {
             publish: Box::new(|_| {}),
             metrics: None,
             journal: None,
+            audit: None,
         })
         .unwrap();
         self.views.lock().unwrap().insert(member.dns_address, shell.view());

@@ -216,6 +216,7 @@ pub fn digest_output(into: &mut Digest, output: &Output) {
             into.word(7);
             into.bytes(event.text.as_bytes());
         }
+        Output::Audit(record) => into.bytes(record.head.as_bytes()),
         Output::Measured { took, .. } => {
             into.word(9);
             into.word(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));

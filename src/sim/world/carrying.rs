@@ -51,7 +51,7 @@ impl World {
                     self.note(Note::Said(place, event.kind, event.text));
                 }
             }
-            Output::Measured { .. } => {}
+            Output::Measured { .. } | Output::Audit(_) => {}
             Output::WaitUntil(moment, _) => {
                 let node = &mut self.nodes[place];
                 node.wake = node.clock.when(moment).unwrap_or(Micros::MAX);

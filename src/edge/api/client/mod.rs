@@ -118,6 +118,13 @@ impl ApiClient {
         }
     }
 
+    /// The same, of this controller only.
+    #[must_use]
+    pub fn of(&self, controller: SocketAddr) -> Self {
+        let (tls, token) = (self.tls.clone(), self.token.clone());
+        Self::new(vec![controller], tls, token).with_times(self.times)
+    }
+
     /// The same, waiting other times.
     #[must_use]
     pub fn with_times(mut self, times: ClientTimes) -> Self {

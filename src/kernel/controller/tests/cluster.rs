@@ -251,7 +251,7 @@ impl Trio {
                 let at = self.now.as_micros();
                 self.trace.push(format!("{at} {id} {} {}", event.kind, event.text));
             }
-            Output::Measured { .. } => {}
+            Output::Measured { .. } | Output::Audit(_) => {}
             Output::WaitUntil(moment, _) => {
                 self.nodes.get_mut(&id).expect("it just spoke").wake = moment;
             }

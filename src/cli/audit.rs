@@ -1,0 +1,343 @@
+//! `biplane audit head | export | verify`.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::exit::{Exit, Failure};
+use super::reach::Reach;
+use super::{Context, block_on, print, print_json};
+use crate::kernel::domain::WallTime;
+use crate::kernel::ledger::{AuditHead, AuditLine, AuditPage};
+use crate::runtime::clock::Clock;
+
+/// What to do with the audit trail.
+#[derive(Debug, clap::Subcommand)]
+pub enum AuditCommand {
+    /// Print where the chain stands: note it down, and see later whether anything up to here was changed
+    Head,
+    /// Write the trail into a file: every entry of the log as it was applied, chained
+    Export {
+        /// The file
+        file: PathBuf,
+        /// Begin with this entry
+        #[arg(long, value_name = "INDEX", default_value_t = 0)]
+        from: u64,
+    },
+    /// Check an exported file: that no byte of it was changed, nothing cut out, nothing cut off
+    Verify {
+        /// The file
+        file: PathBuf,
+        /// A head that was noted down: it must be in the file
+        #[arg(long, value_name = "HEAD")]
+        head: Vec<String>,
+    },
+}
+
+/// The first line of an export.
+#[derive(Debug, Serialize, Deserialize)]
+struct Header {
+    /// The format.
+    biplane_audit: u32,
+    cluster: String,
+    exported_at: WallTime,
+}
+
+/// The last line of an export.
+#[derive(Debug, Serialize, Deserialize)]
+struct Footer {
+    end: AuditHead,
+}
+
+const FORMAT: u32 = 1;
+
+pub(super) fn run(command: AuditCommand, context: &Context) -> Result<Exit, Failure> {
+    match command {
+        AuditCommand::Head => {
+            let reach = Reach::open(&context.shared)?;
+            let head: AuditHead = block_on(reach.client.get_json("/v1/audit/head"))??;
+            if context.shared.json {
+                print_json(&head)?;
+            } else {
+                print(&format!("{}\n", head.head));
+                eprintln!("biplane: {} entries, the last is {}", head.count, head.index);
+            }
+            Ok(Exit::Done)
+        }
+        AuditCommand::Export { file, from } => {
+            let reach = Reach::open(&context.shared)?;
+            let exported = block_on(export(&reach, &file, from))??;
+            if context.shared.json {
+                print_json(&exported)?;
+            } else {
+                print(&exported.words(&file));
+            }
+            Ok(if exported.gaps.is_empty() { Exit::Done } else { Exit::Failed })
+        }
+        AuditCommand::Verify { file, head } => verify(&file, &head, context),
+    }
+}
+
+/// What was exported.
+#[derive(Debug, Default, Serialize)]
+struct Exported {
+    entries: u64,
+    first: Option<u64>,
+    last: Option<u64>,
+    head: String,
+    /// Where something is missing at every controller: after these entries.
+    gaps: Vec<u64>,
+}
+
+impl Exported {
+    fn words(&self, file: &Path) -> String {
+        let (first, last) = (self.first.unwrap_or_default(), self.last.unwrap_or_default());
+        let mut text = format!(
+            "{} entries, {first} to {last}, written to {}\nhead {}\n",
+            self.entries,
+            file.display(),
+            self.head
+        );
+        for gap in &self.gaps {
+            text.push_str(&format!("missing at every controller: what follows entry {gap}\n"));
+        }
+        text
+    }
+}
+
+async fn export(reach: &Reach, file: &Path, from: u64) -> Result<Exported, Failure> {
+    let head: AuditHead = reach.client.get_json("/v1/audit/head").await?;
+    let status: crate::kernel::controller::Status = reach.client.get_json("/v1/status").await?;
+    let cannot = |error: std::io::Error| {
+        Failure::failed(format!("{}: {error}", file.display()), "name a file that can be written")
+    };
+    let mut out = BufWriter::new(File::create(file).map_err(cannot)?);
+    let cluster = status.cluster;
+    write_line(
+        &mut out,
+        &Header { biplane_audit: FORMAT, cluster, exported_at: Clock.wall() },
+        file,
+    )?;
+    let mut done = Exported { head: head.head.clone(), ..Exported::default() };
+    let mut next = from;
+    let mut before: Option<String> = None;
+    while next <= head.index {
+        let lines = fullest(reach, next, before.as_deref(), &head).await?;
+        let Some(last) = lines.last() else { break };
+        next = last.index + 1;
+        for line in &lines {
+            if before.as_ref().is_some_and(|before| *before != line.before) {
+                done.gaps.push(done.last.unwrap_or_default());
+            }
+            before = Some(line.head.clone());
+            done.entries += 1;
+            done.first.get_or_insert(line.index);
+            done.last = Some(line.index);
+            write_line(&mut out, line, file)?;
+        }
+    }
+    if before.as_ref().is_some_and(|last| *last != head.head) {
+        done.gaps.push(done.last.unwrap_or_default());
+    }
+    write_line(&mut out, &Footer { end: head }, file)?;
+    out.flush().map_err(cannot)?;
+    Ok(done)
+}
+
+/// The page that goes on without a gap, of whichever controller has it; else the one that reaches furthest.
+async fn fullest(
+    reach: &Reach,
+    from: u64,
+    before: Option<&str>,
+    head: &AuditHead,
+) -> Result<Vec<AuditLine>, Failure> {
+    let mut best: Vec<AuditLine> = Vec::new();
+    let mut refused = None;
+    for client in reach.each() {
+        match client.get_json::<AuditPage>(&format!("/v1/audit?from={from}")).await {
+            Ok(page) => {
+                let lines = sound_part(page.lines, before, head.index);
+                if lines.len() > best.len() {
+                    best = lines;
+                }
+                if !best.is_empty() && best.len() >= PAGE_ENOUGH {
+                    return Ok(best);
+                }
+                if best.last().is_some_and(|last| last.index >= head.index) {
+                    return Ok(best);
+                }
+            }
+            Err(error) => refused = Some(error),
+        }
+    }
+    if !best.is_empty() {
+        return Ok(best);
+    }
+    // A gap at all of them: what comes after it, if anything does.
+    for client in reach.each() {
+        match client.get_json::<AuditPage>(&format!("/v1/audit?from={from}")).await {
+            Ok(page) if !page.lines.is_empty() => {
+                return Ok(sound_part(page.lines, None, head.index));
+            }
+            Ok(_) => {}
+            Err(error) => refused = Some(error),
+        }
+    }
+    refused.map_or(Ok(Vec::new()), |error| Err(error.into()))
+}
+
+/// So many lines without a gap are as good as more of another controller.
+const PAGE_ENOUGH: usize = 100;
+
+/// The lines that follow one another, and what was before them, up to an entry.
+fn sound_part(lines: Vec<AuditLine>, before: Option<&str>, until: u64) -> Vec<AuditLine> {
+    let mut part: Vec<AuditLine> = Vec::new();
+    for line in lines {
+        let last = part.last().map(|line| line.head.as_str()).or(before);
+        if line.index > until || last.is_some_and(|last| last != line.before) {
+            break;
+        }
+        part.push(line);
+    }
+    part
+}
+
+fn write_line<T: Serialize>(
+    out: &mut impl std::io::Write,
+    value: &T,
+    file: &Path,
+) -> Result<(), Failure> {
+    let text = serde_json::to_string(value).map_err(|error| error.to_string());
+    let written = text.and_then(|text| writeln!(out, "{text}").map_err(|error| error.to_string()));
+    written.map_err(|error| Failure::failed(format!("{}: {error}", file.display()), "see its disk"))
+}
+
+/// What is wrong with a file, and where it ends.
+#[derive(Debug, Default, Serialize)]
+struct Verified {
+    entries: u64,
+    first: Option<u64>,
+    last: Option<u64>,
+    head: String,
+    faults: Vec<String>,
+}
+
+fn verify(file: &Path, noted: &[String], context: &Context) -> Result<Exit, Failure> {
+    let opened = File::open(file).map_err(|error| {
+        Failure::failed(format!("{}: {error}", file.display()), "name a file of `audit export`")
+    })?;
+    let verified = judge(BufReader::new(opened), noted);
+    if context.shared.json {
+        print_json(&verified)?;
+    } else {
+        let (first, last) = (verified.first.unwrap_or_default(), verified.last.unwrap_or_default());
+        for fault in &verified.faults {
+            print(&format!("{fault}\n"));
+        }
+        if verified.faults.is_empty() {
+            let Verified { entries, head, .. } = &verified;
+            print(&format!("sound: {entries} entries, {first} to {last}\nhead {head}\n"));
+        }
+    }
+    if verified.faults.is_empty() {
+        return Ok(Exit::Done);
+    }
+    Err(Failure::failed(
+        format!("{} is not the log as it was applied", file.display()),
+        "export it again, from the members, and compare; `biplane audit head` says where they stand",
+    ))
+}
+
+/// Faults that are told; further ones are of the same kind.
+const FAULTS: usize = 100;
+
+fn judge(file: impl std::io::BufRead, noted: &[String]) -> Verified {
+    let mut done = Verified::default();
+    let mut seen: Vec<&String> = Vec::new();
+    let mut footer: Option<Footer> = None;
+    let fault = |done: &mut Verified, what: String| {
+        if done.faults.len() < FAULTS {
+            done.faults.push(what);
+        }
+    };
+    for (number, text) in file.lines().enumerate() {
+        let place = number + 1;
+        let Ok(text) = text else {
+            fault(&mut done, format!("line {place} cannot be read: it is not text"));
+            break;
+        };
+        if number == 0 {
+            match serde_json::from_str::<Header>(&text) {
+                Ok(header) if header.biplane_audit <= FORMAT => {}
+                Ok(header) => fault(
+                    &mut done,
+                    format!("format {} is newer than this version knows", header.biplane_audit),
+                ),
+                Err(_) => fault(&mut done, "line 1 is not the beginning of an export".to_owned()),
+            }
+            continue;
+        }
+        if let Ok(end) = serde_json::from_str::<Footer>(&text) {
+            footer = Some(end);
+            continue;
+        }
+        let Ok(line) = serde_json::from_str::<AuditLine>(&text) else {
+            fault(&mut done, format!("line {place} is not an entry of the log: it was changed"));
+            continue;
+        };
+        if footer.is_some() {
+            fault(&mut done, format!("line {place}: entry {} stands behind the end", line.index));
+        }
+        if !line.is_sound() {
+            let index = line.index;
+            fault(
+                &mut done,
+                format!(
+                    "entry {index} (line {place}) was changed: its bytes are not those that were chained"
+                ),
+            );
+        }
+        if let Some(last) = done.last.filter(|_| done.head != line.before) {
+            let index = line.index;
+            fault(
+                &mut done,
+                format!(
+                    "between entry {last} and entry {index} (line {place}) something was cut out or changed"
+                ),
+            );
+        }
+        seen.extend(noted.iter().filter(|head| **head == line.head || **head == line.before));
+        done.entries += 1;
+        done.first.get_or_insert(line.index);
+        done.last = Some(line.index);
+        done.head = line.head;
+    }
+    match footer {
+        None => fault(&mut done, "the end is missing: the tail was cut off".to_owned()),
+        Some(Footer { end }) if end.head != done.head && done.entries > 0 => {
+            let last = done.last.unwrap_or_default();
+            fault(
+                &mut done,
+                format!(
+                    "the tail after entry {last} was cut off: the export ended at entry {}",
+                    end.index
+                ),
+            );
+        }
+        Some(_) => {}
+    }
+    for head in noted.iter().filter(|head| !seen.contains(head)) {
+        fault(
+            &mut done,
+            format!(
+                "the noted head {head} is not in it: the tail was cut off, or it is another log"
+            ),
+        );
+    }
+    done
+}
+
+#[cfg(test)]
+mod tests;
