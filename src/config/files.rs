@@ -43,6 +43,8 @@ pub struct NodeSettings {
     pub dns_listen: Option<SocketAddr>,
     /// Threads that answer DNS over UDP.
     pub dns_threads: usize,
+    /// Directories from which checks may run programs; none: no program runs.
+    pub exec: Vec<PathBuf>,
     /// How it logs.
     pub log: LogSettings,
 }
@@ -112,6 +114,7 @@ pub fn parse_node(file: &Path, text: &str) -> Result<NodeSettings, Faults> {
         let (member_listen, api_listen) = (listen("member_listen"), listen("api_listen"));
         let dns_listen = listen("dns_listen");
         let threads = top.number("dns_threads", &limits::DNS_THREADS);
+        let exec = read_exec(top);
         let log = read_log(top);
         Some(NodeSettings {
             member: member?,
@@ -125,6 +128,7 @@ pub fn parse_node(file: &Path, text: &str) -> Result<NodeSettings, Faults> {
             api_listen,
             dns_listen,
             dns_threads: usize::try_from(threads?).ok()?,
+            exec,
             log,
         })
     })
@@ -199,6 +203,27 @@ fn path(file: &Path, section: &Section<'_>, key: &'static str, write: &str) -> O
     })?;
     let dir = file.parent().unwrap_or_else(|| Path::new(""));
     Some(dir.join(text))
+}
+
+/// Never relative: what may run must not depend on where a file lies.
+fn read_exec(top: &Section<'_>) -> Vec<PathBuf> {
+    let write = "a list of absolute paths, for example [\"/usr/lib/biplane/checks\"]";
+    let list = top.list("exec", write);
+    let most = limits::EXEC_DIRS.max;
+    if u64::try_from(list.len()).unwrap_or(u64::MAX) > most {
+        let what = format!("names {} directories; the limit is {most}", list.len());
+        top.fault(&top.place_of("exec"), "exec", what, "write fewer");
+    }
+    let mut dirs = Vec::new();
+    for item in list {
+        let dir = PathBuf::from(&item.value);
+        if !dir.is_absolute() || dir.parent().is_none() {
+            let what = format!("`{}` is not the absolute path of a directory", item.value);
+            top.fault(&item.place, "exec", what, &format!("write {write}"));
+        }
+        dirs.push(dir);
+    }
+    dirs
 }
 
 fn read_controllers(top: &Section<'_>) -> Vec<SocketAddr> {

@@ -13,6 +13,7 @@ use crate::edge::identity::{
     IdentityError, MemberTls, TlsFiles, Tokens, api_server_tls, good_until, key_is_exposed,
     member_tls, own_member, peer_client, peer_member,
 };
+use crate::edge::probe::ProbeSettings;
 use crate::edge::telemetry::Metrics;
 use crate::edge::transport::Identify;
 use crate::kernel::domain::WallTime;
@@ -51,8 +52,8 @@ pub struct NodeParts {
     pub api_limits: api::Limits,
     /// Threads that answer DNS by UDP.
     pub dns_threads: usize,
-    /// Probes in flight at once.
-    pub probes: usize,
+    /// How much it probes at once, and which programs it may run for it.
+    pub probes: ProbeSettings,
     /// The process's metrics, if it has any.
     pub metrics: Option<Metrics>,
 }
@@ -99,7 +100,11 @@ impl NodeParts {
             check_certificate: check_certificate(&cluster),
             api_limits: api::Limits::default(),
             dns_threads: settings.dns_threads,
-            probes: PROBES,
+            probes: ProbeSettings {
+                in_flight: PROBES,
+                exec: settings.exec.clone(),
+                ..ProbeSettings::default()
+            },
             member,
             cluster,
             text: Arc::from(""),

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
-use super::ProbeRunner;
+use super::{ProbeRunner, ProbeSettings};
 use crate::kernel::domain::{
     Endpoint, HttpProbe, Moment, ProbeFault, ProbeId, ProbeKind, ProbeOrder, ProbeResult,
     ProbeTarget,
@@ -26,12 +26,21 @@ struct Probing {
 }
 
 fn probing_with(limit: usize, name_servers: &[SocketAddr], roots: RootCertStore) -> Probing {
+    let settings = ProbeSettings { in_flight: limit, ..ProbeSettings::default() };
+    probing_by(settings, name_servers, roots)
+}
+
+fn probing_by(
+    settings: ProbeSettings,
+    name_servers: &[SocketAddr],
+    roots: RootCertStore,
+) -> Probing {
     let (sender, results) = mpsc::channel(64);
     let start = Instant::now();
     let now = move || {
         Moment::from_micros(u64::try_from(start.elapsed().as_micros()).expect("a short test"))
     };
-    let runner = ProbeRunner::with_names_and_roots(limit, now, sender, name_servers, roots);
+    let runner = ProbeRunner::with_names_and_roots(settings, now, sender, name_servers, roots);
     Probing { runner, results, start }
 }
 
@@ -50,14 +59,17 @@ impl Probing {
         result.expect("a result in time").expect("the runner lives")
     }
 
-    async fn tcp(&mut self, address: SocketAddr) -> Result<(), ProbeFault> {
-        self.start(at(address), ProbeKind::Tcp);
+    async fn ask(&mut self, address: SocketAddr, kind: ProbeKind) -> Result<(), ProbeFault> {
+        self.start(at(address), kind);
         self.result().await.outcome
     }
 
+    async fn tcp(&mut self, address: SocketAddr) -> Result<(), ProbeFault> {
+        self.ask(address, ProbeKind::Tcp).await
+    }
+
     async fn http(&mut self, address: SocketAddr, probe: HttpProbe) -> Result<(), ProbeFault> {
-        self.start(at(address), ProbeKind::Http(probe));
-        self.result().await.outcome
+        self.ask(address, ProbeKind::Http(probe)).await
     }
 }
 

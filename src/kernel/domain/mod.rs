@@ -1,16 +1,19 @@
 //! The words of the project (F0): one word, one thing. Plain data, no behaviour beyond arithmetic.
 
 mod access;
+mod decimal;
 mod epoch;
 mod member;
 mod name;
 mod probe;
+mod probe_kind;
 mod question;
 mod route;
 mod state;
 mod time;
 
 pub use access::{AccessRole, NoSuchRole, Principal};
+pub use decimal::Decimal;
 pub use epoch::Epoch;
 pub use member::{Incarnation, MemberId, Quorum};
 pub use name::{
@@ -18,8 +21,10 @@ pub use name::{
     ServiceName, SiteName,
 };
 pub use probe::{
-    Endpoint, HttpProbe, ProbeFault, ProbeId, ProbeKind, ProbeOrder, ProbeResult, ProbeTarget,
-    ProbeTimings,
+    Endpoint, ProbeFault, ProbeId, ProbeOrder, ProbeResult, ProbeTarget, ProbeTimings,
+};
+pub use probe_kind::{
+    DnsProbe, DnsType, ExecProbe, GrpcProbe, HttpProbe, ProbeKind, PrometheusProbe, TlsProbe,
 };
 pub use question::{EventId, IdError, QuestionId, SwitchoverId};
 pub use route::Route;

@@ -147,6 +147,13 @@ impl Cluster {
         Quorum::of(self.members.len())
     }
 
+    /// The lowest ruleset whose members can read these settings in the log: some kinds of probe came later.
+    pub fn needs_ruleset(&self) -> u32 {
+        let checks = self.services.values().flat_map(|service| service.checks.values());
+        let targets = checks.flat_map(|check| check.targets.values());
+        targets.map(|target| target.kind.needs_ruleset()).max().unwrap_or(1)
+    }
+
     /// How many members stand at each site.
     pub fn sites(&self) -> BTreeMap<&SiteName, usize> {
         let mut sites = BTreeMap::new();

@@ -153,6 +153,25 @@ fn a_service_is_unknown_until_enough_probes_agree_and_soon_known() {
 }
 
 #[test]
+fn a_probe_that_cannot_be_made_changes_nothing_and_says_why() {
+    let mut world = shop();
+    let why = ProbeFault::NotProbed("no such program".to_owned());
+    world.fail("east.shop", why.clone());
+    world.run(ms(3000));
+    assert_eq!(world.report("shop"), "?u");
+    assert_eq!(world.words("shop", 0), "unknown: not probed: no such program");
+    world.failing.clear();
+    world.run(ms(6000));
+    let up = world.words("shop", 0);
+    assert!(up.starts_with("up, ") && !up.contains("not probed"), "{up}");
+    world.fail("east.shop", why);
+    world.run(ms(9000));
+    assert_eq!(world.report("shop"), "uu");
+    let words = world.words("shop", 0);
+    assert!(words.ends_with("; since then not probed: no such program"), "{words}");
+}
+
+#[test]
 fn an_outage_is_suspected_at_the_first_failure_and_reported_after_fall_fast_probes() {
     let mut world = shop();
     world.run(ms(10_000));
