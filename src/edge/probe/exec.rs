@@ -140,9 +140,6 @@ impl Group {
         self.kill();
         self.group = None;
         let status = self.child.wait().await.map_err(|error| cannot_run(program, &error))?;
-        if status.success() && !said.is_too_much() {
-            return Ok(());
-        }
         // What is left in the pipes. One that left its group may keep them open.
         let _ = tokio::time::timeout(limits::PIPE_GRACE, said.rest()).await;
         said.judge(status)
@@ -239,6 +236,9 @@ impl Said {
             let most = limits::PROGRAM_BYTES >> 10;
             let what = format!("it wrote more than {most} KiB, and was killed");
             return Err(ProbeFault::WrongAnswer(what));
+        }
+        if status.success() {
+            return Ok(());
         }
         let ended = match (status.code(), status.signal()) {
             (Some(code), _) => format!("exit status {code}"),

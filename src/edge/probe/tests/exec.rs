@@ -202,7 +202,7 @@ async fn a_flood_of_output_is_bounded_and_ends_the_program() {
     assert_eq!(probing.run(&bytes(limits::PROGRAM_BYTES)).await, Ok(()));
     let words = wrong(probing.run("printf '%0500d' 7; exit 1").await);
     assert_eq!(words.chars().count(), limits::FAULT_CHARS + 1, "{words}");
-    let beyond = format!("{}; exit 1", bytes(limits::PROGRAM_BYTES + 1));
+    let beyond = bytes(limits::PROGRAM_BYTES + 1);
     assert_eq!(wrong(probing.run(&beyond).await), "it wrote more than 64 KiB, and was killed");
 }
 

@@ -1,6 +1,7 @@
 //! When probes are due, and what their results change.
 
 mod ballots;
+mod rate;
 
 use std::time::Duration;
 
