@@ -218,7 +218,10 @@ fn read_exec(top: &Section<'_>) -> Vec<PathBuf> {
     for item in list {
         let dir = PathBuf::from(&item.value);
         if !dir.is_absolute() || dir.parent().is_none() {
-            let what = format!("`{}` is not the absolute path of a directory", item.value);
+            let what = match dir.is_absolute() {
+                true => "would let every program of this machine run".to_owned(),
+                false => format!("`{}` is not the absolute path of a directory", item.value),
+            };
             top.fault(&item.place, "exec", what, &format!("write {write}"));
         }
         dirs.push(dir);

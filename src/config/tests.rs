@@ -1,5 +1,7 @@
 //! Faults are told all at once with their place, and the committed examples are sound.
 
+mod checks;
+
 use std::path::Path;
 use std::time::Duration;
 

@@ -159,8 +159,8 @@ fn read_prometheus(section: &Section<'_>) -> Option<PrometheusProbe> {
     let bound = |key| section.decimal_or_none(key, "a number, for example 0.95");
     let (above, below) = (bound("above"), bound("below"));
     if !section.has("above") && !section.has("below") {
-        let what = "has no bound: nothing is demanded of the samples".to_owned();
-        section.fault(&section.place, "query", what, "write above = NUMBER or below = NUMBER");
+        let what = "is missing, and so is below: nothing is demanded of the samples".to_owned();
+        section.fault(&section.place, "above", what, "write above = NUMBER or below = NUMBER");
     }
     if let (Some(above), Some(below)) = (above, below)
         && above >= below
@@ -190,7 +190,11 @@ fn read_exec(section: &Section<'_>) -> Option<ExecProbe> {
         let parts = line.strip_prefix('/').map(|rest| rest.split('/'));
         let sound =
             parts.is_some_and(|mut parts| parts.all(|part| !matches!(part, "" | "." | "..")));
-        if sound { Ok(line) } else { Err("is not an absolute path".to_owned()) }
+        if sound {
+            Ok(line)
+        } else {
+            Err("is not an absolute path without `.` and `..`".to_owned())
+        }
     });
     let write = "a list of texts, for example [\"--timeout\", \"1\"]";
     let list = section.list("args", write);
