@@ -43,7 +43,13 @@ impl World {
 
     /// The same, made by `init` with these arguments too.
     pub(crate) fn steady_with(init: &[&str]) -> Self {
+        Self::steady_prepared(init, |_| {})
+    }
+
+    /// The same, once its files were prepared further.
+    pub(crate) fn steady_prepared(init: &[&str], prepare: impl FnOnce(&Self)) -> Self {
         let mut world = Self::without_processes(init);
+        prepare(&world);
         for plane in [EAST, WEST] {
             world.start_plane(plane);
         }
