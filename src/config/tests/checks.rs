@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::kernel::domain::{
-    Decimal, DnsProbe, DnsType, ExecProbe, GrpcProbe, PlaneName, ProbeKind, PrometheusProbe,
-    TlsProbe,
+    Decimal, DnsProbe, DnsType, ExecProbe, GrpcProbe, ProbeKind, PrometheusProbe, TlsProbe,
 };
 
 /// Reads a check with these lines in the place of the example's check of a port.
@@ -11,9 +10,9 @@ fn read(lines: &str) -> Result<ProbeKind, String> {
     let port = "[services.web.checks.port]\nkind = \"tcp\"\n";
     let cluster = check(&edited(port, &format!("[services.web.checks.port]\n{lines}\n")))?.cluster;
     let check = &cluster.services["web"].checks["port"];
-    let east = PlaneName::new("east").unwrap();
-    assert_eq!(check.targets[&east].endpoint.to_string(), "192.0.2.20:443");
-    Ok(check.targets[&east].kind.clone())
+    let target = check.targets.values().next().ok_or("no target")?;
+    assert_eq!(target.endpoint.to_string(), "192.0.2.20:443");
+    Ok(target.kind.clone())
 }
 
 fn decimal(text: &str) -> Option<Decimal> {
@@ -123,4 +122,21 @@ fn directories_of_programs_are_counted() {
     assert_eq!(node(16).unwrap().exec.len(), 16);
     let shown = node(17).unwrap_err().to_string();
     assert!(shown.contains("names 17 directories; the limit is 16"), "{shown}");
+}
+
+#[test]
+fn the_guide_has_a_working_example_of_each_kind() {
+    let guide = include_str!("../../../docs/guides/checks.md");
+    let mut seen = Vec::new();
+    for block in guide.split("```toml\n").skip(1) {
+        let (lines, _) = block.split_once("```").unwrap();
+        let port = "[services.web.checks.port]\nkind = \"tcp\"\n";
+        let text = edited(port, &format!("[services.web.checks.port]\n{lines}\n"));
+        // The longest interval asks for a longer window.
+        let text = text.replacen("question_window = \"6s\"", "question_window = \"5m\"", 1);
+        let cluster = check(&text).unwrap_or_else(|faults| panic!("{faults}")).cluster;
+        let check = &cluster.services["web"].checks["port"];
+        seen.extend(check.targets.values().next().map(|target| target.kind.word()));
+    }
+    assert_eq!(seen, ["tcp", "http", "tls", "dns", "grpc", "prometheus", "exec"]);
 }

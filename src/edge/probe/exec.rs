@@ -121,7 +121,7 @@ impl Group {
     }
 
     /// Kills what is left of the group.
-    fn kill(&mut self) {
+    fn kill(&self) {
         if let Some(group) = self.group {
             // Nobody may be left.
             let _ = kill_process_group(group, Signal::KILL);

@@ -2,6 +2,7 @@
 
 use super::super::super::{limits, probe_rate};
 use super::*;
+use crate::kernel::domain::TlsProbe;
 
 /// A few services, some of whose checks are equal but for their thresholds or their intervals.
 fn services() -> BTreeMap<ServiceName, Service> {
@@ -29,6 +30,24 @@ fn equal_checks_count_once_and_other_thresholds_make_another_probe() {
 }
 
 #[test]
+fn what_a_kind_demands_makes_another_probe() {
+    let tls = |days: u32| {
+        let mut check = check("shop");
+        for target in check.targets.values_mut() {
+            let probe = TlsProbe { host: String::new(), tls_verify: true, days };
+            Arc::make_mut(target).kind = ProbeKind::Tls(probe);
+        }
+        check
+    };
+    let rate = |checks: &[(&str, Check)]| {
+        let services = BTreeMap::from([(name("shop"), service(checks, Require::All))]);
+        probe_rate(&planes(), &services, &[], SECOND)
+    };
+    assert_eq!(rate(&[("one", tls(14)), ("two", tls(14))]), 10);
+    assert_eq!(rate(&[("one", tls(14)), ("two", tls(15))]), 20);
+}
+
+#[test]
 fn however_bad_it_is_no_second_has_more_probes_than_were_reckoned_with() {
     let references = [endpoint("far")];
     let most = probe_rate(&planes(), &services(), &references, SECOND);
@@ -44,7 +63,8 @@ fn however_bad_it_is_no_second_has_more_probes_than_were_reckoned_with() {
         prober.hasten_references(now);
         while let Some(order) = prober.poll(now) {
             starts.push(now);
-            let outcome = if starts.len() % 2 == 0 { Ok(()) } else { Err(ProbeFault::Refused) };
+            let outcome =
+                if starts.len().is_multiple_of(2) { Ok(()) } else { Err(ProbeFault::Refused) };
             let timings = ProbeTimings::default();
             prober.on_result(now, ProbeResult { id: order.id, began: now, outcome, timings });
         }
