@@ -49,7 +49,9 @@ fn lives(pid: &str) -> bool {
 /// The processes that wrote their numbers into a file, once so many are there.
 async fn pids_in(file: &Path, count: usize) -> Vec<String> {
     let mut beat = tokio::time::interval(Duration::from_millis(5));
+    let began = Instant::now();
     loop {
+        assert!(began.elapsed() < Duration::from_secs(20), "nobody wrote into {}", file.display());
         let text = std::fs::read_to_string(file).unwrap_or_default();
         let pids: Vec<String> = text.lines().map(str::to_owned).collect();
         if pids.len() >= count && text.ends_with('\n') {
