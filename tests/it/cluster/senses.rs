@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use rustix::process::Signal;
 use serde_json::Value;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
@@ -84,19 +85,21 @@ impl Prometheus {
     }
 }
 
-/// A program that fails while its own directory holds a file `fail`, and the directory that it lies in.
-fn program(world: &World) -> (std::path::PathBuf, std::path::PathBuf) {
+/// Writes a program into a directory of its own. It fails while a file `fail` lies beside it; told so, it hangs, and
+/// notes its own number and that of its child.
+fn write_program(world: &World) {
     let dir = world.file("checks");
     fs::create_dir(&dir).unwrap();
     let program = dir.join("lag");
     let text = format!(
-        "#!/bin/sh\ntest \"$1\" = --max && test \"$BIPLANE_PORT\" = 7 || exit 9\n\
-         test ! -e {}/fail || {{ echo lag of $BIPLANE_HOST is 70 s >&2; exit 3; }}\n",
+        "#!/bin/sh\ncd {}\n\
+         if test \"$1\" = --hang; then sleep 600 & echo $$ $! >> hanging; wait; fi\n\
+         test \"$1\" = --max && test \"$BIPLANE_PORT\" = 7 || exit 9\n\
+         test ! -e fail || {{ echo lag of $BIPLANE_HOST is 70 s >&2; exit 3; }}\n",
         dir.display()
     );
     fs::write(&program, text).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    (dir, program)
 }
 
 /// Lets the nodes run programs from that directory, one of them excepted.
@@ -141,9 +144,11 @@ fn with_senses(world: &World, health: &Health, prometheus: Option<&Prometheus>) 
         add("nothing", "prometheus", &at(*address), "query = 'no_such_series'\nabove = 0");
         add("unreadable", "prometheus", &at(*address), "query = 'sum('\nabove = 0");
     }
-    let (_, program) = (world.file("checks"), world.file("checks/lag"));
-    let run = format!("program = \"{}\"\nargs = [\"--max\"]", program.display());
-    add("lag", "exec", "", &run);
+    let program = world.file("checks/lag").display().to_string();
+    let run = |args: &str| format!("program = \"{program}\"\nargs = [\"{args}\"]");
+    add("lag", "exec", "", &run("--max"));
+    let later = "kind = \"exec\"\ninterval = \"1m\"\ntimeout = \"1m\"";
+    text.push_str(&format!("[services.{SERVICE}.checks.hang]\n{later}\n{}\n", run("--hang")));
     let file = world.file("senses.toml");
     fs::write(&file, text).unwrap();
     file.to_str().expect("ASCII").to_owned()
@@ -168,8 +173,8 @@ fn says(world: &World, node: usize, check: &str, beginning: &str, part: &str) {
 #[test]
 fn every_kind_of_check_sees_the_real_thing() {
     let _turn = alone();
-    let world = World::steady_prepared(&[], |world| {
-        program(world);
+    let mut world = World::steady_prepared(&[], |world| {
+        write_program(world);
         allow(world);
     });
     let health = Health::start();
@@ -212,4 +217,24 @@ fn every_kind_of_check_sees_the_real_thing() {
     assert_eq!(senses["planes"]["east"]["verdict"], Value::from("degraded"), "{senses}");
     world.users_are_on(EAST);
     assert!(world.switchovers().is_empty());
+
+    // What still runs when its node stops, ends with it.
+    for node in [0, 1] {
+        world.signal_node(node, Signal::TERM);
+        world.node_ended(node);
+    }
+    let noted = fs::read_to_string(world.file("checks/hanging")).unwrap();
+    let pids: Vec<&str> = noted.split_whitespace().collect();
+    assert_eq!(pids.len(), 4, "a program and its child on each of two nodes: {noted}");
+    until(LIMIT, || match pids.iter().find(|pid| lives(pid)) {
+        None => Ok(()),
+        Some(pid) => Err(format!("{pid} lives on")),
+    });
+}
+
+/// Whether a process lives, and is not only waiting to be waited for.
+fn lives(pid: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit(')').next().unwrap_or_default().trim();
+    !state.is_empty() && !state.starts_with('Z')
 }
