@@ -30,7 +30,7 @@ pub const PAUSED: Duration = Duration::from_millis(500);
 pub const DNS_UDP_BYTES: u16 = 1232;
 /// Bytes of the headers, and again of the trailers, of an HTTP/2 answer.
 pub const HTTP2_HEADER_BYTES: u32 = 16 * 1024;
-/// Bytes of an HTTP/2 answer that may come before any is read; its least by RFC 9113, section 6.9.2.
+/// Bytes of an HTTP/2 answer that may come before any is read: the default of RFC 9113, section 6.9.2.
 pub const HTTP2_WINDOW: u32 = 65_535;
 /// Bytes of a gRPC message; one about health has two.
 pub const GRPC_MESSAGE_BYTES: usize = 1024;
