@@ -50,6 +50,8 @@ pub struct NodeSettings {
     pub audit_mib: u64,
     /// MiB that the journal of its kernel's inputs may take; 0 for none.
     pub journal_mib: u64,
+    /// Directories from which checks may run programs; none: no program runs.
+    pub exec: Vec<PathBuf>,
     /// How it logs.
     pub log: LogSettings,
 }
@@ -133,6 +135,7 @@ pub fn parse_node(file: &Path, text: &str) -> Result<NodeSettings, Faults> {
         let notify = read_notify(file, top);
         let audit_mib = top.number("audit_mib", &limits::AUDIT_MIB);
         let journal_mib = top.number("journal_mib", &limits::JOURNAL_MIB);
+        let exec = read_exec(top);
         let log = read_log(top);
         Some(NodeSettings {
             member: member?,
@@ -149,6 +152,7 @@ pub fn parse_node(file: &Path, text: &str) -> Result<NodeSettings, Faults> {
             notify,
             audit_mib: audit_mib?,
             journal_mib: journal_mib?,
+            exec,
             log,
         })
     })
@@ -247,6 +251,30 @@ fn path(file: &Path, section: &Section<'_>, key: &'static str, write: &str) -> O
     })?;
     let dir = file.parent().unwrap_or_else(|| Path::new(""));
     Some(dir.join(text))
+}
+
+/// Never relative: what may run must not depend on where a file lies.
+fn read_exec(top: &Section<'_>) -> Vec<PathBuf> {
+    let write = "a list of absolute paths, for example [\"/usr/lib/biplane/checks\"]";
+    let list = top.list("exec", write);
+    let most = limits::EXEC_DIRS.max;
+    if u64::try_from(list.len()).unwrap_or(u64::MAX) > most {
+        let what = format!("names {} directories; the limit is {most}", list.len());
+        top.fault(&top.place_of("exec"), "exec", what, "write fewer");
+    }
+    let mut dirs = Vec::new();
+    for item in list {
+        let dir = PathBuf::from(&item.value);
+        if !dir.is_absolute() || dir.parent().is_none() {
+            let what = match dir.is_absolute() {
+                true => "would let every program of this machine run".to_owned(),
+                false => format!("`{}` is not the absolute path of a directory", item.value),
+            };
+            top.fault(&item.place, "exec", what, &format!("write {write}"));
+        }
+        dirs.push(dir);
+    }
+    dirs
 }
 
 fn read_controllers(top: &Section<'_>) -> Vec<SocketAddr> {

@@ -87,6 +87,10 @@ numbers! {
     MEMBERS = "members", None, 1, 9, "members of the control cluster; an odd number, three in production";
     FALL = "checks.fall", Some(3), 1, 100, "failures in a row until down";
     RISE = "checks.rise", Some(2), 1, 100, "successes in a row until up";
+    CERTIFICATE_DAYS = "checks.days", Some(14), 0, 3650, "whole days that a certificate must still be good for";
+    CHECK_TEXT = "each text of a check", None, 1, 4096, "bytes of a query, a program's path, each of its arguments, a gRPC service's name";
+    EXEC_ARGS = "checks.args", None, 0, 64, "arguments of a program";
+    EXEC_DIRS = "node.exec", None, 0, 16, "directories from which checks may run programs";
     BUDGET_SWITCHES = "groups.budget.switches", Some(3), 1, 1000, "automatic switchovers of a group in the window";
     FLAP_DOWNS = "groups.flap_limit.downs", Some(3), 1, 100, "times down in the window until a plane is unstable";
     TTL = "zones.ttl", Some(5), 0, 86_400, "seconds";

@@ -12,6 +12,7 @@ use super::fault::{Fault, Faults};
 use super::limits::{NumberLimit, TimeLimit, words};
 use super::suggest::nearest;
 use super::syntax;
+use crate::kernel::domain::Decimal;
 
 /// Faults that are kept of one file; further ones are only counted.
 const FAULTS: usize = 1_000;
@@ -172,6 +173,23 @@ impl<'a> Section<'a> {
             }
             None => self.parsed_or_none(key, write, parse),
         }
+    }
+
+    /// A number that may have decimal places, if it is there: never a float, so no digit is lost.
+    pub(super) fn decimal_or_none(&self, key: &'static str, write: &str) -> Option<Decimal> {
+        let value = self.find(key)?;
+        let (whole, broken) = (value.get_ref().as_integer(), value.get_ref().as_float());
+        let digits = match (whole, broken) {
+            (Some(whole), _) if whole.radix() == 10 => whole.as_str(),
+            (_, Some(broken)) => broken.as_str(),
+            _ => {
+                self.wrong(key, value, write);
+                return None;
+            }
+        };
+        let digits = digits.strip_prefix('+').unwrap_or(digits).replace('_', "");
+        let text = Placed { value: digits, place: value.span() };
+        self.parse_placed(key, text, write, |text| Decimal::try_from(text.to_owned()))
     }
 
     fn parse_placed<T, E: ToString>(

@@ -1,5 +1,7 @@
 //! Faults are told all at once with their place, and the committed examples are sound.
 
+mod checks;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -163,6 +165,33 @@ fn ten_thousand_services_are_read_and_their_probe_load_is_counted() {
     assert_eq!(with(50).unwrap().cluster.services.len(), 10_002);
     let shown = with(10_000).unwrap_err();
     assert!(shown.contains("would start up to 1000"), "{shown}");
+}
+
+#[test]
+fn the_rate_of_probes_is_taken_at_its_limit_and_refused_one_beyond() {
+    use std::fmt::Write as _;
+    // The example itself: six targets of services, four of isolation, each five times a second.
+    let mut text = EXAMPLE.to_owned();
+    let mut add = |name: String, endpoints: [u32; 2], interval: &str| {
+        let [east, west] = endpoints.map(|port| format!("10.1.0.1:{}", 1 + port));
+        let _ = writeln!(
+            text,
+            "[services.{name}]\nendpoints = {{ east = \"{east}\", west = \"{west}\" }}\n\
+             [services.{name}.checks.port]\nkind = \"tcp\"\ninterval = \"{interval}\"\nfast_interval = \"{interval}\""
+        );
+        text.clone()
+    };
+    for n in 0..498 {
+        add(format!("s{n}"), [2 * n, 2 * n + 1], "50ms");
+    }
+    add("t".to_owned(), [2_000, 2_001], "100ms");
+    let at_the_limit = add("u".to_owned(), [2_002, 2_003], "200ms");
+    assert_eq!(limits::PROBE_RATE.max, 50 + 498 * 40 + 20 + 10);
+    check(&at_the_limit).unwrap();
+    // The same endpoint on both planes is one target, and one each second is the least.
+    let shown = check(&add("v".to_owned(), [2_004, 2_004], "1h")).unwrap_err();
+    assert!(shown.contains("would start up to 20001 probes a second"), "{shown}");
+    assert!(shown.contains("the limit is 20000"), "{shown}");
 }
 
 #[test]

@@ -117,7 +117,7 @@ impl Node {
         let dns = Arc::new(start_dns(&parts, Arc::clone(&published))?);
         let (transport, incoming) = start_transport(&parts).await?;
         let (results, probed) = mpsc::channel(PROBED);
-        let runner = ProbeRunner::new(parts.probes, move || clock.now(), results);
+        let runner = ProbeRunner::new(parts.probes.clone(), move || clock.now(), results);
         let incarnation = recovered.incarnation;
         let shell = Shell::start(Parts {
             boot: Boot {

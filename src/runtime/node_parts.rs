@@ -15,6 +15,7 @@ use crate::edge::identity::{
     member_tls, own_member, peer_client, peer_member, read_secret, webhook_tls,
 };
 use crate::edge::notify::{self, Notifier};
+use crate::edge::probe::ProbeSettings;
 use crate::edge::telemetry::Metrics;
 use crate::edge::transport::Identify;
 use crate::kernel::domain::WallTime;
@@ -59,8 +60,8 @@ pub struct NodeParts {
     pub audit_mib: u64,
     /// MiB that its journal may take; 0 for none.
     pub journal_mib: u64,
-    /// Probes in flight at once.
-    pub probes: usize,
+    /// How much it probes at once, and which programs it may run for it.
+    pub probes: ProbeSettings,
     /// The process's metrics, if it has any.
     pub metrics: Option<Metrics>,
 }
@@ -110,7 +111,11 @@ impl NodeParts {
             dns_threads: settings.dns_threads,
             audit_mib: settings.audit_mib,
             journal_mib: settings.journal_mib,
-            probes: PROBES,
+            probes: ProbeSettings {
+                in_flight: PROBES,
+                exec: settings.exec.clone(),
+                ..ProbeSettings::default()
+            },
             member,
             cluster,
             text: Arc::from(""),

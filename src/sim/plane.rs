@@ -27,7 +27,7 @@ pub enum ServiceState {
     Slow(Micros),
 }
 
-/// What an endpoint is.
+/// What a probe is sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// A service (its place in the order of names) on a plane.
@@ -44,11 +44,13 @@ pub enum Target {
 /// All services on both planes.
 #[derive(Clone, Debug)]
 pub struct Planes {
-    targets: BTreeMap<Endpoint, Target>,
+    /// What speaks for a service, as a whole: services may share an endpoint, as those of one Prometheus do.
+    probes: BTreeMap<Arc<ProbeTarget>, Target>,
+    endpoints: BTreeMap<Endpoint, Target>,
     names: Vec<ServiceName>,
     groups: Vec<Option<GroupName>>,
     critical: Vec<bool>,
-    has_http: Vec<bool>,
+    sees_errors: Vec<bool>,
     longest_timeout: Micros,
     states: [Vec<ServiceState>; 2],
     /// By observer, then plane.
@@ -67,19 +69,21 @@ pub enum Met {
 impl Planes {
     /// Everything up, every way open.
     pub fn new(cluster: &Cluster) -> Self {
-        let mut targets = BTreeMap::new();
+        let mut probes = BTreeMap::new();
+        let mut endpoints = BTreeMap::new();
         for (service, settings) in cluster.services.values().enumerate() {
             for check in settings.checks.values() {
                 for (name, target) in &check.targets {
                     if let Some(plane) = cluster.plane_index(name) {
                         let at = Target::Service { plane, service };
-                        targets.insert(target.endpoint.clone(), at);
+                        probes.insert(Arc::clone(target), at);
+                        endpoints.insert(target.endpoint.clone(), at);
                     }
                 }
             }
         }
         for (place, member) in cluster.members.values().enumerate() {
-            targets.insert(endpoint(member.member_address), Target::Member(place));
+            endpoints.insert(endpoint(member.member_address), Target::Member(place));
         }
         let group_of = |service: &ServiceName| {
             cluster
@@ -90,20 +94,21 @@ impl Planes {
         };
         let count = cluster.services.len();
         Self {
-            targets,
+            probes,
+            endpoints,
             names: cluster.services.keys().cloned().collect(),
             groups: cluster.services.keys().map(group_of).collect(),
             critical: cluster.services.values().map(|service| service.critical).collect(),
-            has_http: cluster.services.values().map(has_http).collect(),
+            sees_errors: cluster.services.values().map(sees_errors).collect(),
             longest_timeout: cluster.services.values().map(longest_timeout).max().unwrap_or(0),
             states: [vec![ServiceState::Up; count], vec![ServiceState::Up; count]],
             cut: vec![[false; 2]; cluster.members.len()],
         }
     }
 
-    /// What stands at an endpoint; nothing for a foreign one.
-    pub fn target(&self, endpoint: &Endpoint) -> Option<Target> {
-        self.targets.get(endpoint).copied()
+    /// What a probe meets; nothing at a foreign endpoint.
+    pub fn target(&self, probe: &ProbeTarget) -> Option<Target> {
+        self.probes.get(probe).or_else(|| self.endpoints.get(&probe.endpoint)).copied()
     }
 
     /// The services, in the order of their names.
@@ -140,7 +145,7 @@ impl Planes {
     pub fn bad(&self, group: &GroupName, plane: usize) -> impl Iterator<Item = (usize, bool)> {
         let is_bad = move |place: usize| match self.states[plane][place] {
             ServiceState::Dead | ServiceState::Hang => true,
-            ServiceState::Error => self.has_http[place],
+            ServiceState::Error => self.sees_errors[place],
             ServiceState::Slow(late) => late >= self.longest_timeout,
             ServiceState::Up => false,
         };
@@ -176,13 +181,7 @@ impl Planes {
             ServiceState::Up => answer(round_trip, Ok(())),
             ServiceState::Dead => answer(round_trip, Err(ProbeFault::Refused)),
             ServiceState::Hang => Met::Silence,
-            ServiceState::Error => match order.target.kind {
-                ProbeKind::Tcp => answer(round_trip, Ok(())),
-                ProbeKind::Http(_) => {
-                    let what = "status 500, wanted 200 to 299".to_owned();
-                    answer(round_trip, Err(ProbeFault::WrongAnswer(what)))
-                }
-            },
+            ServiceState::Error => answer(round_trip, answer_in_error(&order.target.kind)),
             ServiceState::Slow(late) => answer(round_trip + late, Ok(())),
         }
     }
@@ -192,8 +191,21 @@ fn targets(service: &Service) -> impl Iterator<Item = &Arc<ProbeTarget>> {
     service.checks.values().flat_map(|check| check.targets.values())
 }
 
-fn has_http(service: &Service) -> bool {
-    targets(service).any(|target| matches!(target.kind, ProbeKind::Http(_)))
+/// What a service in error shows to a kind of probe: those that ask for nothing but a connection pass.
+fn answer_in_error(kind: &ProbeKind) -> Result<(), ProbeFault> {
+    let what = match kind {
+        ProbeKind::Tcp | ProbeKind::Tls(_) => return Ok(()),
+        ProbeKind::Http(_) => "status 500, wanted 200 to 299",
+        ProbeKind::Dns(_) => "SERVFAIL, not NOERROR",
+        ProbeKind::Grpc(_) => "NOT_SERVING, not SERVING",
+        ProbeKind::Prometheus(_) => "the query has no result",
+        ProbeKind::Exec(_) => "exit status 1",
+    };
+    Err(ProbeFault::WrongAnswer(what.to_owned()))
+}
+
+fn sees_errors(service: &Service) -> bool {
+    targets(service).any(|target| answer_in_error(&target.kind).is_err())
 }
 
 fn longest_timeout(service: &Service) -> Micros {

@@ -1,11 +1,10 @@
 //! What can only be seen of the whole: probe load, size, sites, quorum, front doors.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
-
 use super::super::limits;
 use super::super::reader::Section;
 use crate::kernel::consensus::limits::PROPOSAL_BYTES;
+use crate::kernel::domain::Endpoint;
+use crate::kernel::health::probe_rate;
 use crate::kernel::ledger::{Cluster, Mode};
 
 /// What a log entry holds beside the settings, at the most.
@@ -38,16 +37,17 @@ pub(super) fn check(top: &Section<'_>, cluster: &Cluster) {
     }
 }
 
-/// Probes a second of one node at full speed: equal checks of one endpoint are one.
+/// Probes a second of one node at full speed, those of the other members and of reference targets among them.
 fn probes_a_second(cluster: &Cluster) -> u64 {
-    let mut distinct: BTreeSet<_> = BTreeSet::new();
-    for check in cluster.services.values().flat_map(|service| service.checks.values()) {
-        for target in check.targets.values() {
-            distinct.insert((target, check.fast_interval));
-        }
-    }
-    let micros = |span: &Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX).max(1);
-    distinct.iter().map(|(_, fast)| 1_000_000_u64.div_ceil(micros(fast))).sum()
+    let [one, two] = &cluster.planes;
+    let members = cluster.members.values().map(|member| Endpoint {
+        host: member.member_address.ip().to_string(),
+        port: member.member_address.port(),
+    });
+    let references = cluster.references.values().flatten().cloned();
+    let references: Vec<Endpoint> = members.chain(references).collect();
+    let planes = [one.name.clone(), two.name.clone()];
+    probe_rate(&planes, &cluster.services, &references, cluster.timing.reference_interval)
 }
 
 pub(super) fn warnings(cluster: &Cluster) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! `cluster.toml` → [`Cluster`]: what every member shares.
 
 mod across;
+mod checks;
 mod groups;
 mod notify;
 mod services;

@@ -6,20 +6,12 @@ use std::time::Duration;
 
 use super::super::limits;
 use super::super::reader::Section;
-use super::{Named, endpoints, named_sections, named_sections_or};
-use crate::kernel::domain::{
-    CheckName, Endpoint, HttpProbe, PlaneName, ProbeKind, ProbeTarget, ServiceName,
-};
+use super::{Named, checks, endpoints, named_sections, named_sections_or};
+use crate::kernel::domain::{CheckName, Endpoint, PlaneName, ProbeKind, ProbeTarget, ServiceName};
 use crate::kernel::health::{Check, Require, Service};
 
 /// Services by name.
 pub(super) type Services = Named<ServiceName, Service>;
-
-#[derive(Clone, Copy)]
-enum Kind {
-    Http,
-    Tcp,
-}
 
 pub(super) fn read(top: &Section<'_>, planes: Option<&[PlaneName; 2]>) -> Services {
     let mut services = Services::new();
@@ -74,15 +66,7 @@ fn read_check(
     planes: Option<&[PlaneName; 2]>,
     service: Option<&BTreeMap<PlaneName, Endpoint>>,
 ) -> Option<Check> {
-    let kind = section.choice("kind", &[("http", Kind::Http), ("tcp", Kind::Tcp)]);
-    if !section.has("kind") {
-        let what = "is missing".to_owned();
-        section.fault(&section.place, "kind", what, "write kind = \"http\" or kind = \"tcp\"");
-    }
-    let probe = match kind {
-        Kind::Tcp => Some(ProbeKind::Tcp),
-        Kind::Http => read_http(section).map(ProbeKind::Http),
-    };
+    let probe = checks::read(section);
     let own = section.section("endpoints").map(|s| endpoints(s, planes));
     let interval = section.time("interval", &limits::INTERVAL);
     let timeout = section.time("timeout", &limits::TIMEOUT);
@@ -121,53 +105,4 @@ fn targets(
             (plane, Arc::new(ProbeTarget { endpoint, kind: kind.clone(), timeout }))
         })
         .collect()
-}
-
-fn read_http(section: &Section<'_>) -> Option<HttpProbe> {
-    let path = section.parsed_or_none("path", "a path, for example \"/healthz\"", |text| {
-        let sound = text.starts_with('/') && text.chars().all(|c| c.is_ascii_graphic());
-        if sound { Ok(text.to_owned()) } else { Err("a path starts with / and has no blanks") }
-    });
-    let path = path.or_else(|| (!section.has("path")).then(|| "/".to_owned()));
-    let status = section
-        .scalar_or_none("status", "a status or a range, for example \"200-299\"", status_range)
-        .or_else(|| (!section.has("status")).then_some((200, 299)));
-    let one_line = |text: &str| {
-        let sound = !text.is_empty() && text.chars().all(|c| !c.is_control());
-        if sound { Ok(text.to_owned()) } else { Err("is empty or has control characters") }
-    };
-    let host = section.parsed_or_none("host", "a host name", one_line).unwrap_or_default();
-    let body_contains = section
-        .text_or_none("body_contains", "a text that the body must contain")
-        .map_or_else(String::new, |text| text.value);
-    let tls = section.boolean("tls", false);
-    let tls_verify = section.boolean("tls_verify", true);
-    let header = section.section("header").and_then(|header| {
-        let name = header.parsed("name", "a header's name", |text| {
-            let sound = !text.is_empty()
-                && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-            if sound { Ok(text.to_ascii_lowercase()) } else { Err("is not a header's name") }
-        });
-        let value = header.text_or_none("value", "the value it must have");
-        header.finish();
-        Some((name?, value.map_or_else(String::new, |value| value.value)))
-    });
-    Some(HttpProbe {
-        path: path?,
-        host,
-        tls,
-        tls_verify: tls && tls_verify,
-        status: status?,
-        body_contains,
-        header,
-    })
-}
-
-fn status_range(text: &str) -> Result<(u16, u16), String> {
-    let wrong = || format!("`{text}` is neither a status nor a range of them");
-    let (low, high) = text.split_once('-').unwrap_or((text, text));
-    let low: u16 = low.trim().parse().map_err(|_| wrong())?;
-    let high: u16 = high.trim().parse().map_err(|_| wrong())?;
-    let sound = (100..=599).contains(&low) && (low..=599).contains(&high);
-    if sound { Ok((low, high)) } else { Err(wrong()) }
 }

@@ -7,13 +7,16 @@ use rustix::io::Errno;
 use super::limits;
 use crate::kernel::domain::ProbeFault;
 
-/// Cuts a text, so that a hostile target cannot fill the log.
+/// Cuts a text and takes control characters out of it, so that a hostile target can neither fill the log nor
+/// steer a terminal.
 pub(super) fn short(text: impl ToString) -> String {
     let text = text.to_string();
-    match text.char_indices().nth(limits::FAULT_CHARS) {
-        Some((cut, _)) => format!("{}…", &text[..cut]),
-        None => text,
+    let shown = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut kept: String = shown.take(limits::FAULT_CHARS).collect();
+    if text.chars().nth(limits::FAULT_CHARS).is_some() {
+        kept.push('…');
     }
+    kept
 }
 
 /// What an error of a socket says.
@@ -47,6 +50,25 @@ pub(super) fn of_http(error: &hyper::Error) -> ProbeFault {
         Some(error) => of_socket(error),
         None => ProbeFault::Broken(short(error)),
     }
+}
+
+/// What an error of HTTP/2 says.
+pub(super) fn of_http2(error: &h2::Error) -> ProbeFault {
+    if let Some(error) = error.get_io() {
+        return of_socket(error);
+    }
+    if error.is_library() {
+        // Found by this side: what came breaks the protocol.
+        return ProbeFault::WrongAnswer(short(format_args!("no HTTP/2 answer: {error}")));
+    }
+    let reason = error.reason().map_or_else(|| error.to_string(), |reason| reason.to_string());
+    if error.is_go_away() {
+        return ProbeFault::Broken(short(format_args!("the server goes away (GOAWAY): {reason}")));
+    }
+    if error.is_reset() {
+        return ProbeFault::Broken(short(format_args!("the server ended the call: {reason}")));
+    }
+    ProbeFault::Broken(short(error))
 }
 
 /// What an error of a TLS handshake says.

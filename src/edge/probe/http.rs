@@ -16,10 +16,9 @@ use super::limits;
 use crate::kernel::domain::{Endpoint, HttpProbe, ProbeFault, ProbeTimings};
 
 /// Who asks, in the target's logs.
-const AGENT: &str = concat!("biplane-probe/", env!("CARGO_PKG_VERSION"));
+pub(super) const AGENT: &str = concat!("biplane-probe/", env!("CARGO_PKG_VERSION"));
 
-/// Asks and judges the answer. The connection is driven here, not in a task of its own: dropping this
-/// future closes the socket.
+/// Asks and judges the answer.
 pub(super) async fn ask<S>(
     stream: S,
     endpoint: &Endpoint,
@@ -29,7 +28,44 @@ pub(super) async fn ask<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let request = request(endpoint, probe)?;
+    let request = get(&probe.path, &authority(endpoint, &probe.host, probe.tls))?;
+    let wanted = probe.body_contains.as_bytes();
+    let head = |answer: &Response<Incoming>| judge_head(probe, answer);
+    let body = fetch(stream, request, head, !wanted.is_empty(), timings).await?;
+    if wanted.is_empty() || body.text.windows(wanted.len()).any(|window| window == wanted) {
+        return Ok(());
+    }
+    let what = format_args!("{} bytes of body without `{}`", body.length, probe.body_contains);
+    Err(ProbeFault::WrongAnswer(short(what)))
+}
+
+/// The part of an answer's body that was read.
+pub(super) struct Body {
+    /// What it says; empty unless it was to be kept.
+    pub(super) text: Vec<u8>,
+    /// Bytes read.
+    pub(super) length: usize,
+}
+
+impl Body {
+    /// Whether there may be more of it.
+    pub(super) const fn is_cut(&self) -> bool {
+        self.length >= limits::BODY_BYTES
+    }
+}
+
+/// Sends a request and reads the answer; an answer whose head is not as it should be is not read on. The
+/// connection is driven here, not in a task of its own: dropping this future closes the socket.
+pub(super) async fn fetch<S>(
+    stream: S,
+    request: Request<Empty<Bytes>>,
+    judge_head: impl FnOnce(&Response<Incoming>) -> Result<(), ProbeFault>,
+    keep: bool,
+    timings: &mut ProbeTimings,
+) -> Result<Body, ProbeFault>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let asked = Instant::now();
     let (mut sender, connection) = http1::Builder::new()
         .max_headers(limits::HEADER_COUNT)
@@ -40,8 +76,8 @@ where
     let exchange = async {
         let answer = sender.send_request(request).await.map_err(|error| fault::of_http(&error))?;
         timings.first_byte = asked.elapsed();
-        judge_head(probe, &answer)?;
-        judge_body(probe, answer.into_body()).await
+        judge_head(&answer)?;
+        read_body(answer.into_body(), keep).await
     };
     tokio::pin!(exchange, connection);
     let mut closed = false;
@@ -55,17 +91,22 @@ where
     }
 }
 
-fn request(endpoint: &Endpoint, probe: &HttpProbe) -> Result<Request<Empty<Bytes>>, ProbeFault> {
-    let usual_port = if probe.tls { 443 } else { 80 };
-    let host = if !probe.host.is_empty() {
-        probe.host.clone()
+/// Who is asked: as the check says, or the endpoint, without the port that goes without saying.
+pub(super) fn authority(endpoint: &Endpoint, host: &str, tls: bool) -> String {
+    let usual_port = if tls { 443 } else { 80 };
+    if !host.is_empty() {
+        host.to_owned()
     } else if endpoint.port == usual_port && !endpoint.host.contains(':') {
         endpoint.host.clone()
     } else {
         endpoint.to_string()
-    };
-    Request::get(&probe.path)
-        .header(HOST, host)
+    }
+}
+
+/// A request for a path and a query.
+pub(super) fn get(target: &str, authority: &str) -> Result<Request<Empty<Bytes>>, ProbeFault> {
+    Request::get(target)
+        .header(HOST, authority)
         .header(USER_AGENT, AGENT)
         .header(ACCEPT, "*/*")
         .header(CONNECTION, "close")
@@ -103,23 +144,17 @@ fn judge_header(name: &str, demanded: &str, headers: &HeaderMap) -> Result<(), P
 
 /// Reads to the end of the body or to the bound, whichever comes first: an answer that breaks off or
 /// drips is no good answer.
-async fn judge_body(probe: &HttpProbe, mut body: Incoming) -> Result<(), ProbeFault> {
-    let wanted = probe.body_contains.as_bytes();
-    let mut text = Vec::new();
-    let mut length = 0_usize;
-    while length < limits::BODY_BYTES {
+async fn read_body(mut body: Incoming, keep: bool) -> Result<Body, ProbeFault> {
+    let mut read = Body { text: Vec::new(), length: 0 };
+    while read.length < limits::BODY_BYTES {
         let Some(frame) = body.frame().await else { break };
         let frame = frame.map_err(|error| fault::of_http(&error))?;
         let Some(data) = frame.data_ref() else { continue };
-        let room = (limits::BODY_BYTES - length).min(data.len());
-        length += room;
-        if !wanted.is_empty() {
-            text.extend_from_slice(&data[..room]);
+        let room = (limits::BODY_BYTES - read.length).min(data.len());
+        read.length += room;
+        if keep {
+            read.text.extend_from_slice(&data[..room]);
         }
     }
-    if wanted.is_empty() || text.windows(wanted.len()).any(|window| window == wanted) {
-        return Ok(());
-    }
-    let what = format_args!("{length} bytes of body without `{}`", probe.body_contains);
-    Err(ProbeFault::WrongAnswer(short(what)))
+    Ok(read)
 }

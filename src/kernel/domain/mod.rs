@@ -2,18 +2,21 @@
 
 mod access;
 pub mod as_text;
+mod decimal;
 mod epoch;
 mod member;
 mod name;
 pub mod packed;
 pub mod pairs;
 mod probe;
+mod probe_kind;
 mod question;
 mod route;
 mod state;
 mod time;
 
 pub use access::{AccessRole, NoSuchRole, Principal};
+pub use decimal::Decimal;
 pub use epoch::Epoch;
 pub use member::{Incarnation, MemberId, Quorum};
 pub use name::{
@@ -21,8 +24,10 @@ pub use name::{
     ServiceName, SiteName,
 };
 pub use probe::{
-    Endpoint, HttpProbe, ProbeFault, ProbeId, ProbeKind, ProbeOrder, ProbeResult, ProbeTarget,
-    ProbeTimings,
+    Endpoint, ProbeFault, ProbeId, ProbeOrder, ProbeResult, ProbeTarget, ProbeTimings,
+};
+pub use probe_kind::{
+    DnsProbe, DnsType, ExecProbe, GrpcProbe, HttpProbe, ProbeKind, PrometheusProbe, TlsProbe,
 };
 pub use question::{AlarmId, AskId, EventId, IdError, QuestionId, SwitchoverId};
 pub use route::Route;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Moment;
+use super::{Moment, ProbeKind};
 
 /// A host and a port. The host is an address or a DNS name; names are resolved at each probe.
 #[derive(
@@ -17,7 +17,7 @@ use super::Moment;
 pub struct Endpoint {
     /// An IP address, or a DNS name without a trailing dot.
     pub host: String,
-    /// TCP port.
+    /// The port.
     pub port: u16,
 }
 
@@ -62,40 +62,6 @@ impl TryFrom<String> for Endpoint {
         }
         Ok(Self { host: bare.to_owned(), port })
     }
-}
-
-/// What an HTTP probe asks and demands.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct HttpProbe {
-    /// Path and query, starting with `/`.
-    pub path: String,
-    /// The `Host` header; the endpoint's host when empty.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub host: String,
-    /// Whether to speak TLS.
-    #[serde(default)]
-    pub tls: bool,
-    /// With TLS: whether the certificate must be good for the host.
-    #[serde(default)]
-    pub tls_verify: bool,
-    /// Lowest and highest status that pass.
-    pub status: (u16, u16),
-    /// A text that the first 64 KiB of the body must contain; none demanded when empty.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub body_contains: String,
-    /// A header that must be there (lower case), with this value unless empty.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub header: Option<(String, String)>,
-}
-
-/// The kinds of probe.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ProbeKind {
-    /// Connect, then close.
-    Tcp,
-    /// One HTTP/1.1 GET on a fresh connection.
-    Http(HttpProbe),
 }
 
 /// What is probed: two checks with equal targets are probed once.

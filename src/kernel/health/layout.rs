@@ -98,6 +98,13 @@ impl Layout {
         Self { specs: numbers.into_keys().collect(), users, services, references }
     }
 
+    /// Probes that are started in a second while each target is probed at its fastest; one at least for each, for
+    /// all begin within their first second.
+    fn starts_a_second(&self) -> u64 {
+        let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX).max(1);
+        self.specs.iter().map(|spec| 1_000_000_u64.div_ceil(micros(spec.fast_interval))).sum()
+    }
+
     /// A service's place.
     pub(super) fn service(&self, name: &ServiceName) -> Option<usize> {
         self.services.binary_search_by(|service| service.name.cmp(name)).ok()
@@ -111,6 +118,17 @@ impl Layout {
             .flat_map(|(_, targets)| targets.iter().flatten())
             .copied()
     }
+}
+
+/// Probes a second that an observer starts at full speed: equal checks of one endpoint are one, and checks with other
+/// thresholds are not equal. Intervals are jittered, so it may be up to a ninth more for a while.
+pub fn probe_rate(
+    planes: &[PlaneName; 2],
+    services: &BTreeMap<ServiceName, Service>,
+    references: &[Endpoint],
+    reference_interval: Duration,
+) -> u64 {
+    Layout::new(planes, services, references, reference_interval).starts_a_second()
 }
 
 fn spec_of(check: &super::Check, target: &Arc<ProbeTarget>) -> ProbeSpec {

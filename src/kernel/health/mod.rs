@@ -12,6 +12,7 @@ mod verdict;
 pub mod limits;
 
 pub use expression::{CheckState, evaluate};
+pub use layout::probe_rate;
 pub use prober::{Changes, Prober};
 pub use report::Debounce;
 pub use settings::{Check, Require, Service};

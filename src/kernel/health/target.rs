@@ -22,6 +22,8 @@ pub(super) struct Target {
     /// When the newest finished probe began.
     newest: Option<Moment>,
     fault: Option<ProbeFault>,
+    /// Why the newest probe said nothing about the target, if it did not.
+    hindered: Option<ProbeFault>,
     /// Where the time of the newest finished probe went.
     timings: ProbeTimings,
     pub(super) in_flight: Option<ProbeId>,
@@ -42,6 +44,7 @@ impl Target {
             speed: Debounce::new(fall, rise),
             newest: None,
             fault: None,
+            hindered: None,
             timings: ProbeTimings::default(),
             in_flight: None,
             started: None,
@@ -108,7 +111,10 @@ impl Target {
     pub(super) fn finish(&mut self, now: Moment, spec: &ProbeSpec, result: ProbeResult) {
         self.in_flight = None;
         match result.outcome {
-            Err(ProbeFault::NotProbed(_)) => return,
+            Err(fault @ ProbeFault::NotProbed(_)) => {
+                self.hindered = Some(fault);
+                return;
+            }
             Err(fault) => {
                 self.results.on(false);
                 self.fault = Some(fault);
@@ -120,6 +126,7 @@ impl Target {
                 }
             }
         }
+        self.hindered = None;
         self.newest = Some(result.began.min(now));
         self.timings = result.timings;
     }
@@ -142,9 +149,19 @@ impl Target {
         self.started.map_or(now, |started| now.max(started + spec.fast_interval))
     }
 
-    /// What is known, in words.
+    /// What is known, in words, and why it is not known better.
     pub(super) fn describe(&self, spec: &ProbeSpec) -> String {
-        let Some(passed) = self.results.last() else { return "unknown: not probed yet".to_owned() };
+        match (&self.hindered, self.results.last()) {
+            (None, None) => "unknown: not probed yet".to_owned(),
+            (Some(why), None) => format!("unknown: {why}"),
+            (None, Some(passed)) => self.describe_results(spec, passed),
+            (Some(why), Some(passed)) => {
+                format!("{}; since then {why}", self.describe_results(spec, passed))
+            }
+        }
+    }
+
+    fn describe_results(&self, spec: &ProbeSpec, passed: bool) -> String {
         let streak = self.results.streak();
         let seen = match &self.fault {
             Some(fault) if !passed => {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::apply_ask::ALARMS_SINCE;
 use crate::kernel::domain::{
     Endpoint, GroupName, MemberId, MemberName, NotifyName, PlaneName, Quorum, ServiceName, SiteName,
 };
@@ -165,13 +166,6 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// The ruleset that every member must know before this can be in force: an older one would read it as something else.
-    pub fn needs_ruleset(&self) -> u32 {
-        let patient = |group: &Group| group.policy.ask_expires != ASK_EXPIRES;
-        let new = !self.notify.is_empty() || self.groups.values().any(patient);
-        if new { 3 } else { 1 }
-    }
-
     /// The members that vote, as raft ids in order.
     pub fn voters(&self) -> Vec<u64> {
         self.members.keys().map(|id| id.0).collect()
@@ -180,6 +174,17 @@ impl Cluster {
     /// The quorum of configured observers.
     pub fn observers(&self) -> Quorum {
         Quorum::of(self.members.len())
+    }
+
+    /// The lowest ruleset whose members can read these settings in the log: some kinds of probe came later, and who is
+    /// told of alarms.
+    pub fn needs_ruleset(&self) -> u32 {
+        let checks = self.services.values().flat_map(|service| service.checks.values());
+        let targets = checks.flat_map(|check| check.targets.values());
+        let patient = |group: &Group| group.policy.ask_expires != ASK_EXPIRES;
+        let alarms = !self.notify.is_empty() || self.groups.values().any(patient);
+        let probes = targets.map(|target| target.kind.needs_ruleset()).max().unwrap_or(1);
+        if alarms { ALARMS_SINCE.max(probes) } else { probes }
     }
 
     /// How many members stand at each site.

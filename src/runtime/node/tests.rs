@@ -176,6 +176,7 @@ impl World {
             member_listen: None,
             api_listen: None,
             dns_listen: None,
+            exec: Vec::new(),
             dns_threads: 1,
             notify: BTreeMap::new(),
             audit_mib: 8,

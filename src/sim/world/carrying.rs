@@ -162,7 +162,7 @@ impl World {
         let timeout = timeout_of(order);
         let round_trip = 300 + self.streams.planes.small(4 * MS);
         let silence = (timeout, Some(Err(ProbeFault::TimedOut)));
-        match self.planes.target(&order.target.endpoint) {
+        match self.planes.target(&order.target) {
             Some(Target::Service { plane, service }) => {
                 if self.streams.planes.chance(self.params.probe_loss) {
                     self.note_lost_probe();

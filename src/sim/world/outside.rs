@@ -27,7 +27,7 @@ impl World {
     /// A probe ends, or what seemed an answer turns out to be silence.
     pub(super) fn probed(&mut self, place: usize, mut probe: Box<ProbeUnderWay>) {
         let (began, began_true) = probe.began;
-        let target = self.planes.target(&probe.order.target.endpoint);
+        let target = self.planes.target(&probe.order.target);
         if probe.outcome.is_none()
             && let Some(Target::Service { plane, service }) = target
         {

@@ -98,7 +98,7 @@ fn checked(head: &str, body: &str) -> String {
 
 /// A cluster whose nodes know a secret and a program, and whose group asks.
 fn asking(pager: &Pager) -> World {
-    let world = World::steady_after(&[], |world| {
+    let world = World::steady_prepared(&[], |world| {
         std::fs::write(world.file("pager.secret"), format!("{SECRET}\n")).unwrap();
         let log = world.file("told.log");
         for node in NODES {

@@ -10,6 +10,7 @@ mod fail_static;
 mod leader;
 mod metrics;
 mod pasts;
+mod senses;
 mod service;
 
 use std::net::SocketAddr;

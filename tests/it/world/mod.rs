@@ -44,13 +44,13 @@ impl World {
 
     /// The same, made by `init` with these arguments too.
     pub(crate) fn steady_with(init: &[&str]) -> Self {
-        Self::steady_after(init, |_| {})
+        Self::steady_prepared(init, |_| {})
     }
 
-    /// The same, after the files were changed.
-    pub(crate) fn steady_after(init: &[&str], change: impl FnOnce(&Self)) -> Self {
+    /// The same, once its files were prepared further.
+    pub(crate) fn steady_prepared(init: &[&str], prepare: impl FnOnce(&Self)) -> Self {
         let mut world = Self::without_processes(init);
-        change(&world);
+        prepare(&world);
         for plane in [EAST, WEST] {
             world.start_plane(plane);
         }

@@ -1,6 +1,7 @@
 //! When probes are due, and what their results change.
 
 mod ballots;
+mod rate;
 
 use std::time::Duration;
 
@@ -150,6 +151,25 @@ fn a_service_is_unknown_until_enough_probes_agree_and_soon_known() {
     assert!(world.prober.suspects().is_empty(), "cold start is no suspicion");
     assert!(world.words("shop", 0).starts_with("up, "), "{}", world.words("shop", 0));
     assert!(world.words("shop", 0).ends_with(" passed in a row, last 3.0 ms, first byte 1.5 ms"));
+}
+
+#[test]
+fn a_probe_that_cannot_be_made_changes_nothing_and_says_why() {
+    let mut world = shop();
+    let why = ProbeFault::NotProbed("no such program".to_owned());
+    world.fail("east.shop", why.clone());
+    world.run(ms(3000));
+    assert_eq!(world.report("shop"), "?u");
+    assert_eq!(world.words("shop", 0), "unknown: not probed: no such program");
+    world.failing.clear();
+    world.run(ms(6000));
+    let up = world.words("shop", 0);
+    assert!(up.starts_with("up, ") && !up.contains("not probed"), "{up}");
+    world.fail("east.shop", why);
+    world.run(ms(9000));
+    assert_eq!(world.report("shop"), "uu");
+    let words = world.words("shop", 0);
+    assert!(words.ends_with("; since then not probed: no such program"), "{words}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A configuration in the place of another: what moves, what stays, what is refused.
 
 use super::*;
-use crate::kernel::domain::{CheckName, Endpoint, ProbeKind, ProbeTarget};
+use crate::kernel::domain::{CheckName, Endpoint, ProbeKind, ProbeTarget, TlsProbe};
 use crate::kernel::health::Check;
 
 /// A book whose ruleset knows how.
@@ -37,6 +37,19 @@ fn check(port: u16) -> Check {
         rise: 2,
         slow: None,
     }
+}
+
+#[test]
+fn a_kind_of_probe_that_old_members_cannot_read_needs_a_ruleset() {
+    let mut cluster = wider();
+    assert_eq!(cluster.needs_ruleset(), 1);
+    let service = cluster.services.values_mut().next().expect("it has services");
+    let mut newer = check(443);
+    let tls = TlsProbe { host: String::new(), tls_verify: true, days: 14 };
+    let target = newer.targets.values_mut().last().expect("it has targets");
+    std::sync::Arc::make_mut(target).kind = ProbeKind::Tls(tls);
+    service.checks.insert(CheckName::new("certificate").expect("a name"), newer);
+    assert_eq!(cluster.needs_ruleset(), 3, "one target is enough");
 }
 
 #[test]
