@@ -222,3 +222,62 @@ pub fn endpoint(address: SocketAddr) -> Endpoint {
 pub fn timeout_of(order: &ProbeOrder) -> Micros {
     Micros::try_from(order.target.timeout.as_micros()).unwrap_or(Micros::MAX).max(MS)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::domain::{DnsProbe, DnsType, ExecProbe, ProbeId, TlsProbe};
+    use crate::sim::cluster::{Shape, cluster};
+
+    /// Gives the check `tcp` of each service its own kind, at one endpoint that all share.
+    fn sharing(kinds: &[ProbeKind]) -> Cluster {
+        let mut cluster = cluster(&Shape::default());
+        for (service, kind) in cluster.services.values_mut().zip(kinds) {
+            for (place, target) in service
+                .checks
+                .values_mut()
+                .take(1)
+                .flat_map(|check| check.targets.values_mut())
+                .enumerate()
+            {
+                let host = format!("10.3.0.{place}");
+                let target = Arc::make_mut(target);
+                target.endpoint = Endpoint { host, port: 9090 };
+                target.kind = kind.clone();
+            }
+        }
+        cluster
+    }
+
+    #[test]
+    fn services_that_share_an_endpoint_fail_by_themselves_and_each_kind_in_its_own_way() {
+        let dns =
+            DnsProbe { name: "a.test".to_owned(), record: DnsType::A, contains: String::new() };
+        let tls = TlsProbe { host: String::new(), tls_verify: true, days: 1 };
+        let exec = ExecProbe { program: "/c/x".to_owned(), args: Vec::new() };
+        let kinds = [ProbeKind::Exec(exec), ProbeKind::Tls(tls), ProbeKind::Dns(dns)];
+        let cluster = sharing(&kinds);
+        let mut planes = Planes::new(&cluster);
+        let meets = |planes: &Planes, service: usize| {
+            let check =
+                cluster.services.values().nth(service).and_then(|s| s.checks.values().next());
+            let target = check.and_then(|check| check.targets.values().next()).expect("it has one");
+            let order = ProbeOrder { id: ProbeId(1), target: Arc::clone(target) };
+            let met = planes.target(target).expect("it is known");
+            assert_eq!(met, Target::Service { plane: 0, service });
+            match planes.meet(0, 0, service, &order, MS) {
+                Met::Answer(_, outcome) => outcome.is_ok(),
+                Met::Silence => panic!("nothing is cut"),
+            }
+        };
+        let all = |planes: &Planes| [0, 1, 2].map(|service| meets(planes, service));
+        assert_eq!(all(&planes), [true; 3]);
+        planes.set(0, Some(0), ServiceState::Error);
+        assert_eq!(all(&planes), [false, true, true]);
+        // A certificate is good in a service that is in error.
+        planes.set(0, None, ServiceState::Error);
+        assert_eq!(all(&planes), [false, true, false]);
+        planes.set(0, None, ServiceState::Dead);
+        assert_eq!(all(&planes), [false; 3]);
+    }
+}
