@@ -15,6 +15,7 @@ const FLOORS: &[&[&str]] = &[
         "edge::actuate",
         "edge::agent",
         "edge::api",
+        "edge::audit",
         "edge::console",
         "edge::dns",
         "edge::gateway",
