@@ -32,7 +32,7 @@ impl JournalSettings {
     /// A journal in a node's data directory; none where it may take no room.
     pub fn new(data_dir: &std::path::Path, mib: u64) -> Option<Self> {
         let dir = data_dir.join(crate::edge::journal::JOURNAL_DIR);
-        (mib > 0).then(|| Self { dir, limit: mib << 20, retry: JOURNAL_RETRY })
+        (mib > 0).then_some(Self { dir, limit: mib << 20, retry: JOURNAL_RETRY })
     }
 }
 

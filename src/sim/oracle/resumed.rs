@@ -56,9 +56,9 @@ impl Resumed {
             self.begin(number, first);
             return Ok(());
         };
-        let bytes = postcard::to_stdvec(input).expect("every input can be written");
-        let input: Input = postcard::from_bytes(&bytes).map_err(|error| {
-            format!("input {number} was written down and cannot be read back: {error}")
+        let again = postcard::to_stdvec(input).and_then(|bytes| postcard::from_bytes(&bytes));
+        let input: Input = again.map_err(|error| {
+            format!("input {number} cannot be written down and read back: {error}")
         })?;
         copy.handle(now, input);
         let mut same = Digest::default();
