@@ -32,7 +32,7 @@ impl JournalSettings {
     /// A journal in a node's data directory; none where it may take no room.
     pub fn new(data_dir: &std::path::Path, mib: u64) -> Option<Self> {
         let dir = data_dir.join(crate::edge::journal::JOURNAL_DIR);
-        (mib > 0).then(|| Self { dir, limit: mib << 20, retry: JOURNAL_RETRY })
+        (mib > 0).then_some(Self { dir, limit: mib << 20, retry: JOURNAL_RETRY })
     }
 }
 
@@ -51,6 +51,8 @@ impl JournalThread {
     ) -> io::Result<(Scribe, Self)> {
         let (sender, notes) = mpsc::sync_channel(JOURNAL_NOTES);
         let (alive, ended) = mpsc::channel();
+        // So that it is scraped before the first one.
+        metrics::counter!(JOURNAL_GAPS).increment(0);
         let shared = Arc::<Shared>::default();
         let writer = Writer::new(settings, Arc::clone(&shared), &boot);
         let first = Begin {
@@ -87,6 +89,8 @@ struct Writer {
     lost: Option<Gap>,
     /// When a new beginning is asked for after a failure.
     retry_at: Option<Instant>,
+    /// A new beginning was asked for and has not come. It is asked for once: each costs a copy of the kernel.
+    asked: bool,
     /// People know that it fails.
     told: bool,
 }
@@ -103,6 +107,7 @@ impl Writer {
             flush_at: Instant::now() + JOURNAL_FLUSH,
             lost: None,
             retry_at: None,
+            asked: false,
             told: false,
         }
     }
@@ -143,7 +148,14 @@ impl Writer {
         }
     }
 
+    fn ask(&mut self) {
+        if !std::mem::replace(&mut self.asked, true) {
+            self.shared.wanted.store(true, Ordering::Release);
+        }
+    }
+
     fn begin(&mut self, begin: Begin) {
+        self.asked = false;
         let Begin { now, wall, inputs, gap, kernel } = begin;
         if gap.is_some() {
             metrics::counter!(JOURNAL_GAPS).increment(1);
@@ -196,8 +208,9 @@ impl Writer {
         let Some(ring) = self.ring.as_mut().filter(|_| !turns.turns.is_empty()) else { return };
         match ring.append(&turns) {
             Ok(()) => {
-                if ring.wants_another() {
-                    self.shared.wanted.store(true, Ordering::Release);
+                let long = ring.wants_another();
+                if long {
+                    self.ask();
                 }
                 self.show();
             }
@@ -227,8 +240,7 @@ impl Writer {
             ring.leave();
         }
         if matches!(error, RingError::Full) {
-            self.shared.wanted.store(true, Ordering::Release);
-            return;
+            return self.ask();
         }
         self.retry_at = Some(Instant::now() + self.settings.retry);
         if !std::mem::replace(&mut self.told, true) {
@@ -246,7 +258,7 @@ impl Writer {
             self.retry_at = None;
             // What it knows of the directory may no longer be so.
             self.ring = None;
-            self.shared.wanted.store(true, Ordering::Release);
+            self.ask();
         }
     }
 

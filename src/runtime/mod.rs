@@ -26,7 +26,7 @@ pub mod node;
 pub mod node_parts;
 pub mod persist_thread;
 pub mod replies;
-mod scribe;
+pub mod scribe;
 mod service;
 pub mod shell;
 pub mod shutdown;

@@ -50,7 +50,7 @@ pub struct Scribe {
     /// Closed when the journal's thread has ended.
     ended: Receiver<()>,
     /// The input that is being handled.
-    open: Option<(Moment, Input, Vec<(u8, u16)>)>,
+    open: Option<Open>,
     /// The last moment told since the segment began.
     last: Moment,
     digest: OutputDigest,
@@ -61,6 +61,14 @@ pub struct Scribe {
     pause: Moment,
     /// The journal's thread is gone.
     deaf: bool,
+}
+
+/// An input that is being handled, and what has come of it.
+#[derive(Debug)]
+struct Open {
+    now: Moment,
+    input: Input,
+    outputs: Vec<(u8, u16)>,
 }
 
 /// Bytes that an input holds elsewhere.
@@ -99,25 +107,25 @@ impl Scribe {
     }
 
     /// The kernel is about to handle this.
-    pub(super) fn takes(&mut self, now: Moment, input: &Input) {
+    pub fn takes(&mut self, now: Moment, input: &Input) {
         if let Input::WallClock(wall) = input {
             self.wall = (*wall, now);
         }
         if !self.deaf {
-            self.open = Some((now, input.clone(), Vec::new()));
+            self.open = Some(Open { now, input: input.clone(), outputs: Vec::new() });
         }
     }
 
     /// This came of it.
-    pub(super) fn gives(&mut self, output: &Output) {
-        let Some((_, _, outputs)) = &mut self.open else { return };
+    pub fn gives(&mut self, output: &Output) {
+        let Some(open) = &mut self.open else { return };
         let digest = OutputDigest::of(output);
         self.digest.join(digest);
-        outputs.push(Turn::note(output.kind(), digest));
+        open.outputs.push(Turn::note(output.kind(), digest));
     }
 
     /// It has handled it. `copy` gives the kernel as it is now, if it is at rest.
-    pub(super) fn turned(&mut self, now: Moment, copy: impl FnOnce() -> Option<Controller>) {
+    pub fn turned(&mut self, now: Moment, copy: impl FnOnce() -> Option<Controller>) {
         self.inputs += 1;
         self.send_open();
         let again = self.lost.is_some()
@@ -145,7 +153,7 @@ impl Scribe {
     }
 
     fn send_open(&mut self) {
-        let Some((now, input, outputs)) = self.open.take() else { return };
+        let Some(Open { now, input, outputs }) = self.open.take() else { return };
         if let Some(gap) = &mut self.lost {
             gap.inputs += 1;
             return;

@@ -116,7 +116,7 @@ fn one(
     let (header, mut rest) = (segment.header, segment.rest);
     report.of(&header, build);
     report.from_start = matches!(segment.beginning, Beginning::Boot(_));
-    report.gap = missing(&header, before.as_ref()).or(report.gap.take());
+    report.gap = missing(&header, before.as_ref()).or_else(|| report.gap.take());
     if let Some(difference) = follows(&header, &segment.beginning, before.as_ref()) {
         report.differs(difference);
         return None;
@@ -159,7 +159,7 @@ fn run_on(
     report: &mut SegmentReport,
 ) -> Result<(), Difference> {
     loop {
-        match rest.next() {
+        match rest.next_part() {
             Ok(Some(Part::Turns(turns))) => run.take(turns)?,
             Ok(Some(Part::End(end))) => report.end = Some(end),
             Ok(None) => return Ok(()),
@@ -174,7 +174,7 @@ fn run_on(
 /// A kernel that panicked then must panic now, at the same input: the last one.
 fn panicked(run: &Run<'_>, rest: &mut SegmentReader, report: &mut SegmentReport, what: String) {
     if run.left == 0
-        && let Ok(Some(Part::End(end))) = rest.next()
+        && let Ok(Some(Part::End(end))) = rest.next_part()
         && end == End::Panicked
     {
         report.end = Some(end);

@@ -51,6 +51,11 @@ fn story(args: &[&str]) -> Value {
         .unwrap_or_else(|error| panic!("{error}:\n{said}"));
     let log = std::fs::read_to_string(keep.path().join("client.csv")).unwrap();
     the_log_gives_the_figures(&log, &summary);
+    for node in 1..=3 {
+        let data = keep.path().join(format!("cluster/node-{node}/data"));
+        let replay = Command::new(BIPLANE).arg("replay").arg(data).output().unwrap();
+        assert!(replay.status.success(), "{replay:?}");
+    }
     summary
 }
 

@@ -20,7 +20,7 @@ impl Kind {
 }
 
 /// Bytes before the body.
-const FRONT: usize = 4 + 1 + 8;
+const FRONT: usize = 4 + 1 + 3 + 8;
 
 /// Why there is no next block.
 #[derive(Debug, thiserror::Error)]
@@ -36,10 +36,10 @@ pub(super) enum BlockError {
     Io(#[from] io::Error),
 }
 
-fn sum(kind: u8, body: &[u8]) -> [u8; 8] {
-    let whole = Sha256::new_with_prefix([kind]).chain_update(body).finalize();
-    let mut short = [0; 8];
-    short.copy_from_slice(&whole[..8]);
+fn sum<const N: usize>(front: &[u8], body: &[u8]) -> [u8; N] {
+    let whole = Sha256::new_with_prefix(front).chain_update(body).finalize();
+    let mut short = [0; N];
+    short.copy_from_slice(&whole[..N]);
     short
 }
 
@@ -50,7 +50,9 @@ pub(super) fn pack(kind: Kind, content: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(FRONT + body.len());
     bytes.extend(length.to_le_bytes());
     bytes.push(kind as u8);
-    bytes.extend(sum(kind as u8, &body));
+    let check: [u8; 3] = sum(&bytes, &[]);
+    bytes.extend(check);
+    bytes.extend(sum::<8>(&[kind as u8], &body));
     bytes.extend(body);
     bytes
 }
@@ -63,17 +65,17 @@ pub(super) fn read(from: &mut impl Read) -> Result<Option<(Kind, Vec<u8>)>, Bloc
         FRONT => {}
         _ => return Err(BlockError::Torn),
     }
-    let [a, b, c, d, kind, expected @ ..] = front;
+    let [a, b, c, d, kind, check @ .., _, _, _, _, _, _, _, _] = front;
     let length = u32::from_le_bytes([a, b, c, d]) as usize;
-    if length > BLOCK_BYTES {
-        return Err(BlockError::Damaged("a block's length is out of range"));
+    if check != sum::<3>(&front[..5], &[]) || length > BLOCK_BYTES {
+        return Err(BlockError::Damaged("a block's length was changed"));
     }
     let mut body = Vec::new();
     from.take(length as u64).read_to_end(&mut body)?;
     if body.len() < length {
         return Err(BlockError::Torn);
     }
-    if sum(kind, &body) != expected {
+    if sum::<8>(&[kind], &body) != front[8..] {
         return Err(BlockError::Damaged("a block's sum is wrong: bytes of it were changed"));
     }
     let kind = Kind::ALL.into_iter().find(|known| *known as u8 == kind);

@@ -4,21 +4,19 @@
 //! DIR/journal/0000000007-000002.journal      incarnation, number: one segment
 //!
 //! segment = block(header) block(beginning) block(turns)* [block(end)]
-//! block   = length of body: u32, little end first | kind: u8 | first 8 bytes of SHA-256(kind ‖ body) | body
+//! block   = length of body: u32, little end first | kind: u8 | first 3 bytes of SHA-256(length ‖ kind)
+//!           | first 8 bytes of SHA-256(kind ‖ body) | body
 //! body    = one LZ4 block, with the length of what it unpacks to before it
 //! ```
 //!
 //! A segment starts with a whole kernel and can be replayed by itself. Nothing is made durable: after a power cut or a
-//! `kill -9` the last block may be torn, and the reader says so. When the ring is full its oldest segment goes. A
+//! `kill -9` the last block may be torn, and the reader says so; a length of its own sum tells that from damage. When the ring is full its oldest segment goes. A
 //! file is never opened for writing twice.
 
 mod block;
 mod read;
 mod record;
 mod ring;
-
-#[cfg(test)]
-mod tests;
 
 pub use read::{Found, Part, Segment, SegmentReader, Trouble, find, open};
 pub use record::{Beginning, End, Gap, Header, Turn, Turns, build, read_kernel, write_kernel};

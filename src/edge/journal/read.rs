@@ -161,7 +161,7 @@ impl SegmentReader {
     }
 
     /// The next part; nothing where the file ends.
-    pub fn next(&mut self) -> Result<Option<Part>, Trouble> {
+    pub fn next_part(&mut self) -> Result<Option<Part>, Trouble> {
         let Some((at, kind, content)) = self.block()? else { return Ok(None) };
         let damaged = |what: String| Trouble::Damaged { at, what };
         match kind {

@@ -1,19 +1,20 @@
 //! Plain data with many bytes in it, inside JSON: its compact form as hexadecimal text.
 
-use std::fmt::Write as _;
-
 use serde::de::{DeserializeOwned, Error as _};
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
 /// For `#[serde(with)]`.
 pub fn serialize<T: Serialize, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     let bytes = postcard::to_stdvec(value).map_err(S::Error::custom)?;
-    let mut text = String::with_capacity(2 * bytes.len());
+    let mut text = Vec::with_capacity(2 * bytes.len());
     for byte in bytes {
-        write!(text, "{byte:02x}").map_err(S::Error::custom)?;
+        text.push(DIGITS[usize::from(byte >> 4)]);
+        text.push(DIGITS[usize::from(byte & 15)]);
     }
-    serializer.serialize_str(&text)
+    serializer.serialize_str(std::str::from_utf8(&text).map_err(S::Error::custom)?)
 }
 
 /// For `#[serde(with)]`.

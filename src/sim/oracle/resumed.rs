@@ -6,8 +6,11 @@ use crate::kernel::domain::Moment;
 use crate::sim::rng::mix;
 use crate::sim::trace::Digest;
 
-/// Between the end of one copy and the next, in inputs: up to so many.
-const PAUSE: u64 = 1_000;
+/// The first copy begins within so many inputs.
+const FIRST: u64 = 1_000;
+/// Between the end of one copy and the next, in inputs: up to so many. Writing a kernel down costs what hundreds of
+/// inputs cost.
+const PAUSE: u64 = 2_000;
 /// How many inputs a copy takes; one in four lives ten times as long.
 const LIFE: u64 = 200;
 
@@ -28,13 +31,14 @@ fn written(kernel: &Controller) -> Option<Vec<u8>> {
 impl Resumed {
     /// Begins at places drawn from a seed.
     pub(super) const fn new(seed: u64) -> Self {
-        let draws = mix(seed);
-        Self { draws, begins: draws % PAUSE, ends: 0, copy: None }
+        let mut all = Self { draws: seed, begins: 0, ends: 0, copy: None };
+        all.begins = all.draw(FIRST);
+        all
     }
 
     const fn draw(&mut self, below: u64) -> u64 {
-        self.draws = mix(self.draws);
-        self.draws % below
+        self.draws = self.draws.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        mix(self.draws) % below
     }
 
     /// The first kernel took this input, which gave these outputs.
@@ -52,9 +56,9 @@ impl Resumed {
             self.begin(number, first);
             return Ok(());
         };
-        let bytes = postcard::to_stdvec(input).expect("every input can be written");
-        let input: Input = postcard::from_bytes(&bytes).map_err(|error| {
-            format!("input {number} was written down and cannot be read back: {error}")
+        let again = postcard::to_stdvec(input).and_then(|bytes| postcard::from_bytes(&bytes));
+        let input: Input = again.map_err(|error| {
+            format!("input {number} cannot be written down and read back: {error}")
         })?;
         copy.handle(now, input);
         let mut same = Digest::default();

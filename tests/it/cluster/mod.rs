@@ -7,6 +7,7 @@ mod config;
 mod disk;
 mod events;
 mod fail_static;
+mod journal;
 mod leader;
 mod metrics;
 mod pasts;
