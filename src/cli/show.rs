@@ -1,13 +1,16 @@
 //! `status`, `explain` and switchovers as text for people. Pure.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 
-use super::render::{Table, millis, printable, yes_no};
+use super::render::{Table, duration, millis, printable, yes_no};
 use crate::kernel::controller::{
     Explanation, GroupStatus, MemberStatus, Plan, ServiceOnPlane, Status, StepRecord,
     SwitchoverRecord,
 };
-use crate::kernel::domain::MemberName;
+use crate::kernel::domain::{HealthState, MemberName, PlaneName, ServiceName};
+use crate::kernel::health::SampleSeen;
 
 /// `biplane status`.
 pub(super) fn status(status: &Status) -> String {
@@ -188,7 +191,7 @@ fn steps(steps: &[StepRecord]) -> Table {
     for step in steps {
         let after = before.map_or_else(String::new, |before| {
             let after = step.at.since(before);
-            format!("+{}", super::render::duration(after))
+            format!("+{}", duration(after))
         });
         table.row([step.step.clone(), after, step.wall.to_string()]);
         before = Some(step.at);
@@ -211,6 +214,76 @@ fn ballots(record: &SwitchoverRecord) -> Table {
     table
 }
 
+/// Each observer's words, and whether they count.
+fn observers(explanation: &Explanation) -> Table {
+    let mut table = Table::new(&["OBSERVER", "SITE", "COUNTS", "REPORTS", "BALLOT"]);
+    for (name, observer) in &explanation.observers {
+        let counts =
+            observer.why.as_ref().map_or_else(|| "yes".to_owned(), |why| format!("no: {why}"));
+        let reports = states(&observer.reports);
+        let ballot = observer.ballot.as_ref().map(states);
+        let (name, site) = (name.to_string(), observer.site.to_string());
+        table.row([name, site, counts, reports, ballot.unwrap_or_default()]);
+    }
+    table
+}
+
+/// `web east down, west up; …`
+fn states(states: &BTreeMap<ServiceName, BTreeMap<PlaneName, HealthState>>) -> String {
+    let service = |(name, planes): (&ServiceName, &BTreeMap<PlaneName, HealthState>)| {
+        let planes: Vec<String> =
+            planes.iter().map(|(plane, state)| format!("{plane} {state}")).collect();
+        format!("{name} {}", planes.join(", "))
+    };
+    states.iter().map(service).collect::<Vec<_>>().join("; ")
+}
+
+/// The last probes of every observer, with the thresholds that judge them.
+fn samples(explanation: &Explanation) -> Table {
+    let head = [
+        "OBSERVER",
+        "SERVICE",
+        "PLANE",
+        "CHECK",
+        "STATE",
+        "FALL/RISE",
+        "LAST PROBES, NEWEST FIRST",
+    ];
+    let mut table = Table::new(&head);
+    for (observer, explained) in &explanation.observers {
+        let Some(checks) = &explained.checks else {
+            let cells = [observer.as_str(), "", "", "", "", "", "did not answer in time"];
+            table.row(cells.map(str::to_owned));
+            continue;
+        };
+        for (service, planes) in checks {
+            for (plane, checks) in planes {
+                for (check, seen) in checks {
+                    let state = format!("{}, {} in a row", seen.state, seen.streak);
+                    let thresholds = format!("{}/{}", seen.fall, seen.rise);
+                    let last: Vec<String> = seen.samples.iter().take(SAMPLES).map(sample).collect();
+                    let names = [observer.to_string(), service.to_string(), plane.to_string()];
+                    let rest = [check.to_string(), state, thresholds, last.join("; ")];
+                    table.row(names.into_iter().chain(rest));
+                }
+            }
+        }
+    }
+    table
+}
+
+/// Probes of a check that are shown to people; `--json` has all.
+const SAMPLES: usize = 3;
+
+fn sample(sample: &SampleSeen) -> String {
+    let ago = millis(sample.ago_ms);
+    let took = duration(Duration::from_micros(sample.took_us));
+    match &sample.error {
+        None => format!("passed {ago} ago in {took}"),
+        Some(error) => format!("{error} {ago} ago"),
+    }
+}
+
 /// `biplane explain GROUP`.
 pub(super) fn explanation(explanation: &Explanation) -> String {
     let mut text = String::new();
@@ -229,6 +302,8 @@ pub(super) fn explanation(explanation: &Explanation) -> String {
         push(&mut text, &format!("  - {}", printable(condition)));
     }
     section(&mut text, &services(std::slice::from_ref(&explanation.group)));
+    section(&mut text, &observers(explanation));
+    section(&mut text, &samples(explanation));
     let mut probes = Table::new(&["SERVICE", "PLANE", "CHECK", "LAST PROBE OF THIS NODE"]);
     for (service, planes) in &explanation.probes {
         for (plane, checks) in planes {

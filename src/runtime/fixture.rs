@@ -35,6 +35,7 @@ pub(super) fn view(leader: Option<u64>) -> View {
         gateways: BTreeMap::new(),
         prober: None,
         apart: BTreeSet::new(),
+        seen: BTreeMap::new(),
         applied_by: BTreeMap::new(),
         warnings: Vec::new(),
     }

@@ -101,6 +101,9 @@ fn an_explanation_shows_guards_conditions_and_the_last_switchover() {
         }],
         would_switch_if: vec!["east is down".to_owned()],
         last: Some(record()),
+        question: None,
+        sums: BTreeMap::new(),
+        observers: BTreeMap::new(),
         probes: BTreeMap::new(),
     };
     let text = explanation(&explained);

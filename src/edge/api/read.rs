@@ -73,7 +73,8 @@ impl FromRequestParts<Arc<ApiState>> for Seen {
             looked(state, principal.map_or_else(String::new, |p| p.name.to_string())).await?
         } else {
             let principal = parts.extensions.get::<Principal>().cloned();
-            confirmed(state, principal.map_or_else(String::new, |p| p.name.to_string())).await?
+            let principal = principal.map_or_else(String::new, |p| p.name.to_string());
+            confirmed(state, principal, explained(parts.uri.path(), state)).await?
         };
         let shows = state.backend.shows(Arc::clone(&view));
         Ok(Self { view, shows, now: state.backend.now(), stale: query.stale })
@@ -94,9 +95,13 @@ async fn looked(state: &ApiState, principal: String) -> Result<Arc<View>, Proble
 }
 
 /// A state that holds everything acknowledged before the request arrived.
-async fn confirmed(state: &ApiState, principal: String) -> Result<Arc<View>, Problem> {
+async fn confirmed(
+    state: &ApiState,
+    principal: String,
+    action: Action,
+) -> Result<Arc<View>, Problem> {
     let next = "ask another node, or add ?stale=true for what this node knew last";
-    let asked = state.backend.ask(principal, Action::Read);
+    let asked = state.backend.ask(principal, action);
     match tokio::time::timeout(state.limits.ask, asked).await {
         Ok(Reply::Read(view)) => Ok(view),
         Ok(Reply::Refused(refusal)) => Err(refusal.into()),
@@ -110,6 +115,18 @@ async fn confirmed(state: &ApiState, principal: String) -> Result<Arc<View>, Pro
             Err(Problem::new(ProblemKind::Internal, "the kernel answered another question", next))
         }
     }
+}
+
+/// What is asked of the kernel for a path: an explanation wants to hear every observer.
+fn explained(path: &str, state: &ApiState) -> Action {
+    let Some(name) = path.strip_prefix("/v1/explain/") else { return Action::Read };
+    let group = if name == LAST {
+        let view = state.backend.view().borrow().clone();
+        view.and_then(|view| Some(view.ledger.switchovers().values().next_back()?.group.clone()))
+    } else {
+        GroupName::new(name).ok()
+    };
+    group.map_or(Action::Read, Action::Explain)
 }
 
 impl Seen {

@@ -110,6 +110,8 @@ pub enum Action {
     Read,
     /// What this node knows now, without asking the others: works without a quorum, and may be old.
     Look,
+    /// The same as a read, with what every observer has seen of this group's services.
+    Explain(GroupName),
     /// Move groups.
     Switch(SwitchRequest),
     /// Nothing automatic for these groups (all, when empty) until thawed.

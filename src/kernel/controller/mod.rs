@@ -17,6 +17,8 @@ mod decide;
 mod digest;
 mod disk;
 mod drive;
+mod explain;
+mod explaining;
 mod input;
 mod lead;
 mod logins;
@@ -50,8 +52,9 @@ pub use output::{
     Refusal, RefusalKind, Response, Traffic,
 };
 pub use status::{
-    Explanation, GatewayStatus, GroupStatus, GuardStatus, MemberStatus, PlaneStatus,
-    ServiceOnPlane, ServiceStatus, Status, StepRecord, SwitchoverRecord,
+    Explanation, GatewayStatus, GroupStatus, GuardStatus, MemberStatus, ObserverExplained,
+    PlaneStatus, QuestionStatus, ServiceOnPlane, ServiceStatus, Status, StepRecord,
+    SwitchoverRecord,
 };
 pub use view::{MemberCard, RouteEntry, RouteTable, View};
 pub use waiting::{AlarmStatus, AskStatus};
@@ -133,6 +136,10 @@ pub mod limits {
     pub const DIGEST_ENTRIES: u64 = 64;
     /// Digests of so many indices are remembered.
     pub const DIGESTS_KEPT: u64 = 8;
+    /// Who explains a group waits for the other observers for so long.
+    pub const EXPLAIN_WAITS: Duration = Duration::from_millis(400);
+    /// Services of a group of which an observer tells its samples.
+    pub const EXPLAINED_SERVICES: usize = 50;
     /// Between two looks of the leader at what stands against the cluster.
     pub const ALARM_LOOK: Duration = Duration::from_secs(1);
     /// A condition stands for this long until it is an alarm; asks and what is stuck are at once.
@@ -225,6 +232,7 @@ pub struct Controller {
     requests: requests::Requests,
     verifying: verify::Verifying,
     notifying: notifying::Notifying,
+    explaining: explaining::Explaining,
     logins: logins::Logins,
     gateways: BTreeMap<GatewayName, GatewayHeard>,
     /// When each other member was last heard by this process.
@@ -287,6 +295,7 @@ impl Controller {
             requests: requests::Requests::default(),
             verifying: verify::Verifying::default(),
             notifying: notifying::Notifying::default(),
+            explaining: explaining::Explaining::default(),
             logins: logins::Logins::default(),
             gateways: BTreeMap::new(),
             heard: BTreeMap::new(),
@@ -314,6 +323,7 @@ impl Controller {
         self.lead();
         self.run_consensus();
         self.serve_reads();
+        self.serve_explained();
         self.serve_requests();
         self.run_consensus();
         self.compact();
@@ -390,6 +400,7 @@ impl Controller {
             (self.verifying.next_due(), Timer::SwitchoverStep),
             (self.notifying.next_due(), Timer::Notify),
             (self.logins.next_due(), Timer::Notify),
+            (self.explaining.next_due(), Timer::Request),
         ];
         let first = timers.into_iter().min();
         first.expect("the list of timers is not empty")

@@ -85,6 +85,8 @@ impl Controller {
             PeerMessage::Card { wall, certificate_until } => {
                 self.on_card(from, wall, certificate_until);
             }
+            PeerMessage::WantSeen { ask, group } => self.on_want_seen(from, ask, &group),
+            PeerMessage::Seen { ask, seen } => self.on_seen(from, ask, &seen),
             PeerMessage::Digest { index, digest } => self.on_digest(from, index, digest),
             PeerMessage::Forward(commands) => self.on_forwarded(from, commands),
             PeerMessage::Suspect(services) => {

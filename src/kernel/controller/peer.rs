@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::input::{DataPlaneHint, GatewayReport};
-use crate::kernel::domain::{Incarnation, ServiceName};
+use crate::kernel::domain::{GroupName, Incarnation, ServiceName};
 use crate::kernel::ledger::Command;
 
 /// The format of these frames.
@@ -37,6 +37,10 @@ pub(super) enum PeerMessage {
     /// The wall clock when it left, and until when this member's certificate is good (0: not known), in milliseconds
     /// since 1970: to everybody who knows ruleset 2.
     Card { wall: u64, certificate_until: u64 },
+    /// "What have you seen of this group's services?" To those who know ruleset 3.
+    WantSeen { ask: u64, group: GroupName },
+    /// The answer, as JSON.
+    Seen { ask: u64, seen: String },
 }
 
 impl PeerMessage {
@@ -85,11 +89,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::kernel::domain::{Epoch, GatewayName, GroupName, MemberId, PlaneName};
+    use crate::kernel::domain::{Epoch, GatewayName, MemberId, PlaneName};
     use crate::kernel::ledger::RequestKey;
 
     /// One of each kind.
-    fn messages() -> [(&'static str, PeerMessage); 9] {
+    fn messages() -> [(&'static str, PeerMessage); 11] {
         let service = ServiceName::new("web").expect("a good name");
         let gateway = GatewayName::new("edge-1").expect("a good name");
         let plane = PlaneName::new("east").expect("a good name");
@@ -97,7 +101,7 @@ mod tests {
         let report = GatewayReport {
             gateway: gateway.clone(),
             incarnation: Incarnation(4),
-            groups: BTreeMap::from([(group, Epoch { generation: 1, counter: 300 })]),
+            groups: BTreeMap::from([(group.clone(), Epoch { generation: 1, counter: 300 })]),
             connections_failed: 2,
         };
         let heartbeat = PeerMessage::Heartbeat {
@@ -116,6 +120,8 @@ mod tests {
             ("ahead", PeerMessage::Ahead { committed: 7, last: 5 }),
             ("digest", PeerMessage::Digest { index: 64, digest: "00ff".repeat(16) }),
             ("card", PeerMessage::Card { wall: 1_800_000_000_000, certificate_until: 300 }),
+            ("want-seen", PeerMessage::WantSeen { ask: 4, group }),
+            ("seen", PeerMessage::Seen { ask: 4, seen: "{}".to_owned() }),
         ]
     }
 

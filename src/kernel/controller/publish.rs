@@ -115,6 +115,7 @@ impl Controller {
                 .map(|(name, heard)| (name.clone(), (heard.report.groups.clone(), heard.at)))
                 .collect(),
             prober,
+            seen: BTreeMap::new(),
             apart: self
                 .apart
                 .iter()

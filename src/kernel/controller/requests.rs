@@ -43,6 +43,11 @@ pub(super) struct Requests {
 }
 
 impl Requests {
+    /// Whether a client still waits for an answer.
+    pub(super) fn waits(&self, id: RequestId) -> bool {
+        self.pending.contains_key(&id)
+    }
+
     pub(super) fn next_due(&self) -> Moment {
         let due = |pending: &Pending| {
             pending.sent.as_ref().map_or(pending.deadline, |(_, _, at)| (*at).min(pending.deadline))
@@ -73,7 +78,11 @@ impl Controller {
         }
         let deadline = self.now + self.timing().request_timeout;
         let direct = match &action {
-            Action::Look | Action::Read | Action::Switch(_) | Action::Configure(_) => None,
+            Action::Look
+            | Action::Read
+            | Action::Explain(_)
+            | Action::Switch(_)
+            | Action::Configure(_) => None,
             Action::Token { name, change } => {
                 let key = self.next_key();
                 let (by, name, change) = (principal.clone(), name.clone(), change.clone());
@@ -146,6 +155,7 @@ impl Controller {
                     let response = Response::Read(Arc::clone(view));
                     self.reply(*id, response);
                 }
+                Action::Explain(group) => self.begin_explain(*id, &group),
                 Action::Switch(switch) => self.begin_switch(*id, &switch),
                 Action::Configure(wish) => {
                     let by = pending.principal.clone();
@@ -342,9 +352,11 @@ fn settle_url(action: &Action) -> String {
         Action::Token { .. } => "/v1/tokens".to_owned(),
         Action::Answer { ask, .. } => format!("/v1/asks/{ask}"),
         Action::Acknowledge { .. } => "/v1/alarms".to_owned(),
-        Action::Look | Action::Read | Action::Freeze { .. } | Action::Drain { .. } => {
-            "/v1/status".to_owned()
-        }
+        Action::Look
+        | Action::Read
+        | Action::Explain(_)
+        | Action::Freeze { .. }
+        | Action::Drain { .. } => "/v1/status".to_owned(),
     }
 }
 

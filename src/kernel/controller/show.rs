@@ -6,19 +6,15 @@ use std::time::Duration;
 use super::limits;
 use super::view::{MemberCard, RouteEntry, RouteTable, View};
 use super::{
-    Explanation, GatewayStatus, GroupStatus, GuardStatus, MemberStatus, PlaneStatus,
-    ServiceOnPlane, ServiceStatus, Status, StepRecord, SwitchoverRecord,
+    GatewayStatus, GroupStatus, MemberStatus, PlaneStatus, ServiceOnPlane, ServiceStatus, Status,
+    StepRecord, SwitchoverRecord,
 };
 use crate::kernel::domain::{
-    CheckName, GroupName, HealthState, MemberId, MemberName, Moment, PlaneName, QuestionId,
-    ServiceName, StatePair, SwitchoverId, WallTime,
+    GroupName, HealthState, MemberId, MemberName, Moment, PlaneName, QuestionId, ServiceName,
+    StatePair, SwitchoverId, WallTime,
 };
 use crate::kernel::ledger::{Cluster, Evidence, GroupState, OnSwitch, PlacedBy};
-use crate::kernel::policy::{Facts, Hold, Mode, holds};
 use crate::kernel::switchover::{State, Switchover};
-
-/// By service, plane and check, in words.
-type ProbeWords = BTreeMap<ServiceName, BTreeMap<PlaneName, BTreeMap<CheckName, String>>>;
 
 impl View {
     /// `GET /v1/status`, as of `now` on this node's clock.
@@ -92,7 +88,7 @@ impl View {
     }
 
     /// Whether a member is silent: this node has not heard it for too long, or never.
-    fn silent(&self, config: &Cluster, id: MemberId, now: Moment) -> bool {
+    pub(super) fn silent(&self, config: &Cluster, id: MemberId, now: Moment) -> bool {
         let heard = self.heard.get(&id).copied().unwrap_or(self.started);
         id != self.member && now.since(heard) > config.timing.observer_silence
     }
@@ -166,7 +162,7 @@ impl View {
     }
 
     /// What counts now for a group: the ballots of an open question, else the live reports.
-    fn evidence(&self, group: &GroupName) -> Evidence {
+    pub(super) fn evidence(&self, group: &GroupName) -> Evidence {
         let question: Option<QuestionId> =
             self.ledger.groups().get(group).and_then(|state: &GroupState| state.question);
         let voted = question
@@ -174,7 +170,7 @@ impl View {
         voted.map_or(Evidence::Reports, Evidence::Ballots)
     }
 
-    fn group_status(&self, config: &Cluster, name: &GroupName) -> Option<GroupStatus> {
+    pub(super) fn group_status(&self, config: &Cluster, name: &GroupName) -> Option<GroupStatus> {
         let settings = config.groups.get(name)?;
         let route = self.ledger.routes().get(name)?;
         let state = self.ledger.groups().get(name)?;
@@ -222,36 +218,6 @@ impl View {
         })
     }
 
-    /// `GET /v1/explain/{group}`; nothing for an unknown group.
-    pub fn explain(&self, _now: Moment, group: &GroupName) -> Option<Explanation> {
-        let config = self.cluster.as_ref()?;
-        let status = self.group_status(config, group)?;
-        let facts = self.ledger.facts(group, self.evidence(group))?;
-        let last = self.ledger.groups().get(group)?.switchover;
-        let last = last.and_then(|id| self.ledger.switchovers().get(&id));
-        Some(Explanation {
-            guards: guards(&facts),
-            would_switch_if: would_switch_if(&facts),
-            last: last.map(|switchover| self.record(switchover)),
-            probes: self.probe_words(config, group),
-            group: status,
-        })
-    }
-
-    fn probe_words(&self, config: &Cluster, group: &GroupName) -> ProbeWords {
-        let (Some(prober), Some(settings)) = (&self.prober, config.groups.get(group)) else {
-            return BTreeMap::new();
-        };
-        let mut words = BTreeMap::new();
-        for service in &settings.services {
-            let Some([first, second]) = prober.describe(service) else { continue };
-            let [one, two] = &config.planes;
-            let planes = [(one.name.clone(), first), (two.name.clone(), second)];
-            words.insert(service.clone(), planes.into_iter().collect());
-        }
-        words
-    }
-
     /// The switchovers that the ledger still holds, newest first.
     pub fn switchovers(&self) -> Vec<SwitchoverRecord> {
         self.ledger.switchovers().values().rev().map(|s| self.record(s)).collect()
@@ -263,7 +229,7 @@ impl View {
         self.ledger.switchovers().get(&id).map(|s| self.record(s))
     }
 
-    fn record(&self, s: &Switchover) -> SwitchoverRecord {
+    pub(super) fn record(&self, s: &Switchover) -> SwitchoverRecord {
         let planes = self.cluster.as_ref().map(|config| config.planes.each_ref().map(|p| &p.name));
         let by_plane = |pair: &StatePair| -> BTreeMap<PlaneName, HealthState> {
             let names = planes.into_iter().flatten();
@@ -360,83 +326,4 @@ pub(super) fn card_warnings(
 
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Each guard with its value.
-fn guards(facts: &Facts<'_>) -> Vec<GuardStatus> {
-    let guard = |guard: &str, open: bool, value: String| GuardStatus {
-        guard: guard.to_owned(),
-        open,
-        value,
-    };
-    let holds = holds(facts);
-    let holding = |which: fn(&Hold) -> bool| holds.iter().find(|hold| which(hold));
-    let from = |name: &str, which: fn(&Hold) -> bool, otherwise: String| {
-        let hold = holding(which);
-        guard(name, hold.is_none(), hold.map_or(otherwise, Hold::to_string))
-    };
-    let out = facts.source.out(facts.out_when, facts.policy.degraded_is_out);
-    let budget = facts.policy.budget.map_or_else(
-        || "no limit".to_owned(),
-        |budget| format!("at most {} in {:?}", budget.switches, budget.window),
-    );
-    let dwell = match facts.policy.dwell {
-        Duration::ZERO => "none".to_owned(),
-        dwell => format!("{dwell:?} have passed"),
-    };
-    // Nobody votes against a plane that is well: only then does it matter where the votes come from.
-    let sites = match holding(|h| matches!(h, Hold::TooFewSites | Hold::OneSiteVoted)) {
-        Some(Hold::OneSiteVoted) if !out => {
-            guard("sites", true, "no ballots against the active plane".to_owned())
-        }
-        Some(hold) => guard("sites", false, hold.to_string()),
-        None => guard("sites", true, "ballots come from two sites".to_owned()),
-    };
-    vec![
-        guard(
-            "source",
-            out,
-            if out { facts.source.words() } else { format!("not out: {}", facts.source.words()) },
-        ),
-        guard("target", facts.target.good(), facts.target.words()),
-        from("drain", |h| matches!(h, Hold::TargetDrained(_)), "not drained".to_owned()),
-        from("flap", |h| matches!(h, Hold::TargetUnstable), "calm".to_owned()),
-        from("freeze", |h| matches!(h, Hold::Frozen(_)), "not frozen".to_owned()),
-        from("dwell", |h| matches!(h, Hold::Dwell { .. }), dwell),
-        from("budget", |h| matches!(h, Hold::Budget { .. }), budget),
-        from("in-flight", |h| matches!(h, Hold::InFlight), "no switchover under way".to_owned()),
-        sites,
-        guard(
-            "mode",
-            facts.policy.mode == Mode::Auto,
-            format!("{:?}", facts.policy.mode).to_lowercase(),
-        ),
-    ]
-}
-
-/// What would have to be true for a switch, as sentences; empty when nothing is missing.
-fn would_switch_if(facts: &Facts<'_>) -> Vec<String> {
-    let mut remedies: Vec<String> = Vec::new();
-    if facts.source.good() {
-        remedies.push("a critical service is down on the active plane".to_owned());
-    }
-    // Of a plane that is well there are no words against it, and so none from two sites.
-    let moot = |hold: &Hold| {
-        facts.source.good()
-            && matches!(
-                hold,
-                Hold::NoData
-                    | Hold::Partial
-                    | Hold::Degraded
-                    | Hold::NotEnoughDown
-                    | Hold::OneSiteVoted
-            )
-    };
-    for hold in holds(facts).iter().filter(|hold| !moot(hold)) {
-        let remedy = hold.remedy().to_owned();
-        if !remedies.contains(&remedy) {
-            remedies.push(remedy);
-        }
-    }
-    remedies
 }

@@ -9,6 +9,7 @@ use crate::kernel::domain::{
     AskId, CheckName, Epoch, GatewayName, GroupName, HealthState, LedgerTime, MemberId, MemberName,
     PlaneName, ServiceName, SiteName, WallTime,
 };
+use crate::kernel::health::Seen;
 use crate::kernel::ledger::{Mode, PlacedBy};
 
 /// `GET /v1/status`.
@@ -207,6 +208,15 @@ pub struct Explanation {
     pub would_switch_if: Vec<String>,
     /// The last switchover of the group.
     pub last: Option<SwitchoverRecord>,
+    /// The open question about the group, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<QuestionStatus>,
+    /// The critical services of the group on each plane, summed up from verdicts.
+    #[serde(default)]
+    pub sums: BTreeMap<PlaneName, String>,
+    /// What each observer says and has seen.
+    #[serde(default)]
+    pub observers: BTreeMap<MemberName, ObserverExplained>,
     /// This node's own last probes: service → plane → check → in words.
     pub probes: BTreeMap<ServiceName, BTreeMap<PlaneName, BTreeMap<CheckName, String>>>,
 }
@@ -220,4 +230,35 @@ pub struct GuardStatus {
     pub open: bool,
     /// Its value, in words.
     pub value: String,
+}
+
+/// A question to the observers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct QuestionStatus {
+    /// Its id.
+    pub id: String,
+    /// Why it was asked.
+    pub why: String,
+    /// When, by the wall clock of the leader.
+    pub asked: WallTime,
+}
+
+/// One observer, in an explanation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ObserverExplained {
+    /// Where it stands.
+    pub site: SiteName,
+    /// Whether its words count: it is neither silent nor isolated.
+    pub counts: bool,
+    /// Why they do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// What it reports: service → plane.
+    pub reports: BTreeMap<ServiceName, BTreeMap<PlaneName, HealthState>>,
+    /// Its ballot for the open question: service → plane; absent while it has not voted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ballot: Option<BTreeMap<ServiceName, BTreeMap<PlaneName, HealthState>>>,
+    /// Its checks with their thresholds and last samples: service → plane → check; absent when it did not answer in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checks: Option<Seen>,
 }

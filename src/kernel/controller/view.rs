@@ -10,7 +10,7 @@ use crate::kernel::domain::{
     Endpoint, Epoch, GatewayName, GroupName, MemberId, Moment, PlaneName, Route, ServiceName,
     WallTime,
 };
-use crate::kernel::health::Prober;
+use crate::kernel::health::{Prober, Seen};
 use crate::kernel::ledger::{Cluster, Ledger, OnSwitch};
 use crate::kernel::zone::Zone;
 
@@ -49,6 +49,8 @@ pub struct View {
     pub gateways: BTreeMap<GatewayName, (BTreeMap<GroupName, Epoch>, Moment)>,
     /// This node's probes; only in the answer to a read.
     pub prober: Option<Arc<Prober>>,
+    /// What each observer has seen of a group's services; only in the answer to who wants it explained.
+    pub seen: BTreeMap<MemberId, Arc<Seen>>,
     /// The members that take no part in consensus though they run, as far as this node knows; itself, too.
     pub apart: BTreeSet<MemberId>,
     /// The last entry that each other member said it had applied.

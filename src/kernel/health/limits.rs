@@ -16,3 +16,6 @@ pub const REFERENCE_FAST_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Intervals are stretched or shortened by up to one part in this many, so that probes do not run in step.
 pub const JITTER_PART: u64 = 10;
+
+/// The last probes of each target that are kept for people.
+pub const SAMPLES: usize = 5;

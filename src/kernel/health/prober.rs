@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::layout::{Judged, Layout};
+use super::seen::CheckSeen;
 use super::target::Target;
 use super::{CheckState, Service, evaluate};
 use crate::kernel::domain::{
@@ -301,6 +302,23 @@ impl Prober {
             }
         }
         all_known.then_some(!self.layout.references.is_empty())
+    }
+
+    /// What is known of each check of a service, by plane; nothing for an unknown service.
+    pub fn seen(
+        &self,
+        service: &ServiceName,
+        now: Moment,
+    ) -> Option<[BTreeMap<CheckName, CheckSeen>; 2]> {
+        let service = &self.layout.services[self.layout.service(service)?];
+        Some([0, 1].map(|plane| {
+            let seen = service.checks.iter().filter_map(|(name, numbers)| {
+                let number = numbers[plane]?;
+                let seen = self.targets[number].seen(&self.layout.specs[number], now);
+                Some((name.clone(), seen))
+            });
+            seen.collect()
+        }))
     }
 
     /// What is known of each check of a service, in words, by plane; nothing for an unknown service.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::layout::{Judged, ProbeSpec};
+use super::seen::{CheckSeen, Samples, millis};
 use super::spread;
 use super::{CheckState, Debounce};
 use crate::kernel::domain::{HealthState, Moment, ProbeFault, ProbeId, ProbeResult, ProbeTimings};
@@ -24,6 +25,8 @@ pub(super) struct Target {
     fault: Option<ProbeFault>,
     /// Why the newest probe said nothing about the target, if it did not.
     hindered: Option<ProbeFault>,
+    /// The last probes, for people.
+    samples: Samples,
     /// Where the time of the newest finished probe went.
     timings: ProbeTimings,
     pub(super) in_flight: Option<ProbeId>,
@@ -44,6 +47,7 @@ impl Target {
             speed: Debounce::new(fall, rise),
             newest: None,
             fault: None,
+            samples: Samples::default(),
             hindered: None,
             timings: ProbeTimings::default(),
             in_flight: None,
@@ -110,6 +114,7 @@ impl Target {
     /// is known.
     pub(super) fn finish(&mut self, now: Moment, spec: &ProbeSpec, result: ProbeResult) {
         self.in_flight = None;
+        self.samples.add(&result);
         match result.outcome {
             Err(fault @ ProbeFault::NotProbed(_)) => {
                 self.hindered = Some(fault);
@@ -147,6 +152,27 @@ impl Target {
     /// When a probe may start at the soonest.
     pub(super) fn soonest(&self, now: Moment, spec: &ProbeSpec) -> Moment {
         self.started.map_or(now, |started| now.max(started + spec.fast_interval))
+    }
+
+    /// What is known, as data.
+    pub(super) fn seen(&self, spec: &ProbeSpec, now: Moment) -> CheckSeen {
+        let Judged { fall, rise, slow, .. } = &spec.judged;
+        let state = match self.check_state() {
+            CheckState::Unknown => "unknown",
+            CheckState::Up => "up",
+            CheckState::Slow => "slow",
+            CheckState::Down => "down",
+        };
+        CheckSeen {
+            state: state.to_owned(),
+            streak: self.results.streak(),
+            fall: *fall,
+            rise: *rise,
+            interval_ms: millis(spec.interval),
+            timeout_ms: millis(spec.judged.target.timeout),
+            slow_ms: slow.map(millis),
+            samples: self.samples.seen(now),
+        }
     }
 
     /// What is known, in words, and why it is not known better.

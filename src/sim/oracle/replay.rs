@@ -129,6 +129,7 @@ pub(super) fn digest_whole(into: &mut Digest, output: &Output) {
                 ledger,
                 gateways,
                 prober,
+                seen,
                 apart,
                 applied_by,
                 warnings,
@@ -138,7 +139,10 @@ pub(super) fn digest_whole(into: &mut Digest, output: &Output) {
                     write!(to, "{cut_off_since:?} {heard:?} {started:?} {wall:?} {cards:?}")
                 })
                 .and_then(|()| {
-                    write!(to, "{gateways:?} {prober:?} {apart:?} {applied_by:?} {warnings:?}")
+                    write!(
+                        to,
+                        "{gateways:?} {prober:?} {seen:?} {apart:?} {applied_by:?} {warnings:?}"
+                    )
                 })
                 .and_then(|()| to.write_str(&ledger.digest()))
         }

@@ -209,6 +209,9 @@ impl Shows for Shown {
             guards: Vec::new(),
             would_switch_if: vec!["the sky falls".to_owned()],
             last: None,
+            question: None,
+            sums: BTreeMap::new(),
+            observers: BTreeMap::new(),
             probes: BTreeMap::new(),
         })
     }
@@ -340,6 +343,7 @@ pub(super) fn view(applied: u64, in_quorum: bool) -> Arc<View> {
         gateways: BTreeMap::new(),
         prober: None,
         apart: BTreeSet::new(),
+        seen: BTreeMap::new(),
         applied_by: BTreeMap::new(),
         warnings: Vec::new(),
     })

@@ -54,6 +54,8 @@ pub(super) struct Trio {
     pub(super) deaf_dns: bool,
     /// Members whose commands for the leader are lost.
     pub(super) mute: BTreeSet<MemberId>,
+    /// Every probe that passes takes a while.
+    pub(super) slow: bool,
     /// Nobody takes what he is told of alarms.
     pub(super) deaf: bool,
     /// What was told of alarms.
@@ -85,6 +87,7 @@ impl Trio {
             lost_receipts: 0,
             deaf_dns: false,
             mute: BTreeSet::new(),
+            slow: false,
             deaf: false,
             told: std::cell::RefCell::default(),
             replies: BTreeMap::new(),
@@ -270,7 +273,10 @@ impl Trio {
             id: order.id,
             began: self.now,
             outcome: if up && !hidden { Ok(()) } else { Err(ProbeFault::Refused) },
-            timings: ProbeTimings::default(),
+            timings: ProbeTimings {
+                total: if self.slow { ms(50) } else { Duration::ZERO },
+                ..ProbeTimings::default()
+            },
         }
     }
 

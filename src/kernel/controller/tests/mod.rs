@@ -6,6 +6,7 @@ mod alarms;
 mod cluster;
 mod configure;
 mod disk;
+mod explained;
 mod repaired;
 mod shown;
 mod verify;

@@ -1,0 +1,196 @@
+//! The view as an explanation: why a group is where it is, and what would have to be true for another answer.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::view::View;
+use super::{Explanation, GuardStatus, ObserverExplained, QuestionStatus};
+use crate::kernel::domain::{
+    CheckName, GroupName, HealthState, MemberId, MemberName, Moment, PlaneName, ServiceName,
+    StatePair,
+};
+use crate::kernel::ledger::{Cluster, Member};
+use crate::kernel::policy::{Facts, Hold, Mode, holds};
+
+/// By service, plane and check, in words.
+type ProbeWords = BTreeMap<ServiceName, BTreeMap<PlaneName, BTreeMap<CheckName, String>>>;
+/// By service and plane.
+type States = BTreeMap<ServiceName, BTreeMap<PlaneName, HealthState>>;
+
+impl View {
+    /// `GET /v1/explain/{group}`; nothing for an unknown group.
+    pub fn explain(&self, now: Moment, group: &GroupName) -> Option<Explanation> {
+        let config = self.cluster.as_ref()?;
+        let status = self.group_status(config, group)?;
+        let facts = self.ledger.facts(group, self.evidence(group))?;
+        let last = self.ledger.groups().get(group)?.switchover;
+        let last = last.and_then(|id| self.ledger.switchovers().get(&id));
+        Some(Explanation {
+            guards: guards(&facts),
+            would_switch_if: would_switch_if(&facts),
+            last: last.map(|switchover| self.record(switchover)),
+            question: self.question_status(group),
+            sums: self.sums(config, group),
+            observers: self.observers_explained(config, group, now),
+            probes: self.probe_words(config, group),
+            group: status,
+        })
+    }
+
+    fn probe_words(&self, config: &Cluster, group: &GroupName) -> ProbeWords {
+        let (Some(prober), Some(settings)) = (&self.prober, config.groups.get(group)) else {
+            return BTreeMap::new();
+        };
+        let mut words = BTreeMap::new();
+        for service in &settings.services {
+            let Some([first, second]) = prober.describe(service) else { continue };
+            let [one, two] = &config.planes;
+            let planes = [(one.name.clone(), first), (two.name.clone(), second)];
+            words.insert(service.clone(), planes.into_iter().collect());
+        }
+        words
+    }
+
+    fn question_status(&self, group: &GroupName) -> Option<QuestionStatus> {
+        let id = self.ledger.groups().get(group)?.question?;
+        let question = self.ledger.questions().get(&id)?;
+        let (why, asked) = (question.why.clone(), question.asked_wall);
+        Some(QuestionStatus { id: id.to_string(), why, asked })
+    }
+
+    fn sums(&self, config: &Cluster, group: &GroupName) -> BTreeMap<PlaneName, String> {
+        let evidence = self.evidence(group);
+        let sum = |at: usize| self.ledger.sum(group, at, evidence).words();
+        let planes = config.planes.iter().enumerate();
+        planes.map(|(at, plane)| (plane.name.clone(), sum(at))).collect()
+    }
+
+    fn observers_explained(
+        &self,
+        config: &Cluster,
+        group: &GroupName,
+        now: Moment,
+    ) -> BTreeMap<MemberName, ObserverExplained> {
+        let one = |id: MemberId, member: &Member| {
+            let explained = self.observer_explained(config, group, now, (id, member));
+            (member.name.clone(), explained)
+        };
+        config.members.iter().map(|(id, member)| one(*id, member)).collect()
+    }
+
+    fn observer_explained(
+        &self,
+        config: &Cluster,
+        group: &GroupName,
+        now: Moment,
+        (id, member): (MemberId, &Member),
+    ) -> ObserverExplained {
+        let state = self.ledger.observers().get(&id);
+        let why = match state {
+            _ if self.silent(config, id, now) => Some("it is silent"),
+            None => Some("it has not reported yet"),
+            Some(state) if state.lost => Some("it is silent"),
+            Some(state) if state.isolated => Some("it cannot reach other sites"),
+            Some(_) => None,
+        };
+        let services = config.groups.get(group).map_or(&[][..], |group| &group.services);
+        let by_plane = |pair: StatePair| -> BTreeMap<PlaneName, HealthState> {
+            let planes = config.planes.each_ref().map(|plane| plane.name.clone());
+            planes.into_iter().zip(pair.0).collect()
+        };
+        let of = |states: &BTreeMap<ServiceName, StatePair>| -> States {
+            let state = |service| states.get(service).copied().unwrap_or_default();
+            services.iter().map(|service| (service.clone(), by_plane(state(service)))).collect()
+        };
+        let question = self.ledger.groups().get(group).and_then(|state| state.question);
+        let question = question.and_then(|id| self.ledger.questions().get(&id));
+        let ballot = question.and_then(|question| question.ballots.get(&id));
+        ObserverExplained {
+            site: member.site.clone(),
+            counts: why.is_none(),
+            why: why.map(str::to_owned),
+            reports: of(state.map_or(&BTreeMap::new(), |state| &state.states)),
+            ballot: ballot.map(|ballot| of(&ballot.states)),
+            checks: self.seen.get(&id).map(|seen| seen.as_ref().clone()),
+        }
+    }
+}
+
+/// Each guard with its value.
+fn guards(facts: &Facts<'_>) -> Vec<GuardStatus> {
+    let guard = |guard: &str, open: bool, value: String| GuardStatus {
+        guard: guard.to_owned(),
+        open,
+        value,
+    };
+    let holds = holds(facts);
+    let holding = |which: fn(&Hold) -> bool| holds.iter().find(|hold| which(hold));
+    let from = |name: &str, which: fn(&Hold) -> bool, otherwise: String| {
+        let hold = holding(which);
+        guard(name, hold.is_none(), hold.map_or(otherwise, Hold::to_string))
+    };
+    let out = facts.source.out(facts.out_when, facts.policy.degraded_is_out);
+    let budget = facts.policy.budget.map_or_else(
+        || "no limit".to_owned(),
+        |budget| format!("at most {} in {:?}", budget.switches, budget.window),
+    );
+    let dwell = match facts.policy.dwell {
+        Duration::ZERO => "none".to_owned(),
+        dwell => format!("{dwell:?} have passed"),
+    };
+    // Nobody votes against a plane that is well: only then does it matter where the votes come from.
+    let sites = match holding(|h| matches!(h, Hold::TooFewSites | Hold::OneSiteVoted)) {
+        Some(Hold::OneSiteVoted) if !out => {
+            guard("sites", true, "no ballots against the active plane".to_owned())
+        }
+        Some(hold) => guard("sites", false, hold.to_string()),
+        None => guard("sites", true, "ballots come from two sites".to_owned()),
+    };
+    vec![
+        guard(
+            "source",
+            out,
+            if out { facts.source.words() } else { format!("not out: {}", facts.source.words()) },
+        ),
+        guard("target", facts.target.good(), facts.target.words()),
+        from("drain", |h| matches!(h, Hold::TargetDrained(_)), "not drained".to_owned()),
+        from("flap", |h| matches!(h, Hold::TargetUnstable), "calm".to_owned()),
+        from("freeze", |h| matches!(h, Hold::Frozen(_)), "not frozen".to_owned()),
+        from("dwell", |h| matches!(h, Hold::Dwell { .. }), dwell),
+        from("budget", |h| matches!(h, Hold::Budget { .. }), budget),
+        from("in-flight", |h| matches!(h, Hold::InFlight), "no switchover under way".to_owned()),
+        sites,
+        guard(
+            "mode",
+            facts.policy.mode == Mode::Auto,
+            format!("{:?}", facts.policy.mode).to_lowercase(),
+        ),
+    ]
+}
+
+/// What would have to be true for a switch, as sentences; empty when nothing is missing.
+fn would_switch_if(facts: &Facts<'_>) -> Vec<String> {
+    let mut remedies: Vec<String> = Vec::new();
+    if facts.source.good() {
+        remedies.push("a critical service is down on the active plane".to_owned());
+    }
+    // Of a plane that is well there are no words against it, and so none from two sites.
+    let moot = |hold: &Hold| {
+        facts.source.good()
+            && matches!(
+                hold,
+                Hold::NoData
+                    | Hold::Partial
+                    | Hold::Degraded
+                    | Hold::NotEnoughDown
+                    | Hold::OneSiteVoted
+            )
+    };
+    for hold in holds(facts).iter().filter(|hold| !moot(hold)) {
+        let remedy = hold.remedy().to_owned();
+        if !remedies.contains(&remedy) {
+            remedies.push(remedy);
+        }
+    }
+    remedies
+}
