@@ -14,6 +14,7 @@ use super::limits::{
 use crate::edge::telemetry::names::{QUEUE_DEPTH, QUEUE_DROPPED};
 use crate::kernel::controller::{ClientRequest, DataPlaneHint, GatewayReport, Input, Receipt};
 use crate::kernel::domain::{GatewayName, ProbeResult, WallTime};
+use crate::kernel::ledger::Cluster;
 
 /// The lanes that are taken in turn.
 const LANES: [Lane; 6] =
@@ -60,6 +61,8 @@ struct Waiting {
     persisted: Option<u64>,
     disk_failed: Option<String>,
     wall: Option<WallTime>,
+    /// The cluster file, when it has changed.
+    cluster_file: Option<Arc<Cluster>>,
     /// Failed logins: how many, and from where the last.
     logins: Option<(u64, IpAddr)>,
     peers: VecDeque<Input>,
@@ -104,6 +107,11 @@ impl Inbox {
         self.put(|waiting| {
             waiting.disk_failed.get_or_insert(why);
         });
+    }
+
+    /// The cluster file has changed. The newest counts.
+    pub fn cluster_file(&self, cluster: Arc<Cluster>) {
+        self.put(|waiting| waiting.cluster_file = Some(cluster));
     }
 
     /// Somebody was not let in at the API. Counted until the kernel takes it.
@@ -275,6 +283,7 @@ impl Waiting {
             && self.disk_failed.is_none()
             && self.wall.is_none()
             && self.logins.is_none()
+            && self.cluster_file.is_none()
             && LANES.iter().all(|lane| self.depth(*lane) == 0)
     }
 
@@ -310,6 +319,9 @@ impl Waiting {
     fn take_slot(&mut self) -> Option<Input> {
         if let Some(wall) = self.wall.take() {
             return Some(Input::WallClock(wall));
+        }
+        if let Some(cluster) = self.cluster_file.take() {
+            return Some(Input::ClusterFile(cluster));
         }
         if let Some((count, from)) = self.logins.take() {
             return Some(Input::LoginsFailed { count, from: from.to_string() });

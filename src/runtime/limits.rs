@@ -70,6 +70,8 @@ pub const JOURNAL_RETRY: Duration = Duration::from_secs(30);
 /// A kernel that panicked waits this long for its last input to be written.
 pub const JOURNAL_LAST_WORDS: Duration = Duration::from_secs(2);
 
+/// Between two looks at the cluster file.
+pub const CLUSTER_FILE_EVERY: Duration = Duration::from_secs(2);
 /// Entries that wait to be written to the audit trail.
 pub const AUDIT_RECORDS: usize = 8192;
 /// Their bytes.

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::clock::Clock;
+use super::cluster_file;
 use super::dns_gauges;
 use super::effects::AskDns;
 use super::hands::Publish;
@@ -94,6 +95,8 @@ pub async fn run(
 ) -> Result<(), NodeError> {
     let parts = NodeParts { text, ..NodeParts::read(settings, cluster, metrics)? };
     let node = Node::start(parts).await?;
+    let file = cluster_file::watch(settings.cluster.clone(), node.shell.inbox());
+    let _file = AbortOnDropHandle::new(tokio::spawn(file));
     service::ready();
     let alive = service::watch(Arc::new(node.shell.backend()));
     let alive = AbortOnDropHandle::new(tokio::spawn(alive));

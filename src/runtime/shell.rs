@@ -187,6 +187,11 @@ impl Shell {
         }
     }
 
+    /// The kernel's queue.
+    pub fn inbox(&self) -> Inbox {
+        self.inbox.clone()
+    }
+
     /// What was published last.
     pub fn view(&self) -> watch::Receiver<Option<Arc<View>>> {
         self.view.clone()

@@ -1,10 +1,12 @@
 //! A configuration takes the place of the one in force: a client's request, and what follows at every node.
 
+use std::sync::Arc;
+
 use super::{
     ConfigPlan, ConfigRequest, Controller, Level, Refusal, RefusalKind, RequestId, Response, limits,
 };
 use crate::kernel::ledger::{
-    Command, ConfigCommand, RECONFIGURE_SINCE, RefusalReason, changes, with_addresses_of,
+    Cluster, Command, ConfigCommand, RECONFIGURE_SINCE, RefusalReason, changes, with_addresses_of,
 };
 
 impl Controller {
@@ -104,10 +106,29 @@ impl Controller {
         self.look_again();
     }
 
-    /// Whether this node's cluster file says what is in force, but for the members' addresses.
+    /// Whether this node's cluster file says something else than what is in force, but for the members' addresses.
     pub(super) fn file_differs(&self) -> bool {
         let Some(config) = self.ledger.config() else { return false };
-        *config != self.file && **config != with_addresses_of(self.file.as_ref().clone(), config)
+        let file = self.file_now.as_ref().unwrap_or(&self.file);
+        config != file && **config != with_addresses_of(file.as_ref().clone(), config)
+    }
+
+    /// The cluster file was changed while this process runs.
+    pub(super) fn on_cluster_file(&mut self, cluster: Arc<Cluster>) {
+        self.file_now = Some(cluster);
+        self.compare_file();
+        self.publishing.dirty = true;
+    }
+
+    pub(super) fn compare_file(&mut self) {
+        let differs = self.file_differs();
+        if differs && !self.publishing.file_differs {
+            let text = "this node's cluster file differs from the configuration in force, which is the one in the \
+                        log: what the file says is not done"
+                .to_owned();
+            self.tell(Level::Warn, "config", None, text);
+        }
+        self.publishing.file_differs = differs;
     }
 
     /// The configuration that the first leader logged came without its text: a leader whose file says the same logs it.

@@ -63,6 +63,8 @@ pub enum Input {
     WallClock(WallTime),
     /// The process is asked to stop: hand leadership over.
     Stopping,
+    /// This node's cluster file has changed. It is compared with what is in force, and nothing else comes of it.
+    ClusterFile(#[serde(with = "as_text")] Arc<Cluster>),
 }
 
 impl Input {
@@ -83,6 +85,7 @@ impl Input {
             Self::WallClock(_) => "wall-clock",
             Self::LoginsFailed { .. } => "logins",
             Self::Stopping => "stopping",
+            Self::ClusterFile(_) => "cluster-file",
         }
     }
 }

@@ -205,6 +205,8 @@ pub struct Controller {
     me: MemberId,
     file: Arc<Cluster>,
     file_text: Arc<str>,
+    /// The cluster file as it is now, where it was changed since this process started.
+    file_now: Option<Arc<Cluster>>,
     certificate_until: Option<WallTime>,
     cards: card::Cards,
     incarnation: Incarnation,
@@ -274,6 +276,7 @@ impl Controller {
             me,
             file: cluster,
             file_text: text,
+            file_now: None,
             certificate_until,
             cards: card::Cards::default(),
             incarnation: recovered.incarnation,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::outgoing::Outgoing;
 use super::peer::PeerMessage;
-use super::{Controller, Level, Output, Traffic, limits};
+use super::{Controller, Output, Traffic, limits};
 use crate::kernel::domain::{
     Endpoint, MemberId, Moment, PlaneName, ProbeResult, QuestionId, ServiceName, StatePair,
 };
@@ -48,14 +48,7 @@ impl Controller {
     /// The settings changed, or the process started with a ledger: probe what they say.
     pub(super) fn configure_observer(&mut self) {
         let Some(config) = self.ledger.config().cloned() else { return };
-        let differs = self.file_differs();
-        if differs && !self.publishing.file_differs {
-            let text = "this node's cluster file differs from the configuration in force, which is the one in the \
-                        log: what the file says is not done"
-                .to_owned();
-            self.tell(Level::Warn, "config", None, text);
-        }
-        self.publishing.file_differs = differs;
+        self.compare_file();
         let planes: [PlaneName; 2] = [config.planes[0].name.clone(), config.planes[1].name.clone()];
         let references = self.reference_targets();
         self.prober.configure(

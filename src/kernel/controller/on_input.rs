@@ -44,6 +44,7 @@ impl Controller {
                 self.tell_members(&PeerMessage::Gateway(report.clone()));
                 self.on_gateway(report);
             }
+            Input::ClusterFile(cluster) => self.on_cluster_file(cluster),
             Input::WallClock(wall) => self.wall = (wall, self.now),
             Input::Stopping => {
                 if self.consensus.transfer_leadership() {

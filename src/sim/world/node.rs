@@ -343,5 +343,6 @@ const fn name_of(input: &Input) -> &'static str {
         Input::WallClock(_) => "wall clock",
         Input::LoginsFailed { .. } => "logins failed",
         Input::Stopping => "stopping",
+        Input::ClusterFile(_) => "cluster file",
     }
 }
