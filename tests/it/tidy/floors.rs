@@ -19,6 +19,7 @@ const FLOORS: &[&[&str]] = &[
         "edge::dns",
         "edge::gateway",
         "edge::identity",
+        "edge::journal",
         "edge::notify",
         "edge::probe",
         "edge::storage",
