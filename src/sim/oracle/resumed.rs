@@ -124,7 +124,7 @@ mod tests {
             log_entries: 100,
         };
         let mut now = Moment::ZERO;
-        let mut first = Controller::start(now, boot).expect("an empty disk");
+        let mut first = Controller::start(now, boot)?;
         let mut resumed = Resumed::new(1);
         for number in 0..6_000 {
             now = now + Duration::from_millis(20);
