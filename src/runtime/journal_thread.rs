@@ -84,6 +84,8 @@ struct Writer {
     header: Header,
     turns: Turns,
     buffered: usize,
+    /// Between two blocks: short at first, so that a process that soon dies has left something.
+    pause: Duration,
     flush_at: Instant,
     /// What is missing since the last segment.
     lost: Option<Gap>,
@@ -104,7 +106,8 @@ impl Writer {
             header: Header::of(build(), boot.me, boot.recovered.incarnation),
             turns: Turns::default(),
             buffered: 0,
-            flush_at: Instant::now() + JOURNAL_FLUSH,
+            pause: JOURNAL_FLUSH / 8,
+            flush_at: Instant::now(),
             lost: None,
             retry_at: None,
             asked: false,
@@ -202,7 +205,8 @@ impl Writer {
     }
 
     fn flush(&mut self) {
-        self.flush_at = Instant::now() + JOURNAL_FLUSH;
+        self.flush_at = Instant::now() + self.pause;
+        self.pause = JOURNAL_FLUSH.min(self.pause * 2);
         self.buffered = 0;
         let turns = std::mem::take(&mut self.turns);
         let Some(ring) = self.ring.as_mut().filter(|_| !turns.turns.is_empty()) else { return };

@@ -1,3 +1,5 @@
+//! Journals of a kernel that really ran, replayed: whole, damaged, cut off, with gaps.
+
 use std::collections::VecDeque;
 use std::fs;
 use std::os::unix::process::CommandExt as _;

@@ -99,3 +99,50 @@ impl Resumed {
         self.ends = number + self.draw(LIFE) * if long { 10 } else { 1 };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::kernel::consensus::Recovered;
+    use crate::kernel::controller::Boot;
+    use crate::kernel::domain::MemberId;
+    use crate::sim::cluster::{Shape, cluster};
+    use crate::sim::oracle::replay::digest_whole;
+
+    /// Runs a kernel and a copy of it; from input 1,500 on the copy hears something else.
+    fn run(honest: bool) -> Result<(), String> {
+        let boot = Boot {
+            me: MemberId(1),
+            cluster: Arc::new(cluster(&Shape::default())),
+            text: Arc::from(""),
+            certificate_until: None,
+            recovered: Recovered::default(),
+            seed: 1,
+            log_entries: 100,
+        };
+        let mut now = Moment::ZERO;
+        let mut first = Controller::start(now, boot)?;
+        let mut resumed = Resumed::new(1);
+        for number in 0..6_000 {
+            now = now + Duration::from_millis(20);
+            first.handle(now, Input::TimePassed);
+            let mut outputs = Digest::default();
+            while let Some(output) = first.poll() {
+                digest_whole(&mut outputs, &output);
+            }
+            let later = now + Duration::from_micros(u64::from(!honest && number >= 1_500));
+            resumed.took(number, &first, (later, &Input::TimePassed), outputs)?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_copy_that_does_something_else_is_found_and_an_honest_one_is_not() {
+        assert_eq!(run(true), Ok(()));
+        let found = run(false).expect_err("it hears another time");
+        assert!(found.contains("read back"), "{found}");
+    }
+}

@@ -175,6 +175,18 @@ impl Consensus {
     }
 }
 
+#[cfg(test)]
+impl Consensus {
+    /// Messages in flight, uncommitted bytes, reads, votes, and ticks since a leader's heartbeat; nothing while it is
+    /// not quiet.
+    pub(in crate::kernel::consensus) fn under_way(&self) -> Option<[usize; 5]> {
+        let SavedRaft { progress, uncommitted, reads, votes, heartbeat_elapsed, .. } =
+            self.save()?.raft;
+        let in_flight = progress.values().map(|each| each.in_flight.len()).sum();
+        Some([in_flight, uncommitted, reads.len(), votes.len(), heartbeat_elapsed])
+    }
+}
+
 fn save_raft(raw: &RawNode<MemoryLog>) -> Option<SavedRaft> {
     let raft = &raw.raft;
     let log = &raft.raft_log;

@@ -3,6 +3,7 @@
 mod hostile;
 mod members;
 mod recovery;
+mod saved;
 mod starting;
 mod strain;
 mod wild;
