@@ -136,8 +136,16 @@ fn what_cannot_be_taken_is_refused_and_changes_nothing() {
     let warnings = status["warnings"].to_string();
     assert!(warnings.contains("differs from configuration 1"), "{warnings}");
     done(&world, &["config", "apply", &good]);
-    until(LIMIT, || {
-        let warnings = world.api_of(node).get("/v1/status")?["warnings"].to_string();
-        if warnings.contains("differs") { Err(warnings) } else { Ok(()) }
-    });
+    let differs = |wanted: bool| {
+        until(LIMIT, || {
+            let warnings = world.api_of(node).get("/v1/status")?["warnings"].to_string();
+            if warnings.contains("differs") == wanted { Ok(()) } else { Err(warnings) }
+        });
+    };
+    differs(false);
+    // The file is read again while the node runs; one that cannot be read changes nothing of what is said.
+    std::fs::write(world.file("cluster.toml"), &first).unwrap();
+    differs(true);
+    std::fs::copy(Path::new(&good), world.file("cluster.toml")).unwrap();
+    differs(false);
 }
