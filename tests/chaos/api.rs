@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use biplane::edge::api::client::{ApiClient, ApiError, ClientTimes};
-use biplane::edge::api::{AcceptedBody, NewToken, OnOffBody, SwitchBody};
+use biplane::edge::api::{
+    AcceptedBody, ConfigWish, ConfiguredBody, NewToken, OnOffBody, SwitchBody,
+};
 use biplane::edge::identity::{api_client_tls, new_token};
 use biplane::kernel::controller::SwitchKind;
 use biplane::kernel::domain::{AccessRole, PlaneName, PrincipalName};
@@ -62,6 +64,14 @@ impl Api {
     /// Revokes it.
     pub(crate) fn revoke_token(&self, name: &str) -> Result<(), ApiError> {
         block_on(self.client.delete(&format!("/v1/tokens/{name}")))
+    }
+
+    /// Puts a configuration in the place of the one with this number. Gives its own.
+    pub(crate) fn configure(&self, over: u64, text: String, reason: &str) -> Result<u64, ApiError> {
+        let wish = ConfigWish { text, reason: reason.to_owned(), dry_run: false };
+        let tag = over.to_string();
+        let sent = self.client.put_json_over::<_, ConfiguredBody>("/v1/config", &wish, &tag);
+        block_on(sent).map(|answer| answer.body.version)
     }
 
     /// Asks, and gives what was told.

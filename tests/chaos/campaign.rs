@@ -68,6 +68,11 @@ pub(crate) fn run(wish: &Wish) -> bool {
             Ok(result) => sums.add(seed, &result),
             Err(why) => vec![why],
         };
+        if findings.is_empty() && wish.keep {
+            println!("  kept: {}", dir.display());
+            let _ = std::fs::write(dir.join(KEPT), "");
+            continue;
+        }
         if findings.is_empty() {
             // What is left there is told by the next sweep.
             let _ = std::fs::remove_dir_all(&dir);

@@ -1,5 +1,5 @@
 //! The chaos suite: real processes in network namespaces, troubled by a seed, and judged.
-//! `tests/campaign chaos [ROUNDS] [SECONDS] [--seed N] [--biplane FILE]`; it needs root.
+//! `tests/campaign chaos [ROUNDS] [SECONDS] [--seed N] [--biplane FILE] [--keep]`; it needs root.
 //!
 //! Each run is a process of its own with mounts of its own: its namespaces, disks and children end with it, however it
 //! ends. Ends with 0 if nothing was found, 1 on any finding, 2 for wrong words, 3 where it cannot run.
@@ -17,6 +17,7 @@ mod admins;
 mod api;
 mod blame;
 mod books;
+mod bulk;
 mod campaign;
 mod files;
 mod history;
@@ -46,11 +47,13 @@ pub(crate) struct Wish {
     pub(crate) seconds: u64,
     pub(crate) seed: u64,
     pub(crate) biplane: PathBuf,
+    /// Leave the files of good runs, too.
+    pub(crate) keep: bool,
 }
 
 fn wish(words: &[String]) -> Option<Wish> {
     let biplane = PathBuf::from(env!("CARGO_BIN_EXE_biplane"));
-    let mut wish = Wish { rounds: 300, seconds: 60, seed: 1, biplane };
+    let mut wish = Wish { rounds: 300, seconds: 60, seed: 1, biplane, keep: false };
     let mut numbers = Vec::new();
     let mut words = words.iter();
     while let Some(word) = words.next() {
@@ -58,6 +61,7 @@ fn wish(words: &[String]) -> Option<Wish> {
             // `cargo bench` adds it.
             "--bench" => {}
             "--seed" => wish.seed = words.next()?.parse().ok()?,
+            "--keep" => wish.keep = true,
             "--biplane" => wish.biplane = PathBuf::from(words.next()?),
             number => numbers.push(number.parse::<u64>().ok().filter(|number| *number > 0)?),
         }
@@ -95,7 +99,7 @@ fn main() -> ExitCode {
         };
     }
     let Some(wish) = wish(&words) else {
-        eprintln!("usage: chaos [ROUNDS] [SECONDS] [--seed N] [--biplane FILE]");
+        eprintln!("usage: chaos [ROUNDS] [SECONDS] [--seed N] [--biplane FILE] [--keep]");
         return ExitCode::from(2);
     };
     if let Err(why) = campaign::can_run() {

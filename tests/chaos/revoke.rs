@@ -61,7 +61,7 @@ pub(crate) fn run(name: &str, tls: &Tls, admin: &str) -> Revoked {
                         ));
                     }
                 }
-                Err(ApiError::Problem(problem)) if problem.status == 401 => refused = true,
+                Err(error) if is_refusal(&error) => refused = true,
                 Ok(_) | Err(_) => {}
             }
         }
@@ -70,6 +70,11 @@ pub(crate) fn run(name: &str, tls: &Tls, admin: &str) -> Revoked {
     revoked.seen = let_in && refused;
     revoked.token = Some((name, token));
     revoked
+}
+
+/// Not let in: for what it is, or because its like was refused too often; a good token is let in even then.
+pub(crate) fn is_refusal(error: &ApiError) -> bool {
+    matches!(error, ApiError::Problem(problem) if matches!(problem.status, 401 | 429))
 }
 
 /// A name is given once: after an unknown outcome another one is tried.

@@ -62,7 +62,7 @@ kinds! {
     CutApi "cut-api" 2_000 5_000;
     /// A node's DNS.
     CutDns "cut-dns" 2_000 5_000;
-    /// A node's probes of a plane.
+    /// Probes of a plane, of one node or of two.
     CutProbes "cut-probes" 2_000 7_000;
     /// The gateway's way to the API of every node.
     CutGateway "cut-gateway" 2_000 6_000;
@@ -83,6 +83,9 @@ kinds! {
     /// A token is made, used and revoked.
     RevokeToken "revoke-token" 3_000 5_000;
 }
+
+/// Those that move groups: of what is drawn freely, every second one.
+const MOVING: [Kind; 4] = [Kind::KillPlane, Kind::StopPlane, Kind::CutProbes, Kind::KillLeader];
 
 /// Which way a channel is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +115,7 @@ pub(crate) struct Trouble {
     pub(crate) plane: usize,
     /// The way of a cut.
     pub(crate) way: Way,
-    /// Milliseconds of a slow disk or a step, parts in a million of a drift, packets in a hundred.
+    /// Milliseconds of a slow disk or a step, parts in a million of a drift, packets in a hundred, nodes.
     pub(crate) amount: i64,
 }
 
@@ -155,7 +158,6 @@ impl fmt::Display for Trouble {
 }
 
 /// The whole plan of a run, in order.
-#[derive(Clone, Debug)]
 pub(crate) struct Schedule {
     /// What happens.
     pub(crate) troubles: Vec<Trouble>,
@@ -177,7 +179,9 @@ impl Schedule {
         let (mut at, mut slot) = (QUIET, 0);
         while at + LAST < length {
             let free = slot % FREE == FREE - 1;
-            let kind = if free {
+            let kind = if free && rng.chance(500) {
+                *rng.pick(&MOVING)
+            } else if free {
                 *rng.pick(Kind::ALL)
             } else {
                 turn += 1;
@@ -231,6 +235,7 @@ fn amount(rng: &mut Rng, kind: Kind) -> i64 {
         Kind::StepClock => (2_500, 3_600_000, true),
         Kind::DriftClock => (150_000, 300_000, true),
         Kind::LosePackets => (5, 30, false),
+        Kind::CutProbes => (1, 2, false),
         _ => return 0,
     };
     let amount = i64::try_from(rng.between(low, high)).unwrap_or(0);

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 
 use super::api::{Api, Tls, told_group};
-use super::files::{API, DNS, MEMBER, NODES};
+use super::bulk::{self, Configured};
+use super::files::{API, DNS, GROUPS, MEMBER, NODES, PLANES};
 use super::history::{Ask, History, Operation, Told};
 use super::network::{Cut, Host};
 use super::revoke::{self, Revoked};
@@ -27,6 +29,8 @@ enum Held {
     /// Length of the node's log before it.
     Log(u64),
     Token(JoinHandle<Revoked>),
+    /// Length of the node's log, and who fills the disk.
+    Bulk(u64, Arc<AtomicBool>, JoinHandle<Vec<Configured>>),
 }
 
 /// All that is under way.
@@ -35,6 +39,8 @@ pub(crate) struct Strikes {
     pub(crate) findings: Vec<String>,
     /// Names and tokens that are revoked for sure.
     pub(crate) revoked: Vec<(String, String)>,
+    /// Configurations that were acknowledged.
+    pub(crate) configured: Vec<Configured>,
     /// How often each kind was begun, and how often its effect was seen.
     pub(crate) counts: BTreeMap<Kind, (u64, u64)>,
     held: BTreeMap<usize, (Trouble, Held)>,
@@ -57,6 +63,7 @@ impl Strikes {
             world,
             findings: Vec::new(),
             revoked: Vec::new(),
+            configured: Vec::new(),
             counts: BTreeMap::new(),
             held: BTreeMap::new(),
             watched,
@@ -100,7 +107,10 @@ impl Strikes {
             Kind::FullDisk => {
                 let log = self.log_length(node);
                 fill(&self.world.files.data(node).join("ballast"));
-                return Ok(Held::Log(log));
+                let stop = Arc::new(AtomicBool::new(false));
+                let (tls, token, its) = (self.tls.clone(), self.token.clone(), Arc::clone(&stop));
+                let bulk = std::thread::spawn(move || bulk::run(number, &tls, &token, &its));
+                return Ok(Held::Bulk(log, stop, bulk));
             }
             Kind::SlowDisk => {
                 let before = self.world.preloads[node].slowed();
@@ -154,14 +164,16 @@ impl Strikes {
             Kind::KillPlane => self.world.start_plane(plane)?,
             Kind::StopPlane => self.stop_plane(plane, false),
             Kind::FullDisk => {
+                let Held::Bulk(log, stop, bulk) = held else { return Ok(()) };
+                stop.store(true, Ordering::Relaxed);
                 let ballast = self.world.files.data(node).join("ballast");
                 std::fs::remove_file(&ballast).map_err(|error| error.to_string())?;
-                let said = self.said_since(node, &held);
-                if said.contains(LEFT) {
-                    seen = true;
+                seen = self.said_since(node, log).contains(LEFT);
+                if seen {
                     self.world.kill_node(node);
                     self.world.start_node(node)?;
                 }
+                self.configured.extend(bulk.join().map_err(|_| "the bulk's thread panicked")?);
             }
             Kind::SlowDisk => {
                 let before = if let Held::Slowed(before) = held { before } else { 0 };
@@ -176,7 +188,8 @@ impl Strikes {
                 }
             }
             Kind::EndedCertificate => {
-                seen = self.said_since(node, &held).to_lowercase().contains("certificate");
+                let log = if let Held::Log(log) = held { log } else { 0 };
+                seen = self.said_since(node, log).to_lowercase().contains("certificate");
                 self.world.kill_node(node);
                 self.world.files.mend_certificate(node)?;
                 self.world.start_node(node)?;
@@ -227,21 +240,27 @@ impl Strikes {
             let Ok(status) = api.get("/v1/status") else { continue };
             let leader = NODES.iter().position(|name| status["leader"] == *name);
             let Some(leader) = leader else { continue };
-            let Told::Group { epoch, plane, .. } = told_group(&status["groups"][0]) else {
-                continue;
-            };
-            let reason = format!("c9-{number:05}");
-            let group = usize::from(status["groups"][0]["name"] != super::files::GROUPS[0].0);
-            let to = usize::from(plane == "east");
-            let ask = Ask::Switch { group, base: epoch, to, forced: false, reason };
             let api = Api::new(leader, &self.tls, &self.token);
-            let call = self.history.now();
-            let told = api.ask(&ask);
+            for shown in status["groups"].as_array().into_iter().flatten() {
+                let Told::Group { epoch, plane, .. } = told_group(shown) else { continue };
+                let group = usize::from(shown["name"] != GROUPS[0].0);
+                let reason = format!("c9-{number:04}{group}");
+                let to = usize::from(plane == PLANES[0]);
+                let ask = Ask::Switch { group, base: epoch, to, forced: false, reason };
+                let call = self.history.now();
+                let told = api.ask(&ask);
+                let accepted = matches!(told, Told::Accepted(_));
+                if accepted {
+                    self.world.kill_node(leader);
+                }
+                let end = self.history.now();
+                self.history.note(Operation { client: 9, node: leader, call, end, ask, told });
+                if accepted {
+                    return Held::Struck;
+                }
+            }
             self.world.kill_node(leader);
-            let end = self.history.now();
-            let accepted = matches!(told, Told::Accepted(_));
-            self.history.note(Operation { client: 9, node: leader, call, end, ask, told });
-            return if accepted { Held::Struck } else { Held::Nothing };
+            return Held::Nothing;
         }
         Held::Nothing
     }
@@ -266,8 +285,7 @@ impl Strikes {
         std::fs::metadata(self.world.files.log(NODES[node])).map_or(0, |found| found.len())
     }
 
-    fn said_since(&self, node: usize, held: &Held) -> String {
-        let since = if let Held::Log(length) = held { *length } else { 0 };
+    fn said_since(&self, node: usize, since: u64) -> String {
         let all = std::fs::read(self.world.files.log(NODES[node])).unwrap_or_default();
         let since = usize::try_from(since).unwrap_or(0).min(all.len());
         String::from_utf8_lossy(&all[since..]).into_owned()
@@ -275,17 +293,19 @@ impl Strikes {
 
     /// Ways of nodes to planes that this cuts, or opens again.
     fn harm_ways(&mut self, trouble: &Trouble, cut: bool) {
-        let planes: &[usize] = match trouble.kind {
-            Kind::Isolate | Kind::LosePackets => &[0, 1],
-            Kind::CutProbes => &[trouble.plane],
+        let Trouble { kind, node, other, plane, amount, .. } = *trouble;
+        let ways: &[(usize, usize)] = match kind {
+            Kind::Isolate | Kind::LosePackets => &[(node, 0), (node, 1)],
+            Kind::CutProbes if amount == 2 => &[(node, plane), (other, plane)],
+            Kind::CutProbes => &[(node, plane)],
             _ => &[],
         };
         let now = self.world.now();
-        for plane in planes {
+        for (node, plane) in ways {
             if cut {
-                self.world.harm.way_cut(trouble.node, *plane, now);
+                self.world.harm.way_cut(*node, *plane, now);
             } else {
-                self.world.harm.way_free(trouble.node, *plane, now);
+                self.world.harm.way_free(*node, *plane, now);
             }
         }
     }
@@ -320,6 +340,9 @@ fn cuts(trouble: &Trouble) -> Vec<Cut> {
         Kind::CutMembers => between(node, None, Some(MEMBER)),
         Kind::CutApi => between(node, None, Some(API)),
         Kind::CutDns => between(node, None, Some(DNS)),
+        Kind::CutProbes if amount == 2 => {
+            [between(node, plane, None), between(other, plane, None)].concat()
+        }
         Kind::CutProbes => between(node, plane, None),
         Kind::CutGateway => between(Some(Host::Gateway), None, Some(API)),
         Kind::CutUpstream => between(Some(Host::Gateway), plane, None),

@@ -5,13 +5,14 @@ use std::process::Command;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use biplane::edge::api::client::ApiError;
 use serde_json::Value;
 
 use super::api::{Api, Tls, counter};
 use super::books::{Records, audit, shown};
+use super::bulk;
 use super::files::{GROUPS, NODES, PLANES};
 use super::history::{Ask, Told};
+use super::revoke::is_refusal;
 use super::strike::Strikes;
 use super::users::{self, AllSeen};
 use super::watchers::AllWatched;
@@ -62,6 +63,11 @@ pub(crate) fn judge(evidence: Evidence<'_>) -> (Vec<String>, usize) {
     for (name, token) in &strikes.revoked {
         let refused = until(LIMIT, || refused_everywhere(name, token, tls));
         findings.extend(refused.err());
+    }
+    let kept = until(LIMIT, || apis[0].get("/v1/config").map_err(|error| error.to_string()));
+    match kept {
+        Ok(kept) => findings.extend(bulk::missing(&strikes.configured, &kept)),
+        Err(why) => findings.push(format!("the configuration cannot be read: {why}")),
     }
     let mut automatic = 0;
     match records(&apis, first) {
@@ -189,7 +195,7 @@ fn served(group: usize, epoch: u64, plane: &str) -> Result<(), String> {
 fn refused_everywhere(name: &str, token: &str, tls: &Tls) -> Result<(), String> {
     for (node, of) in NODES.iter().enumerate() {
         match Api::new(node, tls, token).get("/v1/planes?stale=true") {
-            Err(ApiError::Problem(problem)) if problem.status == 401 => {}
+            Err(error) if is_refusal(&error) => {}
             Ok(_) => return Err(format!("{of} lets {name} in, which is revoked")),
             Err(error) => return Err(format!("{of} does not refuse {name}: {error}")),
         }
