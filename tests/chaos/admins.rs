@@ -72,7 +72,7 @@ impl Admin {
                 self.turn(|on, reason| Ask::Drain { plane, on, reason });
             }
         }
-        self.rest(80, 350);
+        self.rest(40, 250);
     }
 
     fn rest(&mut self, low: u64, high: u64) {

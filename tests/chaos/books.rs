@@ -10,6 +10,7 @@ use super::api::counter;
 use super::files::{GROUPS, PLANES};
 use super::history::{Ask, Operation, Told};
 use super::linear::Timed;
+use super::users::{Shown, teller};
 
 /// The cluster's records at the end of a run.
 #[derive(Debug)]
@@ -177,8 +178,8 @@ fn set<O>(op: O, told: &Told, reason: &str, records: &Records) -> Option<(O, boo
     }
 }
 
-/// What DNS servers showed and no epoch ever was.
-pub(crate) fn shown(all: &[super::users::Shown], records: &Records) -> Vec<String> {
+/// What DNS servers and the gateway showed and no epoch ever was.
+pub(crate) fn shown(all: &[Shown], records: &Records) -> Vec<String> {
     let truths: Vec<Truth> =
         (0..GROUPS.len()).filter_map(|group| records.truth(group).ok()).collect();
     let wrong = all.iter().filter(|(_, group, epoch, plane)| {
@@ -186,8 +187,8 @@ pub(crate) fn shown(all: &[super::users::Shown], records: &Records) -> Vec<Strin
         known.is_some_and(|known| known != plane) || known.is_none()
     });
     let told: BTreeSet<String> = wrong
-        .map(|(node, group, epoch, plane)| {
-            format!("DNS of node {node} showed {} on {plane} at epoch {epoch}", GROUPS[*group].0)
+        .map(|(who, group, epoch, plane)| {
+            format!("{} showed {} on {plane} at epoch {epoch}", teller(*who), GROUPS[*group].0)
         })
         .collect();
     told.into_iter().collect()

@@ -7,6 +7,7 @@
 #![allow(
     clippy::disallowed_types,
     clippy::disallowed_methods,
+    clippy::unwrap_in_result,
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "the suite watches real processes on a real clock and prints what it finds"
@@ -19,6 +20,7 @@ mod blame;
 mod books;
 mod bulk;
 mod campaign;
+mod cuts;
 mod files;
 mod history;
 mod linear;

@@ -180,7 +180,7 @@ impl Network {
     }
 
     /// All rules anew, in one transaction. Their counters begin again, so they are read before.
-    fn apply(&mut self) -> Result<(), String> {
+    fn apply(&self) -> Result<(), String> {
         let mut text = String::from("flush chain inet chaos forward\n");
         for (number, cuts) in &self.cuts {
             for cut in cuts {

@@ -9,6 +9,8 @@ const QUIET: u64 = 1_000;
 const LAST: u64 = 3_000;
 /// Between the beginnings of two troubles.
 const PAUSE: (u64, u64) = (1_200, 2_600);
+/// From one kind that is dealt to the next; it shares no factor with their number, so all are dealt.
+const STRIDE: usize = 7;
 /// Of so many troubles one is drawn freely; the others are dealt, so that every kind has its turn within a few seeds.
 const FREE: usize = 4;
 
@@ -80,6 +82,8 @@ kinds! {
     DriftClock "drift-clock" 9_000 14_000;
     /// A node runs with a certificate that has ended.
     EndedCertificate "ended-certificate" 3_000 6_000;
+    /// The clock of a node is beyond the end of every certificate.
+    PastCertificates "clock-past-certificates" 4_000 7_000;
     /// A token is made, used and revoked.
     RevokeToken "revoke-token" 3_000 5_000;
 }
@@ -132,11 +136,16 @@ impl Trouble {
             all(kind)
                 || matches!(
                     kind,
-                    Kind::KillNode | Kind::StopNode | Kind::FullDisk | Kind::EndedCertificate
+                    Kind::KillNode
+                        | Kind::StopNode
+                        | Kind::FullDisk
+                        | Kind::EndedCertificate
+                        | Kind::PastCertificates
                 )
         };
         let plane = |kind| matches!(kind, Kind::KillPlane | Kind::StopPlane);
-        let clock = |kind| matches!(kind, Kind::StepClock | Kind::DriftClock);
+        let clock =
+            |kind| matches!(kind, Kind::StepClock | Kind::DriftClock | Kind::PastCertificates);
         let (a, b) = (self.kind, other.kind);
         (node(a) && node(b) && (all(a) || all(b) || self.node == other.node))
             || (plane(a) && plane(b) && self.plane == other.plane)
@@ -185,7 +194,7 @@ impl Schedule {
                 *rng.pick(Kind::ALL)
             } else {
                 turn += 1;
-                Kind::ALL[(first.wrapping_add(turn - 1)).wrapping_mul(7) % Kind::ALL.len()]
+                Kind::ALL[(first.wrapping_add(turn - 1)).wrapping_mul(STRIDE) % Kind::ALL.len()]
             };
             let room = length.saturating_sub(at);
             if let Some(trouble) = place(&mut rng, kind, (at, room), odd, &troubles) {
@@ -210,7 +219,7 @@ fn place(
     for _ in 0..20 {
         let (low, high) = kind.lasts();
         let node = rng.place(3);
-        let clock = matches!(kind, Kind::StepClock | Kind::DriftClock);
+        let clock = matches!(kind, Kind::StepClock | Kind::DriftClock | Kind::PastCertificates);
         let trouble = Trouble {
             at,
             lasts: rng.between(low, high).min(room),

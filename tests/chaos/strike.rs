@@ -8,16 +8,19 @@ use std::thread::JoinHandle;
 
 use super::api::{Api, Tls, told_group};
 use super::bulk::{self, Configured};
-use super::files::{API, DNS, GROUPS, MEMBER, NODES, PLANES};
+use super::cuts::{cuts, ways_to_planes};
+use super::files::{GROUPS, NODES, PLANES};
 use super::history::{Ask, History, Operation, Told};
-use super::network::{Cut, Host};
 use super::revoke::{self, Revoked};
-use super::schedule::{Kind, Trouble, Way};
+use super::schedule::{Kind, Trouble};
 use super::watchers::AllWatched;
 use super::world::World;
 
 /// What the log of a node with a full disk says.
 const LEFT: &str = "has left consensus";
+
+/// So many milliseconds ahead every certificate of `init` has ended.
+const PAST_ALL_MS: i64 = 4_000 * 86_400_000;
 
 /// What a trouble leaves to its end.
 enum Held {
@@ -126,6 +129,14 @@ impl Strikes {
                 self.world.start_node(node)?;
                 return Ok(Held::Log(log));
             }
+            Kind::PastCertificates => {
+                let log = self.log_length(node);
+                self.world.preloads[node].wall(PAST_ALL_MS)?;
+                // Connections that stand are not looked at again.
+                self.world.kill_node(node);
+                self.world.start_node(node)?;
+                return Ok(Held::Log(log));
+            }
             Kind::RevokeToken => {
                 let (tls, token) = (self.tls.clone(), self.token.clone());
                 let revoking =
@@ -186,6 +197,12 @@ impl Strikes {
                 if kind == Kind::DriftClock {
                     self.world.preloads[node].drift(0)?;
                 }
+            }
+            Kind::PastCertificates => {
+                let log = if let Held::Log(log) = held { log } else { 0 };
+                seen = self.said_since(node, log).contains("certificate expired");
+                // Nothing else: it comes back by itself.
+                self.world.preloads[node].wall(0)?;
             }
             Kind::EndedCertificate => {
                 let log = if let Held::Log(log) = held { log } else { 0 };
@@ -293,19 +310,12 @@ impl Strikes {
 
     /// Ways of nodes to planes that this cuts, or opens again.
     fn harm_ways(&mut self, trouble: &Trouble, cut: bool) {
-        let Trouble { kind, node, other, plane, amount, .. } = *trouble;
-        let ways: &[(usize, usize)] = match kind {
-            Kind::Isolate | Kind::LosePackets => &[(node, 0), (node, 1)],
-            Kind::CutProbes if amount == 2 => &[(node, plane), (other, plane)],
-            Kind::CutProbes => &[(node, plane)],
-            _ => &[],
-        };
         let now = self.world.now();
-        for (node, plane) in ways {
+        for (node, plane) in ways_to_planes(trouble) {
             if cut {
-                self.world.harm.way_cut(*node, *plane, now);
+                self.world.harm.way_cut(node, plane, now);
             } else {
-                self.world.harm.way_free(*node, *plane, now);
+                self.world.harm.way_free(node, plane, now);
             }
         }
     }
@@ -317,38 +327,5 @@ fn fill(path: &std::path::Path) {
     for size in [1 << 20, 4_096, 256, 1] {
         let bytes = vec![b'.'; size];
         while file.write_all(&bytes).is_ok() {}
-    }
-}
-
-/// What a trouble of the network cuts.
-fn cuts(trouble: &Trouble) -> Vec<Cut> {
-    let Trouble { kind, node, other, plane, way, amount, .. } = *trouble;
-    let node = Some(Host::Node(node));
-    let between = |a: Option<Host>, b: Option<Host>, port: Option<u16>| {
-        let cut = |from, to| Cut { from, to, port, percent: 100 };
-        match way {
-            Way::Out => vec![cut(a, b)],
-            Way::In => vec![cut(b, a)],
-            Way::Both => vec![cut(a, b), cut(b, a)],
-        }
-    };
-    let (other, plane) = (Some(Host::Node(other)), Some(Host::Plane(plane)));
-    match kind {
-        Kind::CutOneWay => vec![Cut::all(node, other)],
-        Kind::CutBothWays => vec![Cut::all(node, other), Cut::all(other, node)],
-        Kind::Isolate => vec![Cut::all(node, None), Cut::all(None, node)],
-        Kind::CutMembers => between(node, None, Some(MEMBER)),
-        Kind::CutApi => between(node, None, Some(API)),
-        Kind::CutDns => between(node, None, Some(DNS)),
-        Kind::CutProbes if amount == 2 => {
-            [between(node, plane, None), between(other, plane, None)].concat()
-        }
-        Kind::CutProbes => between(node, plane, None),
-        Kind::CutGateway => between(Some(Host::Gateway), None, Some(API)),
-        Kind::CutUpstream => between(Some(Host::Gateway), plane, None),
-        _ => {
-            let percent = u8::try_from(amount).unwrap_or(100);
-            vec![Cut { percent, ..Cut::all(node, None) }, Cut { percent, ..Cut::all(None, node) }]
-        }
     }
 }

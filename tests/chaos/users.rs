@@ -9,16 +9,20 @@ use std::time::{Duration, Instant};
 
 use biplane::edge::dns::{ask_addresses, ask_epoch};
 
-use super::api::block_on;
-use super::files::{GROUPS, PLANES, address, name};
-use super::world::{dns, front_door};
+use super::api::{block_on, counter};
+use super::files::{GROUPS, NODES, PLANES, address, name};
+use super::network::{Host, Network};
+use super::world::{GATEWAY, Lives, dns, front_door};
 
 /// A user who waited for this long has gone.
 const PATIENCE: Duration = Duration::from_millis(800);
 /// Between two questions of one user.
 const PAUSE: Duration = Duration::from_millis(60);
 
-/// An epoch that a DNS server showed: node, group, epoch, plane.
+/// Where the gateway tells of itself, on its own host.
+const GATEWAY_ADMIN: ([u8; 4], u16) = ([127, 0, 0, 1], 7460);
+
+/// An epoch that a DNS server or the gateway showed: who, group, epoch, plane.
 pub(crate) type Shown = (usize, usize, u64, String);
 
 /// What users saw.
@@ -77,20 +81,18 @@ pub(crate) fn resolve_address(node: usize, group: usize) -> Result<usize, String
 }
 
 /// Starts them. `lives` counts how often each node was killed.
-pub(crate) fn start(
-    lives: &Arc<[AtomicU64; 3]>,
-    seen: &AllSeen,
-    stop: &Arc<AtomicBool>,
-) -> Vec<JoinHandle<()>> {
+pub(crate) fn start(lives: &Lives, seen: &AllSeen, stop: &Arc<AtomicBool>) -> Vec<JoinHandle<()>> {
     let mut threads = Vec::new();
     for group in 0..GROUPS.len() {
         let (seen, stop) = (Arc::clone(seen), Arc::clone(stop));
         threads.push(std::thread::spawn(move || fetches(group, &seen, &stop)));
     }
-    for node in 0..lives.len() {
+    for node in 0..NODES.len() {
         let (seen, stop, lives) = (Arc::clone(seen), Arc::clone(stop), Arc::clone(lives));
         threads.push(std::thread::spawn(move || resolves(node, &lives[node], &seen, &stop)));
     }
+    let (seen, stop, lives) = (Arc::clone(seen), Arc::clone(stop), Arc::clone(lives));
+    threads.push(std::thread::spawn(move || follows(&lives[GATEWAY], &seen, &stop)));
     threads
 }
 
@@ -112,31 +114,89 @@ fn fetches(group: usize, seen: &AllSeen, stop: &AtomicBool) {
     }
 }
 
-/// A server never shows an older epoch than before, as long as its process lives.
-fn resolves(node: usize, life: &AtomicU64, seen: &AllSeen, stop: &AtomicBool) {
-    let mut newest = [(0, 0); 2];
-    while !stop.load(Ordering::Relaxed) {
-        for (group, newest) in newest.iter_mut().enumerate() {
-            let before = life.load(Ordering::SeqCst);
-            let Ok((epoch, plane)) = resolve(node, group) else { continue };
-            if life.load(Ordering::SeqCst) != before {
-                continue;
+/// Epochs that something showed: a group's is never older than before, as long as its process lives.
+struct NeverOlder<'a> {
+    /// A DNS server's node, or `GATEWAY`.
+    who: usize,
+    life: &'a AtomicU64,
+    newest: [(u64, u64); 2],
+}
+
+impl<'a> NeverOlder<'a> {
+    const fn new(who: usize, life: &'a AtomicU64) -> Self {
+        Self { who, life, newest: [(0, 0); 2] }
+    }
+
+    /// Asks for the epoch and the plane that are shown for a group.
+    fn look(
+        &mut self,
+        group: usize,
+        seen: &AllSeen,
+        ask: impl FnOnce() -> Result<(u64, String), String>,
+    ) {
+        let before = self.life.load(Ordering::SeqCst);
+        let Ok((epoch, plane)) = ask() else { return };
+        if self.life.load(Ordering::SeqCst) != before {
+            return;
+        }
+        let (who, newest) = (self.who, &mut self.newest[group]);
+        note(seen, |seen| {
+            seen.resolved += 1;
+            if newest.0 == before && epoch < newest.1 {
+                let (name, newest) = (GROUPS[group].0, newest.1);
+                seen.faults.push(format!(
+                    "P3: {} showed epoch {epoch} of {name} after {newest}, in one life",
+                    teller(who)
+                ));
             }
-            note(seen, |seen| {
-                seen.resolved += 1;
-                if newest.0 == before && epoch < newest.1 {
-                    let name = GROUPS[group].0;
-                    seen.faults.push(format!(
-                        "P3: DNS of node {node} showed epoch {epoch} of {name} after {}, in one life",
-                        newest.1
-                    ));
-                }
-                if *newest != (before, epoch) {
-                    seen.shown.push((node, group, epoch, plane));
-                }
-            });
-            *newest = (before, epoch);
+            if *newest != (before, epoch) {
+                seen.shown.push((who, group, epoch, plane));
+            }
+        });
+        *newest = (before, epoch);
+    }
+}
+
+/// Who showed an epoch, in words.
+pub(crate) fn teller(who: usize) -> String {
+    if who == GATEWAY { "the gateway".to_owned() } else { format!("DNS of {}", NODES[who]) }
+}
+
+fn resolves(node: usize, life: &AtomicU64, seen: &AllSeen, stop: &AtomicBool) {
+    let mut shown = NeverOlder::new(node, life);
+    while !stop.load(Ordering::Relaxed) {
+        for group in 0..GROUPS.len() {
+            shown.look(group, seen, || resolve(node, group));
         }
         std::thread::sleep(PAUSE);
     }
+}
+
+/// The gateway's own word, asked on its host.
+fn follows(life: &AtomicU64, seen: &AllSeen, stop: &AtomicBool) {
+    Network::enter(Host::Gateway).expect("its namespace was made");
+    let mut shown = NeverOlder::new(GATEWAY, life);
+    while !stop.load(Ordering::Relaxed) {
+        for (group, (name, ..)) in GROUPS.iter().enumerate() {
+            shown.look(group, seen, || gateway_route(name));
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+fn gateway_route(name: &str) -> Result<(u64, String), String> {
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect_timeout(&GATEWAY_ADMIN.into(), PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(b"GET /routes HTTP/1.1\r\nhost: gateway\r\n\r\n")?;
+        let mut text = String::new();
+        stream.take(64 * 1024).read_to_string(&mut text)?;
+        Ok(text)
+    };
+    let text = ask().map_err(|error| error.to_string())?;
+    let (_, body) = text.split_once("\r\n\r\n").ok_or("no body")?;
+    let shown: serde_json::Value = serde_json::from_str(body).map_err(|error| error.to_string())?;
+    let route = &shown["routes"][name];
+    let plane = route["plane"].as_str().ok_or("no plane")?;
+    Ok((counter(&route["epoch"]).ok_or("no epoch")?, plane.to_owned()))
 }

@@ -16,7 +16,7 @@ use super::network::{Host, Network, run};
 use super::preload::{self, Preload};
 
 /// Bytes of a node's disk.
-const DISK: &str = "size=48m";
+const DISK: &str = "size=256m";
 
 /// A process. It dies with the thread that started it.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl Process {
         Ok(Self { child, name, stopped: false })
     }
 
-    fn signal(&mut self, signal: Signal) {
+    fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a pid");
         // It may have ended by itself: that is told elsewhere.
         let _ = kill_process(pid, signal);
@@ -80,12 +80,17 @@ pub(crate) struct World {
     pub(crate) gateway: Option<Process>,
     /// By node: what is preloaded into it.
     pub(crate) preloads: Vec<Preload>,
-    /// How often each node was killed.
-    pub(crate) lives: Arc<[AtomicU64; 3]>,
+    /// How often each node was killed, and at last the gateway.
+    pub(crate) lives: Lives,
     /// The node whose clocks can be moved.
     odd: usize,
     biplane: PathBuf,
 }
+
+/// How often each node was killed, and the gateway.
+pub(crate) type Lives = Arc<[AtomicU64; 4]>;
+/// The gateway's place among them.
+pub(crate) const GATEWAY: usize = 3;
 
 /// Where a node's API is.
 pub(crate) fn api(node: usize) -> SocketAddr {
@@ -171,6 +176,7 @@ impl World {
 
     /// SIGKILL.
     pub(crate) fn kill_gateway(&mut self) {
+        self.lives[GATEWAY].fetch_add(1, Ordering::SeqCst);
         if let Some(process) = self.gateway.take() {
             process.kill();
         }
