@@ -64,8 +64,8 @@ kinds! {
     CutApi "cut-api" 2_000 5_000;
     /// A node's DNS.
     CutDns "cut-dns" 2_000 5_000;
-    /// Probes of a plane, of one node or of two.
-    CutProbes "cut-probes" 2_000 7_000;
+    /// Probes of the plane that a group is on, of one node or of two.
+    CutProbes "cut-probes" 3_000 8_000;
     /// The gateway's way to the API of every node.
     CutGateway "cut-gateway" 2_000 6_000;
     /// The gateway's way to a plane.
@@ -115,7 +115,7 @@ pub(crate) struct Trouble {
     pub(crate) node: usize,
     /// Another node.
     pub(crate) other: usize,
-    /// The plane that it strikes.
+    /// The plane that it strikes; for probes, the group whose plane it is.
     pub(crate) plane: usize,
     /// The way of a cut.
     pub(crate) way: Way,

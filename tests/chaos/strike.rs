@@ -77,10 +77,16 @@ impl Strikes {
     }
 
     /// Begins a trouble.
-    pub(crate) fn begin(&mut self, number: usize, trouble: &Trouble) -> Result<(), String> {
-        let held = self.strike(number, trouble)?;
+    pub(crate) fn begin(&mut self, number: usize, drawn: &Trouble) -> Result<(), String> {
+        let mut trouble = drawn.clone();
+        if trouble.kind == Kind::CutProbes {
+            // Of the plane that the group of this number is on: probes of the other one move nobody.
+            let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+            trouble.plane = watched.routes[drawn.plane].1;
+        }
+        let held = self.strike(number, &trouble)?;
         self.counts.entry(trouble.kind).or_default().0 += 1;
-        self.held.insert(number, (trouble.clone(), held));
+        self.held.insert(number, (trouble, held));
         Ok(())
     }
 

@@ -1,5 +1,5 @@
 //! What each node knows, watched from its own host, where nothing is cut: when a switchover was first seen, by how much
-//! members' clocks differ, whether a node had a quorum.
+//! members' clocks differ, where each group is.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::api::{Api, Tls};
-use super::files::NODES;
+use super::api::{Api, Tls, counter};
+use super::files::{GROUPS, NODES, PLANES};
 use super::network::{Host, Network};
 
 const PAUSE: Duration = Duration::from_millis(150);
@@ -22,10 +22,8 @@ pub(crate) struct Watched {
     pub(crate) begun: BTreeMap<String, u64>,
     /// Clock differences: when, who saw it, whose, by how many milliseconds.
     pub(crate) clocks: Vec<(u64, usize, usize, i64)>,
-    /// When a node said that it has no quorum.
-    pub(crate) alone: Vec<(u64, usize)>,
-    /// When a node was heard at all.
-    pub(crate) heard: Vec<(u64, usize)>,
+    /// The newest epoch of each group that was seen anywhere, and its plane.
+    pub(crate) routes: [(u64, usize); 2],
 }
 
 /// What all watchers saw.
@@ -71,9 +69,13 @@ fn look(node: usize, api: &Api, began: Instant, since: &mut String, watched: &Al
     }
     let Ok(status) = api.get("/v1/status?stale=true") else { return };
     let mut watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
-    watched.heard.push((now(), node));
-    if status["quorum"] == false {
-        watched.alone.push((now(), node));
+    for (group, (name, ..)) in GROUPS.iter().enumerate() {
+        let mut groups = status["groups"].as_array().into_iter().flatten();
+        let Some(shown) = groups.find(|shown| shown["name"] == *name) else { continue };
+        let plane = PLANES.iter().position(|plane| shown["plane"] == *plane);
+        if let (Some(epoch), Some(plane)) = (counter(&shown["epoch"]), plane) {
+            watched.routes[group] = watched.routes[group].max((epoch, plane));
+        }
     }
     for member in status["members"].as_array().into_iter().flatten() {
         let whose = NODES.iter().position(|name| member["name"] == *name);
