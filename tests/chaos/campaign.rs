@@ -47,6 +47,7 @@ struct Sums {
     operations: BTreeMap<String, u64>,
     automatic: u64,
     longest: u64,
+    replayed: u64,
     failed: Vec<u64>,
 }
 
@@ -136,6 +137,7 @@ impl Sums {
         let outages = result["outage_ms"].as_array().into_iter().flatten();
         let longest = outages.filter_map(Value::as_u64).max().unwrap_or(0);
         self.longest = self.longest.max(longest);
+        self.replayed += result["replayed"].as_u64().unwrap_or(0);
         self.automatic += result["automatic"].as_u64().unwrap_or(0);
         println!(
             "seed {seed}: {}; {} automatic; longest outage {longest} ms; {}",
@@ -168,6 +170,11 @@ impl Sums {
             self.longest,
             self.failed.len()
         );
+        if self.replayed == 0 {
+            println!("no journals: this program has no `biplane replay`");
+        } else {
+            println!("{} journals replayed", self.replayed);
+        }
         // One run alone is for looking at it.
         let enough = wish.rounds < ENOUGH || never.is_empty();
         if !enough {

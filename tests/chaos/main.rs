@@ -21,6 +21,7 @@ mod books;
 mod bulk;
 mod campaign;
 mod cuts;
+mod diagnosis;
 mod files;
 mod history;
 mod linear;

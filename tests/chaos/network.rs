@@ -161,6 +161,13 @@ impl Network {
         command
     }
 
+    /// A command that runs on the hub.
+    pub(crate) fn on_hub() -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net={PLACE}/{HUB}")).arg("--");
+        command
+    }
+
     /// Cuts, under a number.
     pub(crate) fn cut(&mut self, number: usize, cuts: Vec<Cut>) -> Result<(), String> {
         self.count()?;
@@ -191,9 +198,8 @@ impl Network {
     }
 
     fn count(&mut self) -> Result<(), String> {
-        let net = format!("--net={PLACE}/{HUB}");
-        let mut command = Command::new("nsenter");
-        command.args([&net, "--", "nft", "list", "chain", "inet", "chaos", "forward"]);
+        let mut command = Self::on_hub();
+        command.args(["nft", "list", "chain", "inet", "chaos", "forward"]);
         let listed = command.output().map_err(|error| format!("nft: {error}"))?;
         let text = String::from_utf8_lossy(&listed.stdout).into_owned();
         for (number, stopped) in text.lines().filter_map(counted) {
@@ -203,9 +209,8 @@ impl Network {
     }
 
     fn filter(text: &str) -> Result<(), String> {
-        let net = format!("--net={PLACE}/{HUB}");
-        let mut command = Command::new("nsenter");
-        command.args([&net, "--", "nft", "-f", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped());
+        let mut command = Self::on_hub();
+        command.args(["nft", "-f", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| format!("nft: {error}"))?;
         let mut input = child.stdin.take().expect("it is piped");
         input.write_all(text.as_bytes()).map_err(|error| format!("nft: {error}"))?;

@@ -73,7 +73,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Value, String> {
     let operations = history.operations();
     let counts = tally(&operations);
     super::files::write(&plan.dir.join("history"), &written(&operations))?;
-    let (findings, automatic) = judge(Evidence {
+    let verdict = judge(Evidence {
         strikes: &mut strikes,
         tls: &tls,
         token: &admin,
@@ -83,16 +83,16 @@ pub(crate) fn run(plan: &Plan) -> Result<Value, String> {
         operations,
         biplane: &plan.biplane,
     });
-    if !findings.is_empty() {
+    if !verdict.findings.is_empty() {
         keep_data(&strikes.world);
     }
     let kinds: BTreeMap<&str, (u64, u64)> =
         strikes.counts.iter().map(|(kind, counts)| (kind.name(), *counts)).collect();
     let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(json!({
-        "seed": plan.seed, "kinds": kinds, "operations": counts, "automatic": automatic,
+        "seed": plan.seed, "kinds": kinds, "operations": counts, "automatic": verdict.automatic, "replayed": verdict.replayed,
         "outage_ms": seen.longest, "served": seen.served, "failed": seen.failed,
-        "resolved": seen.resolved, "findings": findings,
+        "resolved": seen.resolved, "findings": verdict.findings,
     }))
 }
 

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::api::{Api, Tls, counter};
 use super::books::{Records, audit, shown};
 use super::bulk;
+use super::diagnosis;
 use super::files::{GROUPS, NODES, PLANES};
 use super::history::{Ask, Told};
 use super::revoke::is_refusal;
@@ -52,14 +53,28 @@ pub(crate) struct Evidence<'a> {
     pub(crate) biplane: &'a Path,
 }
 
-/// Every finding, and how many automatic switchovers there were.
-pub(crate) fn judge(evidence: Evidence<'_>) -> (Vec<String>, usize) {
+/// What was found.
+#[derive(Debug, Default)]
+pub(crate) struct Verdict {
+    pub(crate) findings: Vec<String>,
+    /// Automatic switchovers.
+    pub(crate) automatic: usize,
+    /// Journals that replayed.
+    pub(crate) replayed: usize,
+}
+
+/// Heals what is left, waits until all agree, and looks at everything.
+pub(crate) fn judge(evidence: Evidence<'_>) -> Verdict {
     let Evidence { strikes, tls, token, seen, watched, first, operations, biplane } = evidence;
+    let halted = strikes.world.now();
     let mut findings = std::mem::take(&mut strikes.findings);
     let apis: Vec<Api> = (0..NODES.len()).map(|node| Api::new(node, tls, token)).collect();
     findings.extend(released(&apis).err().map(|why| format!("guards cannot be lifted: {why}")));
     let agreed = until(LIMIT, || agreed(&apis));
-    findings.extend(agreed.err().map(|why| format!("not converged {why}")));
+    if let Err(why) = agreed {
+        findings.push(format!("not converged {why}"));
+        findings.extend(diagnosis::take(&strikes.world, &apis).err());
+    }
     for (name, token) in &strikes.revoked {
         let refused = until(LIMIT, || refused_everywhere(name, token, tls));
         findings.extend(refused.err());
@@ -78,14 +93,16 @@ pub(crate) fn judge(evidence: Evidence<'_>) -> (Vec<String>, usize) {
             findings.extend(shown(&seen.shown, &records));
             let own = records.switchovers.iter().filter(|record| record["kind"] == "automatic");
             automatic = own.clone().count();
-            findings.extend(own.filter_map(|record| causeless(record, &strikes.world, watched)));
+            let causeless = |record| causeless(record, &strikes.world, watched, halted);
+            findings.extend(own.filter_map(causeless));
         }
         Err(why) => findings.push(format!("the records cannot be read: {why}")),
     }
     findings.extend(strikes.world.ended());
     findings.extend(panics(&strikes.world));
-    findings.extend(replays(strikes, biplane));
-    (findings, automatic)
+    let (replayed, faults) = replays(strikes, biplane);
+    findings.extend(faults);
+    Verdict { findings, automatic, replayed }
 }
 
 /// Ends every freeze and drain.
@@ -220,11 +237,11 @@ fn records(apis: &[Api], first: [(u64, String); 2]) -> Result<Records, String> {
 }
 
 /// An automatic switchover away from a plane that nothing was done to.
-fn causeless(record: &Value, world: &World, watched: &AllWatched) -> Option<String> {
+fn causeless(record: &Value, world: &World, watched: &AllWatched, halted: u64) -> Option<String> {
     let id = record["id"].as_str()?;
     let watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
-    // One that no watcher saw begin was decided while nobody could look: the end of the run is no clue.
-    let seen = *watched.begun.get(id)?;
+    // One that no watcher saw began when they had gone.
+    let seen = watched.begun.get(id).copied().unwrap_or(halted);
     let from = PLANES.iter().position(|plane| record["from"] == *plane)?;
     if world.harm.excuses(from, seen) {
         return None;
@@ -248,25 +265,27 @@ fn panics(world: &World) -> Vec<String> {
     lines.collect()
 }
 
-/// Every node's journal, recomputed; nothing where this program keeps none.
-fn replays(strikes: &mut Strikes, biplane: &Path) -> Vec<String> {
+/// Every node's journal, recomputed: how many are good, and what is wrong with the others. None where this program
+/// keeps none.
+fn replays(strikes: &mut Strikes, biplane: &Path) -> (usize, Vec<String>) {
     let known = Command::new(biplane).args(["replay", "--help"]).output();
     if !known.is_ok_and(|known| known.status.success()) {
-        return Vec::new();
+        return (0, Vec::new());
     }
-    let mut faults = Vec::new();
+    let (mut good, mut faults) = (0, Vec::new());
     for (node, name) in NODES.iter().enumerate() {
         strikes.world.kill_node(node);
-        let journal = strikes.world.files.data(node).join("journal");
-        let ended = Command::new(biplane).arg("replay").arg(&journal).output();
+        let ended =
+            Command::new(biplane).arg("replay").arg(strikes.world.files.data(node)).output();
         match ended {
-            Ok(ended) if ended.status.success() => {}
+            Ok(ended) if ended.status.success() => good += 1,
             Ok(ended) => {
-                let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+                let words = [ended.stdout, ended.stderr].concat();
+                let said = String::from_utf8_lossy(&words).into_owned();
                 faults.push(format!("the journal of {name} does not replay: {said}"));
             }
             Err(error) => faults.push(format!("replay: {error}")),
         }
     }
-    faults
+    (good, faults)
 }

@@ -199,6 +199,12 @@ impl World {
         }
     }
 
+    /// Names and ids of all that run.
+    pub(crate) fn pids(&self) -> Vec<(&'static str, u32)> {
+        let all = self.nodes.iter().chain(&self.planes).chain([&self.gateway]).flatten();
+        all.map(|process| (process.name, process.child.id())).collect()
+    }
+
     /// Processes that ended though nobody killed them.
     pub(crate) fn ended(&mut self) -> Vec<String> {
         let places = self.nodes.iter_mut().chain(&mut self.planes).chain([&mut self.gateway]);
