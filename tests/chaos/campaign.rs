@@ -48,6 +48,7 @@ struct Sums {
     automatic: u64,
     longest: u64,
     replayed: u64,
+    slowest: u64,
     failed: Vec<u64>,
 }
 
@@ -138,9 +139,11 @@ impl Sums {
         let longest = outages.filter_map(Value::as_u64).max().unwrap_or(0);
         self.longest = self.longest.max(longest);
         self.replayed += result["replayed"].as_u64().unwrap_or(0);
+        let converged = result["converged_ms"].as_u64().unwrap_or(0);
+        self.slowest = self.slowest.max(converged);
         self.automatic += result["automatic"].as_u64().unwrap_or(0);
         println!(
-            "seed {seed}: {}; {} automatic; longest outage {longest} ms; {}",
+            "seed {seed}: {}; {} automatic; longest outage {longest} ms; converged in {converged} ms; {}",
             operations.join(", "),
             result["automatic"],
             kinds.join(" ")
@@ -162,12 +165,13 @@ impl Sums {
         let operations: Vec<String> =
             self.operations.iter().map(|(how, count)| format!("{count} {how}")).collect();
         println!(
-            "\n{} runs in {} min: operations {}; {} automatic switchovers; longest outage {} ms; {} runs with findings",
+            "\n{} runs in {} min: operations {}; {} automatic switchovers; longest outage {} ms; converged within {} ms; {} runs with findings",
             wish.rounds,
             seconds / 60,
             operations.join(", "),
             self.automatic,
             self.longest,
+            self.slowest,
             self.failed.len()
         );
         if self.replayed == 0 {

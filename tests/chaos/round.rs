@@ -91,6 +91,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Value, String> {
     let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(json!({
         "seed": plan.seed, "kinds": kinds, "operations": counts, "automatic": verdict.automatic, "replayed": verdict.replayed,
+        "converged_ms": verdict.converged_ms,
         "outage_ms": seen.longest, "served": seen.served, "failed": seen.failed,
         "resolved": seen.resolved, "findings": verdict.findings,
     }))

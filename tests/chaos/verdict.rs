@@ -61,6 +61,8 @@ pub(crate) struct Verdict {
     pub(crate) automatic: usize,
     /// Journals that replayed.
     pub(crate) replayed: usize,
+    /// How long it took until all agreed, from the end of the last freeze on.
+    pub(crate) converged_ms: u64,
 }
 
 /// Heals what is left, waits until all agree, and looks at everything.
@@ -70,7 +72,9 @@ pub(crate) fn judge(evidence: Evidence<'_>) -> Verdict {
     let mut findings = std::mem::take(&mut strikes.findings);
     let apis: Vec<Api> = (0..NODES.len()).map(|node| Api::new(node, tls, token)).collect();
     findings.extend(released(&apis).err().map(|why| format!("guards cannot be lifted: {why}")));
+    let healed = Instant::now();
     let agreed = until(LIMIT, || agreed(&apis));
+    let converged_ms = u64::try_from(healed.elapsed().as_millis()).unwrap_or(u64::MAX);
     if let Err(why) = agreed {
         findings.push(format!("not converged {why}"));
         findings.extend(diagnosis::take(&strikes.world, &apis).err());
@@ -102,7 +106,7 @@ pub(crate) fn judge(evidence: Evidence<'_>) -> Verdict {
     findings.extend(panics(&strikes.world));
     let (replayed, faults) = replays(strikes, biplane);
     findings.extend(faults);
-    Verdict { findings, automatic, replayed }
+    Verdict { findings, automatic, replayed, converged_ms }
 }
 
 /// Ends every freeze and drain.
