@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -33,6 +34,9 @@ impl Process {
         let log = log.map_err(|error| format!("{name}: {error}"))?;
         let again = log.try_clone().map_err(|error| format!("{name}: {error}"))?;
         command.stdin(Stdio::null()).stdout(log).stderr(again);
+        // A group of its own. One that loses its last tie to the session while a member is stopped gets SIGHUP, and
+        // nginx answers that by serving no more.
+        command.process_group(0);
         let child = command.spawn().map_err(|error| format!("{name}: {error}"))?;
         Ok(Self { child, name, stopped: false })
     }
