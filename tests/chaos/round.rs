@@ -186,7 +186,9 @@ fn trouble(strikes: &mut Strikes, schedule: &Schedule, length: u64) -> Result<()
 }
 
 fn heal(strikes: &mut Strikes) -> Result<(), String> {
-    strikes.due(u64::MAX).into_iter().try_for_each(|number| strikes.end(number))
+    strikes.due(u64::MAX).into_iter().try_for_each(|number| strikes.end(number))?;
+    strikes.healed = strikes.world.now();
+    Ok(())
 }
 
 fn halt(stop: &AtomicBool, threads: Vec<JoinHandle<()>>, strikes: &mut Strikes) {

@@ -44,6 +44,8 @@ pub(crate) struct Strikes {
     pub(crate) revoked: Vec<(String, String)>,
     /// Configurations that were acknowledged.
     pub(crate) configured: Vec<Configured>,
+    /// When everything was healed.
+    pub(crate) healed: u64,
     /// How often each kind was begun, and how often its effect was seen.
     pub(crate) counts: BTreeMap<Kind, (u64, u64)>,
     held: BTreeMap<usize, (Trouble, Held)>,
@@ -67,6 +69,7 @@ impl Strikes {
             findings: Vec::new(),
             revoked: Vec::new(),
             configured: Vec::new(),
+            healed: 0,
             counts: BTreeMap::new(),
             held: BTreeMap::new(),
             watched,

@@ -61,7 +61,7 @@ pub(crate) struct Verdict {
     pub(crate) automatic: usize,
     /// Journals that replayed.
     pub(crate) replayed: usize,
-    /// How long it took until all agreed, from the end of the last freeze on.
+    /// How long it took until all agreed, after everything was healed. Clients worked on meanwhile, for a second.
     pub(crate) converged_ms: u64,
 }
 
@@ -72,9 +72,8 @@ pub(crate) fn judge(evidence: Evidence<'_>) -> Verdict {
     let mut findings = std::mem::take(&mut strikes.findings);
     let apis: Vec<Api> = (0..NODES.len()).map(|node| Api::new(node, tls, token)).collect();
     findings.extend(released(&apis).err().map(|why| format!("guards cannot be lifted: {why}")));
-    let healed = Instant::now();
     let agreed = until(LIMIT, || agreed(&apis));
-    let converged_ms = u64::try_from(healed.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let converged_ms = strikes.world.now().saturating_sub(strikes.healed);
     if let Err(why) = agreed {
         findings.push(format!("not converged {why}"));
         findings.extend(diagnosis::take(&strikes.world, &apis).err());
