@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use biplane::edge::api::client::{ApiClient, ApiError, ClientTimes};
-use biplane::edge::api::{
-    AcceptedBody, ConfigWish, ConfiguredBody, NewToken, OnOffBody, SwitchBody,
-};
+use biplane::edge::api::{AcceptedBody, ConfigWish, ConfiguredBody, NewToken, SwitchBody};
 use biplane::edge::identity::{api_client_tls, new_token};
 use biplane::kernel::controller::SwitchKind;
 use biplane::kernel::domain::{AccessRole, PlaneName, PrincipalName};
@@ -125,7 +123,7 @@ impl Api {
     }
 
     fn turn(&self, path: &str, on: bool, reason: &str) -> Result<Told, ApiError> {
-        let body = OnOffBody { on, reason: reason.to_owned() };
+        let body = serde_json::json!({ "on": on, "reason": reason });
         block_on(self.client.post_json::<_, ()>(path, &body, None)).map(|_| Told::Done)
     }
 }
