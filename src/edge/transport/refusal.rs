@@ -9,7 +9,15 @@ use super::limits::{REFUSAL_AGAIN, REFUSALS};
 /// Remembers what was logged.
 #[derive(Debug, Default)]
 pub(super) struct RefusalLog {
-    seen: Mutex<BTreeMap<(String, String), Instant>>,
+    seen: Mutex<BTreeMap<(String, String), Said>>,
+}
+
+/// When a refusal was said last, and how.
+#[derive(Debug)]
+struct Said {
+    at: Instant,
+    #[cfg(test)]
+    reason: String,
 }
 
 impl RefusalLog {
@@ -28,25 +36,32 @@ impl RefusalLog {
     #[cfg(test)]
     pub(super) fn reasons(&self) -> Vec<String> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.keys().map(|(_, reason)| reason.clone()).collect()
+        seen.values().map(|said| said.reason.clone()).collect()
     }
 
     /// Whether this was not said within [`REFUSAL_AGAIN`]. When more refusals are known than are kept, new ones
     /// are not said: somebody is making them up.
     fn is_news(&self, who: &str, reason: &str, now: Instant) -> bool {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (who.to_owned(), reason.to_owned());
-        let old = |at: &Instant| now.saturating_duration_since(*at) >= REFUSAL_AGAIN;
-        if seen.get(&key).is_some_and(|at| !old(at)) {
+        // Numbers change from one time to the next where nothing else does: ports, ages, the time of day.
+        let words = reason.chars().filter(|c| !c.is_ascii_digit()).collect();
+        let key = (who.to_owned(), words);
+        let old = |said: &Said| now.saturating_duration_since(said.at) >= REFUSAL_AGAIN;
+        if seen.get(&key).is_some_and(|said| !old(said)) {
             return false;
         }
         if seen.len() >= REFUSALS {
-            seen.retain(|_, at| !old(at));
+            seen.retain(|_, said| !old(said));
         }
         if seen.len() >= REFUSALS {
             return false;
         }
-        seen.insert(key, now);
+        let said = Said {
+            at: now,
+            #[cfg(test)]
+            reason: reason.to_owned(),
+        };
+        seen.insert(key, said);
         true
     }
 }
@@ -65,6 +80,23 @@ mod tests {
         assert!(log.is_news("c", "wrong cluster", start));
         assert!(!log.is_news("b", "wrong cluster", start + REFUSAL_AGAIN / 2));
         assert!(log.is_news("b", "wrong cluster", start + REFUSAL_AGAIN));
+    }
+
+    #[test]
+    fn the_time_in_a_reason_does_not_make_it_news() {
+        let log = RefusalLog::default();
+        let start = Instant::now();
+        assert!(log.is_news(
+            "b",
+            "certificate expired: verification time 1795669892, 91602692 s ago",
+            start
+        ));
+        assert!(!log.is_news(
+            "b",
+            "certificate expired: verification time 1795669901, 91602701 s ago",
+            start
+        ));
+        assert!(log.is_news("b", "certificate not valid yet: verification time 1795669901", start));
     }
 
     #[test]
