@@ -91,7 +91,7 @@ impl Backend for Node {
                 None => std::future::pending().boxed(),
             };
         }
-        let read = action == Action::Read;
+        let read = matches!(action, Action::Read | Action::Explain(_));
         self.asked.lock().unwrap().push((principal, action));
         let scripted = {
             let mut replies = self.replies.lock().unwrap();
