@@ -253,90 +253,100 @@ fn verify(file: &Path, noted: &[String], context: &Context) -> Result<Exit, Fail
 /// Faults that are told; further ones are of the same kind.
 const FAULTS: usize = 100;
 
+/// Reads an export line by line.
+#[derive(Default)]
+struct Judge<'a> {
+    noted: &'a [String],
+    seen: Vec<&'a String>,
+    footer: Option<Footer>,
+    done: Verified,
+}
+
 fn judge(file: impl std::io::BufRead, noted: &[String]) -> Verified {
-    let mut done = Verified::default();
-    let mut seen: Vec<&String> = Vec::new();
-    let mut footer: Option<Footer> = None;
-    let fault = |done: &mut Verified, what: String| {
-        if done.faults.len() < FAULTS {
-            done.faults.push(what);
-        }
-    };
+    let mut judge = Judge { noted, ..Judge::default() };
     for (number, text) in file.lines().enumerate() {
-        let place = number + 1;
         let Ok(text) = text else {
-            fault(&mut done, format!("line {place} cannot be read: it is not text"));
+            judge.fault(format!("line {} cannot be read: it is not text", number + 1));
             break;
         };
         if number == 0 {
-            match serde_json::from_str::<Header>(&text) {
-                Ok(header) if header.biplane_audit <= FORMAT => {}
-                Ok(header) => fault(
-                    &mut done,
-                    format!("format {} is newer than this version knows", header.biplane_audit),
-                ),
-                Err(_) => fault(&mut done, "line 1 is not the beginning of an export".to_owned()),
+            judge.header(&text);
+        } else {
+            judge.line(number + 1, &text);
+        }
+    }
+    judge.end()
+}
+
+impl Judge<'_> {
+    fn fault(&mut self, what: String) {
+        if self.done.faults.len() < FAULTS {
+            self.done.faults.push(what);
+        }
+    }
+
+    fn header(&mut self, text: &str) {
+        match serde_json::from_str::<Header>(text) {
+            Ok(header) if header.biplane_audit <= FORMAT => {}
+            Ok(header) => {
+                let format = header.biplane_audit;
+                self.fault(format!("format {format} is newer than this version knows"));
             }
-            continue;
+            Err(_) => self.fault("line 1 is not the beginning of an export".to_owned()),
         }
-        if let Ok(end) = serde_json::from_str::<Footer>(&text) {
-            footer = Some(end);
-            continue;
+    }
+
+    fn line(&mut self, place: usize, text: &str) {
+        if let Ok(end) = serde_json::from_str::<Footer>(text) {
+            self.footer = Some(end);
+            return;
         }
-        let Ok(line) = serde_json::from_str::<AuditLine>(&text) else {
-            fault(&mut done, format!("line {place} is not an entry of the log: it was changed"));
-            continue;
+        let Ok(line) = serde_json::from_str::<AuditLine>(text) else {
+            return self.fault(format!("line {place} is not an entry of the log: it was changed"));
         };
-        if footer.is_some() {
-            fault(&mut done, format!("line {place}: entry {} stands behind the end", line.index));
+        let index = line.index;
+        if self.footer.is_some() {
+            self.fault(format!("line {place}: entry {index} stands behind the end"));
         }
         if !line.is_sound() {
-            let index = line.index;
-            fault(
-                &mut done,
-                format!(
-                    "entry {index} (line {place}) was changed: its bytes are not those that were chained"
-                ),
-            );
+            self.fault(format!(
+                "entry {index} (line {place}) was changed: its bytes are not those that were chained"
+            ));
         }
-        if let Some(last) = done.last.filter(|_| done.head != line.before) {
-            let index = line.index;
-            fault(
-                &mut done,
-                format!(
-                    "between entry {last} and entry {index} (line {place}) something was cut out or changed"
-                ),
-            );
+        if let Some(last) = self.done.last.filter(|_| self.done.head != line.before) {
+            self.fault(format!(
+                "between entry {last} and entry {index} (line {place}) something was cut out or changed"
+            ));
         }
-        seen.extend(noted.iter().filter(|head| **head == line.head || **head == line.before));
-        done.entries += 1;
-        done.first.get_or_insert(line.index);
-        done.last = Some(line.index);
-        done.head = line.head;
+        let here = |head: &&String| **head == line.head || **head == line.before;
+        self.seen.extend(self.noted.iter().filter(here));
+        self.done.entries += 1;
+        self.done.first.get_or_insert(index);
+        self.done.last = Some(index);
+        self.done.head = line.head;
     }
-    match footer {
-        None => fault(&mut done, "the end is missing: the tail was cut off".to_owned()),
-        Some(Footer { end }) if end.head != done.head && done.entries > 0 => {
-            let last = done.last.unwrap_or_default();
-            fault(
-                &mut done,
-                format!(
+
+    fn end(mut self) -> Verified {
+        let last = self.done.last.unwrap_or_default();
+        match self.footer.take() {
+            None => self.fault("the end is missing: the tail was cut off".to_owned()),
+            Some(Footer { end }) if end.head != self.done.head && self.done.entries > 0 => {
+                self.fault(format!(
                     "the tail after entry {last} was cut off: the export ended at entry {}",
                     end.index
-                ),
-            );
+                ));
+            }
+            Some(_) => {}
         }
-        Some(_) => {}
-    }
-    for head in noted.iter().filter(|head| !seen.contains(head)) {
-        fault(
-            &mut done,
-            format!(
+        let missing = self.noted.iter().filter(|head| !self.seen.contains(head));
+        let missing: Vec<String> = missing.cloned().collect();
+        for head in missing {
+            self.fault(format!(
                 "the noted head {head} is not in it: the tail was cut off, or it is another log"
-            ),
-        );
+            ));
+        }
+        self.done
     }
-    done
 }
 
 #[cfg(test)]

@@ -192,19 +192,7 @@ pub fn digest_output(into: &mut Digest, output: &Output) {
         Output::Reply { id, response } => {
             into.word(5);
             into.word(id.0);
-            match response {
-                Response::Read(view) => into.word(view.applied),
-                Response::Accepted { switchover, .. } => into.bytes(switchover.as_bytes()),
-                Response::Done => into.word(1),
-                Response::Configured { version, changed } => {
-                    into.word(*version);
-                    into.word(u64::from(*changed));
-                }
-                Response::ConfigPlan(plan) => into.word(plan.version),
-                Response::Plan(plan) => into.bytes(plan.to.as_bytes()),
-                Response::Refused(refusal) => into.bytes(refusal.why.as_bytes()),
-                Response::Unknown { settle } => into.bytes(settle.as_bytes()),
-            }
+            digest_response(into, response);
         }
         Output::Publish(view) => {
             into.word(6);
@@ -229,5 +217,21 @@ pub fn digest_output(into: &mut Digest, output: &Output) {
             into.word(8 + ((*timer as u64) << 8));
             into.word(moment.as_micros());
         }
+    }
+}
+
+fn digest_response(into: &mut Digest, response: &Response) {
+    match response {
+        Response::Read(view) => into.word(view.applied),
+        Response::Accepted { switchover, .. } => into.bytes(switchover.as_bytes()),
+        Response::Done => into.word(1),
+        Response::Configured { version, changed } => {
+            into.word(*version);
+            into.word(u64::from(*changed));
+        }
+        Response::ConfigPlan(plan) => into.word(plan.version),
+        Response::Plan(plan) => into.bytes(plan.to.as_bytes()),
+        Response::Refused(refusal) => into.bytes(refusal.why.as_bytes()),
+        Response::Unknown { settle } => into.bytes(settle.as_bytes()),
     }
 }
