@@ -13,7 +13,7 @@ use crate::edge::telemetry::names::{
     ROUTE_EPOCH, TERM,
 };
 use crate::edge::telemetry::{
-    LABELLED_GROUPS, Metrics, UPKEEP_INTERVAL, record_alarms, record_status,
+    LABELLED_GROUPS, Metrics, UPKEEP_INTERVAL, begin_counters, record_alarms, record_status,
 };
 use crate::edge::transport::Transport;
 use crate::kernel::controller::View;
@@ -34,6 +34,7 @@ pub struct Gauges {
 impl Gauges {
     /// Writes every gauge now and then, until `stop`. Not at every publish: ten thousand groups may move at once.
     pub async fn run(mut self, stop: CancellationToken) {
+        begin_counters();
         let mut turn = tokio::time::interval(GAUGES_EVERY);
         turn.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut upkeep = tokio::time::interval(UPKEEP_INTERVAL);

@@ -8,6 +8,7 @@
     reason = "tests watch real processes on a real clock, and a failed step is the end of a test"
 )]
 
+mod alerts;
 mod chaos;
 mod cluster;
 mod config;

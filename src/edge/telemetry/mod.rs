@@ -17,6 +17,6 @@ mod tests;
 pub use event::record_event;
 pub use logging::{LogFormat, LoggingError, init_logging};
 pub use metrics::{Metrics, MetricsError, UPKEEP_INTERVAL};
-pub use names::{METRICS, MetricKind, MetricName, describe_all, metrics_markdown};
+pub use names::{METRICS, MetricKind, MetricName, begin_counters, describe_all, metrics_markdown};
 pub use raft_log::raft_logger;
 pub use status::{LABELLED_GROUPS, record_alarms, record_status};

@@ -84,7 +84,7 @@ metrics_table! {
     FRAMES_SENT = "biplane_frames_sent_total", Counter, "frames", "peer",
         "Frames sent to other members.";
     GATEWAY_CONNECTIONS = "biplane_gateway_connections_total", Counter, "connections", "route, plane, result",
-        "Connections that a gateway carried or could not.";
+        "Connections of a gateway that ended: carried, broken, cut, not-connected.";
     GATEWAY_OPEN = "biplane_gateway_open_connections", Gauge, "connections", "route, plane",
         "Connections open through a gateway now.";
     HANDLE_SECONDS = "biplane_handle_seconds", Histogram, "seconds", "input",
@@ -114,9 +114,9 @@ metrics_table! {
     PROBES = "biplane_probes_total", Counter, "probes", "kind, result",
         "Probes that ended.";
     QUEUE_DEPTH = "biplane_queue_depth", Gauge, "items", "queue",
-        "Items that wait in a queue of this process.";
+        "Items that wait in a queue of this process: persist, journal, and the lanes of the kernel's inbox.";
     QUEUE_DROPPED = "biplane_queue_dropped_total", Counter, "items", "queue",
-        "Items that found a queue full and were dropped.";
+        "Items that found a queue full and were dropped or refused: effects, events, audit, requests, hints, gateways.";
     QUORUM = "biplane_quorum", Gauge, "bool", "",
         "1 while this node is in touch with a quorum.";
     REPORT = "biplane_report", Gauge, "verdict", "observer, service, plane",
@@ -145,6 +145,19 @@ pub fn describe_all() {
             MetricKind::Gauge => metrics::describe_gauge!(row.name, row.help),
             MetricKind::Histogram => metrics::describe_histogram!(row.name, row.help),
         }
+    }
+}
+
+/// Lets the counters that a node shows begin at nothing: a first time is seen only by who has scraped a zero before.
+pub fn begin_counters() {
+    for name in [API_CONNECTIONS_REFUSED, API_LOGINS_FAILED, MEMBER_REFUSALS] {
+        metrics::counter!(name).increment(0);
+    }
+    for result in ["done", "undone", "stuck", "overtaken"] {
+        metrics::counter!(SWITCHOVERS, "result" => result).increment(0);
+    }
+    for queue in ["effects", "events", "audit", "requests", "hints", "gateways"] {
+        metrics::counter!(QUEUE_DROPPED, "queue" => queue).increment(0);
     }
 }
 
