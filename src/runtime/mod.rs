@@ -10,6 +10,7 @@
 pub mod audit_thread;
 pub mod backend;
 pub mod clock;
+mod descriptors;
 mod dns_gauges;
 pub mod effects;
 pub mod events;
