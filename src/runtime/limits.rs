@@ -31,6 +31,10 @@ pub const HINT_INPUTS: usize = 256;
 /// Gateways whose report waits for the kernel.
 pub const GATEWAY_INPUTS: usize = 1024;
 
+/// Descriptors that a node may need at once: connections to its API, DNS over TCP, probes, effects, and its files. It takes
+/// so many of those that it may have; with fewer it says so.
+pub const DESCRIPTORS: u64 = 16_384;
+
 /// Between the transport and the inbox.
 pub const INCOMING: usize = 256;
 /// Requests that wait for the kernel's reply; more are refused.

@@ -11,6 +11,7 @@ pub mod audit_thread;
 pub mod backend;
 pub mod clock;
 mod cluster_file;
+mod descriptors;
 mod dns_gauges;
 pub mod effects;
 pub mod events;

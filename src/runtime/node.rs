@@ -13,8 +13,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::clock::Clock;
-use super::cluster_file;
-use super::dns_gauges;
 use super::effects::AskDns;
 use super::hands::Publish;
 use super::journal_thread::JournalSettings;
@@ -22,6 +20,7 @@ use super::limits::{INCOMING, PROBED, WATCH_KEEP_ALIVE};
 use super::node_parts::NodeParts;
 use super::service;
 use super::shell::{Parts, Shell, ShellError};
+use super::{cluster_file, descriptors, dns_gauges};
 use crate::config::{NodeSettings, parse_cluster};
 use crate::edge::api::{self, ApiSettings};
 use crate::edge::dns::{DnsServer, Identity as DnsIdentity, Published, ask_epoch};
@@ -93,6 +92,7 @@ pub async fn run(
     metrics: Option<Metrics>,
     stop: CancellationToken,
 ) -> Result<(), NodeError> {
+    descriptors::take();
     let parts = NodeParts { text, ..NodeParts::read(settings, cluster, metrics)? };
     let node = Node::start(parts).await?;
     let file = cluster_file::watch(settings.cluster.clone(), node.shell.inbox());

@@ -43,17 +43,29 @@ pub(crate) struct Size {
     pub(crate) endpoints: u16,
     /// Lines of every check.
     pub(crate) check: &'static str,
+    /// Lines of a group's policy: groups take them in turn.
+    pub(crate) policies: &'static [&'static str],
 }
+
+/// Moves by itself, at once, as often as it must.
+pub(crate) const ALWAYS_MOVES: &str = "mode = \"auto\"\ndwell = \"0s\"\n\
+     budget = { switches = 1000, window = \"1s\" }\nflap_limit = { downs = 100, window = \"1s\" }";
 
 /// A process that dies with this.
 #[derive(Debug)]
-struct Process(Child);
+pub(crate) struct Process(Child);
 
 impl Process {
-    fn start(command: &mut Command, output: &Path) -> Self {
+    /// Its output goes to a file.
+    pub(crate) fn start(command: &mut Command, output: &Path) -> Self {
         let output = File::create(output).unwrap();
         command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
         Self(command.spawn().unwrap())
+    }
+
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
     }
 
     fn kill(&mut self) {
@@ -74,7 +86,7 @@ impl Drop for Process {
 pub(crate) struct Cluster {
     base: u16,
     size: Size,
-    nodes: Vec<Process>,
+    nodes: [Option<Process>; NODES.len()],
     planes: [Option<Process>; 2],
     dir: TempDir,
     _claim: TcpListener,
@@ -83,30 +95,71 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts everything and waits until every observer calls every service up on both planes.
     pub(crate) fn steady(size: Size) -> Self {
+        let mut cluster = Self::laid_out(size);
+        for plane in 0..PLANES.len() {
+            cluster.start_plane(plane);
+        }
+        for node in 0..NODES.len() {
+            cluster.start_node(node);
+        }
+        cluster.wait_until_up();
+        cluster
+    }
+
+    /// Waits until every observer calls every service up on both planes.
+    pub(crate) fn wait_until_up(&self) {
+        until(LIMIT, || {
+            std::thread::sleep(Duration::from_millis(200));
+            self.all_up(0)
+        });
+    }
+
+    /// Its files, and no process yet.
+    pub(crate) fn laid_out(size: Size) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let claim = |base: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, base + CLAIM)).ok();
         let (base, claim) = (FIRST..LAST)
             .step_by(BLOCK)
             .find_map(|base| Some((base, claim(base)?)))
             .expect("a free block of ports");
-        let mut cluster =
-            Self { base, size, nodes: Vec::new(), planes: [None, None], dir, _claim: claim };
+        let nodes = [const { None }; NODES.len()];
+        let cluster = Self { base, size, nodes, planes: [None, None], dir, _claim: claim };
         cluster.write_files();
-        for plane in 0..PLANES.len() {
-            cluster.start_plane(plane);
-        }
-        for node in NODES {
-            let file = cluster.path().join(node).join("node.toml");
-            let mut command = Command::new(BIPLANE);
-            command.arg("node").arg(file).args(["--parent", &std::process::id().to_string()]);
-            let log = cluster.dir.path().join(format!("{node}.log"));
-            cluster.nodes.push(Process::start(&mut command, &log));
-        }
-        until(LIMIT, || {
-            std::thread::sleep(Duration::from_millis(200));
-            cluster.all_up()
-        });
         cluster
+    }
+
+    /// Starts a node's process.
+    pub(crate) fn start_node(&mut self, node: usize) {
+        let file = self.node_file(node);
+        let mut command = Command::new(BIPLANE);
+        command.arg("node").arg(file).args(["--parent", &std::process::id().to_string()]);
+        let log = self.dir.path().join(format!("{}.log", NODES[node]));
+        self.nodes[node] = Some(Process::start(&mut command, &log));
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill_node(&mut self, node: usize) {
+        self.nodes[node].take().expect("it runs").kill();
+    }
+
+    /// A node's settings.
+    pub(crate) fn node_file(&self, node: usize) -> PathBuf {
+        self.path().join(NODES[node]).join("node.toml")
+    }
+
+    /// Where a node's API is.
+    pub(crate) fn api(&self, node: usize) -> SocketAddr {
+        self.of_node(0, node)
+    }
+
+    /// The process of a plane.
+    pub(crate) fn plane_pid(&self, plane: usize) -> Option<u32> {
+        Some(self.planes[plane].as_ref()?.0.id())
+    }
+
+    /// The process of a node.
+    pub(crate) fn pid(&self, node: usize) -> u32 {
+        self.nodes[node].as_ref().expect("it runs").0.id()
     }
 
     fn write_files(&self) {
@@ -120,7 +173,8 @@ impl Cluster {
         assert!(made.status.success(), "{}", few.join("\n"));
     }
 
-    fn path(&self) -> PathBuf {
+    /// Where `biplane init` wrote.
+    pub(crate) fn path(&self) -> PathBuf {
         self.dir.path().join("cluster")
     }
 
@@ -162,29 +216,38 @@ impl Cluster {
             "[zones.\"{ZONE}\"]\nname_servers = {{ \"ns.{ZONE}\" = [\"127.0.0.1\"] }}"
         );
         for group in 0..self.size.groups {
-            let offset = u16::try_from(group % usize::from(self.size.endpoints)).expect("small");
-            let port = self.base + 100 + offset;
-            let _ = writeln!(
-                text,
-                "[services.s{group}]\nendpoints = {{ east = \"{}:{port}\", west = \"{}:{port}\" }}\n\
-                 [services.s{group}.checks.p]\nkind = \"tcp\"\n{}\n\
-                 [groups.g{group}]\nservices = [\"s{group}\"]\nmode = \"auto\"\ndwell = \"0s\"\n\
-                 budget = {{ switches = 1000, window = \"1s\" }}\nflap_limit = {{ downs = 100, window = \"1s\" }}\n\
-                 [zones.\"{ZONE}\".names.\"{}\"]\ngroup = \"g{group}\"\neast = [\"{}\"]\nwest = [\"{}\"]",
-                plane_host(0),
-                plane_host(1),
-                self.size.check,
-                Self::name(group),
-                Self::address(0),
-                Self::address(1),
-            );
+            text.push_str(&self.group_lines(group));
         }
         text
     }
 
+    /// The lines of a group, its service and its name.
+    pub(crate) fn group_lines(&self, group: usize) -> String {
+        let Size { endpoints, check, policies, .. } = self.size;
+        let offset = u16::try_from(group % usize::from(endpoints)).expect("small");
+        let port = self.first_endpoint() + offset;
+        format!(
+            "[services.s{group}]\nendpoints = {{ east = \"{}:{port}\", west = \"{}:{port}\" }}\n\
+             [services.s{group}.checks.p]\nkind = \"tcp\"\n{check}\n\
+             [groups.g{group}]\nservices = [\"s{group}\"]\n{}\n\
+             [zones.\"{ZONE}\".names.\"{}\"]\ngroup = \"g{group}\"\neast = [\"{}\"]\nwest = [\"{}\"]\n",
+            plane_host(0),
+            plane_host(1),
+            policies[group % policies.len()],
+            Self::name(group),
+            Self::address(0),
+            Self::address(1),
+        )
+    }
+
+    /// The first port of the endpoints on each plane.
+    pub(crate) const fn first_endpoint(&self) -> u16 {
+        self.base + 100
+    }
+
     /// Starts a plane: a process that takes connections at every endpoint.
     pub(crate) fn start_plane(&mut self, plane: usize) {
-        let (first, count) = (self.base + 100, self.size.endpoints);
+        let (first, count) = (self.first_endpoint(), self.size.endpoints);
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args([PLAY_PLANE, &plane_host(plane), &first.to_string(), &count.to_string()]);
         let log = self.dir.path().join(PLANES[plane]);
@@ -203,22 +266,33 @@ impl Cluster {
 
     /// Reads a node's metrics.
     pub(crate) fn metrics(&self, node: usize) -> String {
-        block_on(self.client(node).get_text("/metrics")).unwrap()
+        until(LIMIT, || self.text(node, "/metrics"))
+    }
+
+    /// Reads a text of one node's API.
+    pub(crate) fn text(&self, node: usize, path: &str) -> Result<String, String> {
+        block_on(self.client(node).get_text(path)).map_err(|error| error.to_string())
+    }
+
+    /// The CA and the token of people.
+    pub(crate) fn credentials(&self) -> (PathBuf, PathBuf) {
+        let file = self.path().join("client.toml");
+        let settings = parse_client(&file, &std::fs::read_to_string(&file).unwrap()).unwrap();
+        let Credential::Token(file) = settings.credential else { panic!("init gives a token") };
+        (settings.ca, file)
     }
 
     fn client(&self, node: usize) -> ApiClient {
-        let file = self.path().join("client.toml");
-        let settings = parse_client(&file, &std::fs::read_to_string(&file).unwrap()).unwrap();
-        let Credential::Token(file) = &settings.credential else { panic!("init gives a token") };
+        let (ca, file) = self.credentials();
         let token = std::fs::read_to_string(file).unwrap().trim().to_owned();
-        let tls = api_client_tls(&settings.ca).unwrap();
+        let tls = api_client_tls(&ca).unwrap();
         let times = ClientTimes { answer: Duration::from_secs(20), ..ClientTimes::default() };
         ApiClient::new(vec![self.of_node(0, node)], Some(tls), token).with_times(times)
     }
 
     /// Whether all observers call every service up on both planes, and nothing is under way.
-    pub(crate) fn all_up(&self) -> Result<(), String> {
-        let status = self.get(0, "/v1/status")?;
+    pub(crate) fn all_up(&self, node: usize) -> Result<(), String> {
+        let status = self.get(node, "/v1/status")?;
         if status["leader"].is_null() {
             return Err("no leader".to_owned());
         }
@@ -243,7 +317,7 @@ impl Cluster {
 
     /// A line of `/proc/PID/status` of a node, in KiB: `VmRSS` is its memory, `VmHWM` the most it ever had.
     pub(crate) fn memory(&self, node: usize, line: &str) -> u64 {
-        let pid = self.nodes[node].0.id();
+        let pid = self.pid(node);
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
         let found = status.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(':'));
         let words = found.and_then(|rest| rest.split_whitespace().next());
@@ -256,7 +330,8 @@ impl Cluster {
     }
 }
 
-fn plane_host(plane: usize) -> String {
+/// Where a plane's endpoints are.
+pub(crate) fn plane_host(plane: usize) -> String {
     format!("127.0.0.{}", 21 + plane)
 }
 

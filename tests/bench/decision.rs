@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::cluster::{Cluster, LIMIT, Size};
+use super::cluster::{ALWAYS_MOVES, Cluster, LIMIT, Size};
 use super::figure;
 use super::process::until;
 use super::published::Watch;
@@ -17,6 +17,7 @@ const SIZE: Size = Size {
     groups: 1,
     endpoints: 1,
     check: "interval = \"200ms\"\nfast_interval = \"100ms\"\ntimeout = \"100ms\"\nfall = 2\nrise = 2",
+    policies: &[ALWAYS_MOVES],
 };
 
 /// Measures.
@@ -25,15 +26,15 @@ pub(crate) fn run(rounds: usize) {
     figure::spans("fdatasync of 4 KiB on this disk", &fdatasyncs(cluster.disk()), None);
     let mut spans = Vec::new();
     for round in 0..rounds {
-        until(LIMIT, || cluster.all_up());
-        spans.push(one(&mut cluster, round % 2));
+        until(LIMIT, || cluster.all_up(0));
+        spans.push(one(&mut cluster, round % 2, 0));
         cluster.start_plane(round % 2);
     }
     figure::spans("the route published on all nodes after the deciding ballot", &spans, Some(GOAL));
 }
 
-/// Kills the active plane.
-fn one(cluster: &mut Cluster, active: usize) -> Duration {
+/// Kills the active plane; this node is asked when it was decided.
+pub(crate) fn one(cluster: &mut Cluster, active: usize, node: usize) -> Duration {
     let pause = Duration::from_micros(200);
     let watches = [0, 1, 2].map(|node| Watch::start(cluster.dns(node), pause));
     let first = |watch: &Watch| watch.newest().ok_or_else(|| "no answer yet".to_owned());
@@ -46,7 +47,7 @@ fn one(cluster: &mut Cluster, active: usize) -> Duration {
         })
     });
     let record = until(LIMIT, || {
-        let record = cluster.get(0, "/v1/switchovers/last")?;
+        let record = cluster.get(node, "/v1/switchovers/last")?;
         if record["state"] == "done" { Ok(record) } else { Err(record["state"].to_string()) }
     });
     let published: SystemTime = shown.into_iter().max().expect("there are nodes");

@@ -18,14 +18,21 @@
 mod process;
 
 mod cluster;
+mod crowd;
 mod decision;
+mod endurance;
 mod figure;
+mod load;
 mod outage;
 mod published;
 mod scale;
 
 /// A measurement: its name, what it measures, its usual rounds, and the way to take it.
 type Bench = (&'static str, &'static str, usize, fn(usize));
+
+/// As the product: what it keeps of freed memory is part of what is measured.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const BENCHES: &[Bench] = &[
     ("scale", "10,000 groups moved together when their plane dies", 1, scale::run),
@@ -36,6 +43,13 @@ const BENCHES: &[Bench] = &[
         outage::run,
     ),
     ("decision", "from the deciding ballot to the route published on all nodes", 30, decision::run),
+    ("load", "a node at its limit of DNS queries, then of API connections", 10, load::run),
+    (
+        "endurance",
+        "memory and files over simulated hours of flapping, changes and switchovers",
+        24,
+        endurance::run,
+    ),
 ];
 
 fn main() -> std::process::ExitCode {
@@ -45,6 +59,12 @@ fn main() -> std::process::ExitCode {
     {
         let port = |word: &str| word.parse().expect("a port");
         cluster::play_plane(host, port(first), port(count));
+        return std::process::ExitCode::SUCCESS;
+    }
+    if let Some((crowd::PLAY_CROWD, given)) =
+        words.split_first().map(|(first, rest)| (first.as_str(), rest))
+    {
+        crowd::play(given);
         return std::process::ExitCode::SUCCESS;
     }
     // `cargo bench` adds `--bench`.

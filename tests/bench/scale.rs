@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use biplane::edge::dns::ask_addresses;
 use serde_json::Value;
 
-use super::cluster::{Cluster, LIMIT, NODES, Size, block_on};
+use super::cluster::{ALWAYS_MOVES, Cluster, LIMIT, NODES, Size, block_on};
 use super::figure;
 use super::process::until;
 use super::published::Watch;
@@ -22,6 +22,7 @@ const SIZE: Size = Size {
     groups: GROUPS,
     endpoints: 50,
     check: "interval = \"500ms\"\nfast_interval = \"200ms\"\ntimeout = \"200ms\"\nfall = 2\nrise = 2",
+    policies: &[ALWAYS_MOVES],
 };
 
 /// Measures.

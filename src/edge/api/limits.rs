@@ -42,7 +42,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections: 1_024,
+            connections: 6_144,
             connections_per_address: 256,
             requests: 256,
             watchers: 256,
