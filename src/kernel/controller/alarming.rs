@@ -1,15 +1,18 @@
 //! Alarms: once a second the leader looks at what stands against the cluster, and logs what is new and what is over.
 //! All that it remembers is since when it has seen what; the ledger holds what stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::lead::Held;
 use super::{Controller, limits};
-use crate::kernel::domain::{AlarmId, GroupName, MemberId, Moment, pairs};
+use crate::kernel::domain::{AlarmId, AskId, GroupName, MemberId, Moment, pairs};
 use crate::kernel::ledger::{
-    ALARMS_SINCE, AlarmKind, AskState, Command, Condition, Evidence, limits as ledger_limits,
+    ALARMS_SINCE, Alarm, AlarmKind, Ask, AskState, Command, Condition, Evidence,
+    limits as ledger_limits,
 };
 use crate::kernel::policy::{Decision, Hold};
 use crate::kernel::switchover::State;
@@ -27,6 +30,8 @@ pub(super) struct Alarming {
     seen: BTreeMap<About, Moment>,
     /// Alarms whose condition is not seen any more.
     gone: BTreeMap<AlarmId, Moment>,
+    /// The last ask that was looked at, while not all were.
+    looked_at: Option<AskId>,
     /// When a member last said that it turned logins away.
     pub(super) logins: BTreeMap<MemberId, Moment>,
 }
@@ -123,9 +128,9 @@ impl Controller {
 
     /// Open alarms whose condition has been gone for long enough.
     fn newly_cleared(&mut self, conditions: &Conditions) -> Vec<AlarmId> {
-        let kept = std::sync::Arc::clone(self.ledger.alarms_kept());
+        let kept = Arc::clone(self.ledger.alarms_kept());
         let full = kept.open.len() >= ledger_limits::ALARMS - 1;
-        let stands = |alarm: &crate::kernel::ledger::Alarm| {
+        let stands = |alarm: &Alarm| {
             let condition = &alarm.condition;
             let about = (condition.kind, condition.subject.clone());
             conditions.0.contains_key(&about) || (condition.kind == AlarmKind::More && full)
@@ -167,22 +172,8 @@ impl Controller {
             );
             all.add_of_group(AlarmKind::Ask, group, text);
         }
-        for (group, held) in &self.leading.held {
-            if matches!(held, Held::Voting(_)) {
-                continue;
-            }
-            let state = self.ledger.groups().get(group);
-            let Some(question) = state.and_then(|state| state.question) else { continue };
-            let decision = self.ledger.decision(group, Evidence::Ballots(question));
-            let Some(Decision::Hold(reasons)) = decision else { continue };
-            let text = format!("{group} is not moved: {}", Decision::Hold(reasons.clone()));
-            all.add_of_group(AlarmKind::Held, group, text);
-            if reasons.iter().any(|hold| matches!(hold, Hold::Budget { .. })) {
-                let text = format!(
-                    "{group}: the budget of automatic switchovers is used up; `biplane ack` opens a new one"
-                );
-                all.add_of_group(AlarmKind::Budget, group, text);
-            }
+        for group in self.held_groups() {
+            self.condition_of_held(group, all);
         }
         for (group, plane) in self.ledger.unstable_planes() {
             let text = format!(
@@ -200,6 +191,34 @@ impl Controller {
                 let text = format!("{} is stuck: {}", switchover.id, switchover.outcome);
                 all.add_of_group(AlarmKind::Stuck, &switchover.group, text);
             }
+        }
+    }
+
+    /// Groups whose decision is held: those with an open alarm, and of the others as many as could have one. To judge all
+    /// of ten thousand every second would cost more than it tells.
+    fn held_groups(&self) -> BTreeSet<&GroupName> {
+        let held = &self.leading.held;
+        let open = self.ledger.alarms_kept().open.values();
+        let open = open.filter_map(|alarm| held.get_key_value(alarm.condition.group.as_ref()?));
+        open.chain(held.iter().take(ledger_limits::ALARMS))
+            .filter(|(_, held)| !matches!(held, Held::Voting(_)))
+            .map(|(group, _)| group)
+            .collect()
+    }
+
+    fn condition_of_held(&self, group: &GroupName, all: &mut Conditions) {
+        let state = self.ledger.groups().get(group);
+        let Some(question) = state.and_then(|state| state.question) else { return };
+        let decision = self.ledger.decision(group, Evidence::Ballots(question));
+        let Some(Decision::Hold(reasons)) = decision else { return };
+        let budget = reasons.iter().any(|hold| matches!(hold, Hold::Budget { .. }));
+        let text = format!("{group} is not moved: {}", Decision::Hold(reasons));
+        all.add_of_group(AlarmKind::Held, group, text);
+        if budget {
+            let text = format!(
+                "{group}: the budget of automatic switchovers is used up; `biplane ack` opens a new one"
+            );
+            all.add_of_group(AlarmKind::Budget, group, text);
         }
     }
 
@@ -261,48 +280,52 @@ impl Controller {
         }
     }
 
-    /// Asks die with their cause; what was approved is asked about anew until ballots decide.
+    /// Asks die with their cause; what was approved is asked about anew until ballots decide. Who denied is not asked again
+    /// before its time, but may be when the cause was gone in between. So many at a time, one after the other.
     fn watch_asks(&mut self) {
-        let live: Vec<_> =
-            self.ledger.asks().values().filter(|ask| ask.state.live()).cloned().collect();
-        for ask in live {
-            let Some(facts) = self.ledger.facts(&ask.group, Evidence::Reports) else { continue };
-            let route = self.ledger.routes().get(&ask.group);
-            let why = if route.is_none_or(|route| route.epoch != ask.base) {
-                "the route has changed since"
-            } else if facts.source.good() {
-                "the active plane is well again"
-            } else {
-                if matches!(ask.state, AskState::Approved { .. }) {
-                    self.ask_soon(&ask.group);
-                }
-                continue;
-            };
-            let why = why.to_owned();
-            self.leading.push_own(Command::AskOver { ask: ask.id, why });
-        }
-        // Who was denied is not asked again before its time, but may be when the cause was gone in between.
-        let denied: Vec<_> = self
+        let current = |ask: &&Arc<Ask>| {
+            let denied = matches!(ask.state, AskState::Denied { .. });
+            let group = self.ledger.groups().get(&ask.group);
+            ask.state.live() || (denied && group.is_some_and(|state| state.ask == Some(ask.id)))
+        };
+        let after = self.leading.alarming.looked_at.map_or(Bound::Unbounded, Bound::Excluded);
+        let asks: Vec<Arc<Ask>> = self
             .ledger
             .asks()
-            .values()
-            .filter(|ask| matches!(ask.state, AskState::Denied { .. }))
-            .filter(|ask| {
-                self.ledger.groups().get(&ask.group).is_some_and(|g| g.ask == Some(ask.id))
-            })
+            .range((after, Bound::Unbounded))
+            .map(|(_, ask)| ask)
+            .filter(current)
+            .take(limits::ASKS_LOOKED_AT)
             .cloned()
             .collect();
-        for ask in denied {
-            let facts = self.ledger.facts(&ask.group, Evidence::Reports);
-            if facts.is_some_and(|facts| facts.source.good()) {
-                let why = "the active plane is well again".to_owned();
-                self.leading.push_own(Command::AskOver { ask: ask.id, why });
+        let whole = asks.len() < limits::ASKS_LOOKED_AT;
+        self.leading.alarming.looked_at = asks.last().map(|ask| ask.id).filter(|_| !whole);
+        for ask in asks {
+            match self.why_over(&ask) {
+                Some(why) => {
+                    let why = why.to_owned();
+                    self.leading.push_own(Command::AskOver { ask: ask.id, why });
+                }
+                None if matches!(ask.state, AskState::Approved { .. }) => {
+                    self.ask_soon(&ask.group);
+                }
+                None => {}
             }
         }
     }
 
+    /// Why there is nothing to ask about any more, if there is not.
+    fn why_over(&self, ask: &Ask) -> Option<&'static str> {
+        let route = self.ledger.routes().get(&ask.group);
+        if route.is_none_or(|route| route.epoch != ask.base) {
+            return Some("the route has changed since");
+        }
+        let facts = self.ledger.facts(&ask.group, Evidence::Reports)?;
+        facts.source.good().then_some("the active plane is well again")
+    }
+
     /// An ask took a step: what was approved is asked about at once, of all observers.
-    pub(super) fn lead_ask(&mut self, id: crate::kernel::domain::AskId) {
+    pub(super) fn lead_ask(&mut self, id: AskId) {
         let Some(ask) = self.ledger.asks().get(&id).cloned() else { return };
         self.leading.asking_people.remove(&ask.group);
         self.leading.alarming.due = self.now;

@@ -40,6 +40,8 @@ pub(super) struct Leading {
     /// How much others' commands brought into the outbox since it was last empty.
     foreign_weight: usize,
     pub(super) last_proposal: Moment,
+    /// Whether it was told that the first settings wait for every member.
+    waits_for_all: bool,
     /// Whether the first settings were proposed.
     configured: bool,
     /// When the text of the configuration in force may be logged again.
@@ -165,8 +167,18 @@ impl Controller {
 
     /// A new cluster's first settings, as soon as every member can read them.
     fn configure_first(&mut self) {
-        let ready = self.file.needs_ruleset() <= self.ledger.ruleset();
-        if self.ledger.config().is_some() || self.leading.configured || !ready {
+        if self.ledger.config().is_some() || self.leading.configured {
+            return;
+        }
+        let needed = self.file.needs_ruleset();
+        if needed > self.ledger.ruleset() {
+            if !std::mem::replace(&mut self.leading.waits_for_all, true) {
+                let text = format!(
+                    "the cluster file needs ruleset {needed}: it is put in force when every member was heard, \
+                     and runs a version that knows it"
+                );
+                self.tell(Level::Warn, "config", None, text);
+            }
             return;
         }
         self.leading.configured = true;

@@ -142,6 +142,8 @@ pub mod limits {
     pub const EXPLAINED_SERVICES: usize = 50;
     /// Between two looks of the leader at what stands against the cluster.
     pub const ALARM_LOOK: Duration = Duration::from_secs(1);
+    /// Asks that the leader looks at in one look.
+    pub const ASKS_LOOKED_AT: usize = 500;
     /// A condition stands for this long until it is an alarm; asks and what is stuck are at once.
     pub const ALARM_STANDS: Duration = Duration::from_secs(2);
     /// It is gone for this long until its alarm is cleared; asks are at once.
