@@ -31,6 +31,9 @@ pub const HINT_INPUTS: usize = 256;
 /// Gateways whose report waits for the kernel.
 pub const GATEWAY_INPUTS: usize = 1024;
 
+/// How far the API's threads stand back in the queue for a processor (nice(2)), behind the kernel, the disk, members and
+/// probes, which have 0.
+pub const API_NICE: i32 = 10;
 /// Descriptors that a node may need at once: connections to its API, DNS over TCP, probes, effects, and its files. It takes
 /// so many of those that it may have; with fewer it says so.
 pub const DESCRIPTORS: u64 = 16_384;

@@ -7,6 +7,7 @@
     reason = "the shell around the kernel: real clocks, real entropy"
 )]
 
+mod api_threads;
 pub mod audit_thread;
 pub mod backend;
 pub mod clock;

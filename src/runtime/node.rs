@@ -12,6 +12,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::api_threads::ApiThreads;
 use super::clock::Clock;
 use super::effects::AskDns;
 use super::hands::Publish;
@@ -80,6 +81,7 @@ pub struct Node {
     shell: Shell,
     dns: Arc<DnsServer>,
     api: JoinHandle<()>,
+    api_threads: ApiThreads,
     api_address: SocketAddr,
     stop: CancellationToken,
 }
@@ -146,7 +148,8 @@ impl Node {
             journal: JournalSettings::new(&parts.data_dir, parts.journal_mib),
         })?;
         let stop = CancellationToken::new();
-        let (api_address, api) = match start_api(&parts, &shell, stop.clone()).await {
+        let started = start_api(&parts, &shell, stop.clone()).await;
+        let (api_address, api, api_threads) = match started {
             Ok(started) => started,
             Err(error) => {
                 shell.stop().await;
@@ -165,7 +168,7 @@ impl Node {
             api_at = %api_address,
             "node started"
         );
-        Ok(Self { shell, dns, api, api_address, stop })
+        Ok(Self { shell, dns, api, api_threads, api_address, stop })
     }
 
     /// What was published last.
@@ -188,10 +191,11 @@ impl Node {
         if !self.shell.hand_over().await {
             tracing::warn!("leaving without a new leader: the others will elect one");
         }
-        let Self { shell, dns, api, stop, .. } = self;
+        let Self { shell, dns, api, api_threads, stop, .. } = self;
         stop.cancel();
         // The API's task never fails; were it to panic, the rest is to end all the same.
         let _ = api.await;
+        drop(api_threads);
         shell.stop().await;
         stop_dns(dns).await;
         tracing::info!("node stopped");
@@ -270,7 +274,7 @@ async fn start_api(
     parts: &NodeParts,
     shell: &Shell,
     stop: CancellationToken,
-) -> Result<(SocketAddr, JoinHandle<()>), NodeError> {
+) -> Result<(SocketAddr, JoinHandle<()>, ApiThreads), NodeError> {
     let address = parts.api_listen;
     let settings = ApiSettings {
         listen: address,
@@ -284,11 +288,12 @@ async fn start_api(
             ..parts.api_limits
         },
     };
-    api::serve(settings, Arc::new(shell.backend()), stop).await.map_err(|error| NodeError::Listen {
-        what: "the API",
-        address,
-        error,
-    })
+    let failed = |error| NodeError::Listen { what: "the API", address, error };
+    let threads = ApiThreads::start().map_err(failed)?;
+    let served = threads.handle().spawn(api::serve(settings, Arc::new(shell.backend()), stop));
+    let served = served.await.unwrap_or_else(|panic| Err(io::Error::other(panic)));
+    let (address, task) = served.map_err(failed)?;
+    Ok((address, task, threads))
 }
 
 /// The file's name in faults is that of everybody's cluster file.

@@ -7,6 +7,10 @@ pub const DEFAULT_THREADS: usize = 2;
 /// Most threads that answer UDP.
 pub const MAX_THREADS: usize = 64;
 
+/// How far threads that answer stand back in the queue for a processor (nice(2)): whoever decides what the answer is
+/// comes first.
+pub(super) const NICE: i32 = 5;
+
 /// The UDP payload that we advertise and the longest UDP answer: fits one unfragmented packet nearly
 /// everywhere (DNS Flag Day 2020).
 pub const UDP_PAYLOAD: u16 = 1232;

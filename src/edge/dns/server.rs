@@ -13,7 +13,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{Asker, Identity, Transport, Verdict, answer, servfail};
-use super::limits::{MAX_THREADS, PORT_TRIES, RECEIVE_BUFFER, TCP_BACKLOG, TCP_IDLE, TICK};
+use super::limits::{MAX_THREADS, NICE, PORT_TRIES, RECEIVE_BUFFER, TCP_BACKLOG, TCP_IDLE, TICK};
 use super::tally::Tally;
 use super::{DnsCounters, Published, tcp, udp};
 
@@ -151,7 +151,12 @@ impl DnsServer {
     }
 
     fn spawn(&mut self, name: String, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        self.threads.push(std::thread::Builder::new().name(name).spawn(work)?);
+        let behind = move || {
+            // Of this thread alone. Comfort, not need: without it the scheduler deals evenly.
+            let _ = rustix::process::setpriority_process(None, NICE);
+            work();
+        };
+        self.threads.push(std::thread::Builder::new().name(name).spawn(behind)?);
         Ok(())
     }
 

@@ -38,6 +38,8 @@ pub(super) struct Trio {
     pub(super) turns: u64,
     /// The most of each that any node took since it was last asked for.
     largest: Sizes,
+    /// KiB of this process, since then.
+    memory: Vec<u64>,
     pub(super) slowest_start: Duration,
 }
 
@@ -56,6 +58,7 @@ impl Trio {
             wall,
             turns: 0,
             largest: Sizes::default(),
+            memory: Vec::new(),
             slowest_start: Duration::ZERO,
         };
         (0..NODES.len()).for_each(|node| trio.start(node));
@@ -217,15 +220,23 @@ impl Trio {
         self.nodes[self.leader()?].view.clone()
     }
 
-    /// Looks at what every node takes on the disk.
+    /// Looks at what every node takes on the disk, and what this process takes of memory.
     pub(super) fn look_at_sizes(&mut self) {
         self.largest = self.nodes.iter().map(Node::sizes).fold(self.largest, Sizes::or);
+        self.memory.push(memory());
     }
 
-    /// The most of each that was seen since this was last asked.
-    pub(super) fn take_largest(&mut self) -> Sizes {
-        std::mem::take(&mut self.largest)
+    /// Memory at each look since this was last asked, and the most of each size.
+    pub(super) fn take_seen(&mut self) -> (Vec<u64>, Sizes) {
+        (std::mem::take(&mut self.memory), std::mem::take(&mut self.largest))
     }
+}
+
+/// KiB of this process.
+fn memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux says so");
+    line.split_whitespace().next().and_then(|word| word.parse().ok()).expect("a number")
 }
 
 fn place(member: MemberId) -> usize {

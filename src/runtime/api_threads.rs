@@ -1,0 +1,38 @@
+//! The API's own threads. What clients ask for, and their handshakes, must never stand between the members' frames and the
+//! kernel: a crowd of clients would cost an election.
+
+use std::io;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use super::limits::API_NICE;
+
+/// The running threads. They end soon after this is dropped.
+#[derive(Debug)]
+pub(super) struct ApiThreads(Option<Runtime>);
+
+impl ApiThreads {
+    /// Starts them: as many as there are processors, each behind the kernel's thread in the queue for one.
+    pub(super) fn start() -> io::Result<Self> {
+        let mut threads = Builder::new_multi_thread();
+        threads.enable_all().thread_name("api").on_thread_start(|| {
+            // Of this thread alone. Comfort, not need: without it the scheduler deals evenly.
+            let _ = rustix::process::setpriority_process(None, API_NICE);
+        });
+        Ok(Self(Some(threads.build()?)))
+    }
+
+    /// Where the API's tasks are spawned.
+    pub(super) fn handle(&self) -> &Handle {
+        self.0.as_ref().expect("it is there until it is dropped").handle()
+    }
+}
+
+impl Drop for ApiThreads {
+    /// A runtime that is dropped would wait for its threads, which asynchronous code must not.
+    fn drop(&mut self) {
+        if let Some(threads) = self.0.take() {
+            threads.shutdown_background();
+        }
+    }
+}
