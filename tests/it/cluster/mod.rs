@@ -13,6 +13,7 @@ mod metrics;
 mod pasts;
 mod senses;
 mod service;
+mod witness;
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
