@@ -13,6 +13,7 @@ mod metrics;
 mod pasts;
 mod senses;
 mod service;
+mod two_sites;
 mod witness;
 
 use std::net::SocketAddr;
