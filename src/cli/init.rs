@@ -25,10 +25,10 @@ pub struct NewMember {
     pub site: SiteName,
     /// Where the other members reach it.
     pub member: SocketAddr,
-    /// Where clients reach its API.
-    pub api: SocketAddr,
-    /// Where it answers DNS.
-    pub dns: SocketAddr,
+    /// Where clients reach its API; a witness has none.
+    pub api: Option<SocketAddr>,
+    /// Where it answers DNS; a witness does not.
+    pub dns: Option<SocketAddr>,
 }
 
 /// What to make.
@@ -88,6 +88,9 @@ pub enum InitError {
 /// Where the gateway of `gateway.toml` tells of itself.
 pub(super) const GATEWAY_ADMIN: &str = "127.0.0.1:7460";
 
+/// What stands in the tokens file of a witness.
+const NO_TOKENS: &str = "# A witness serves no API: nobody comes in here.\n";
+
 /// Bytes of entropy for so many members.
 pub const fn entropy_needed(members: usize) -> usize {
     64 + 16 * members
@@ -114,7 +117,8 @@ pub fn init(options: &InitOptions) -> Result<InitReport, InitError> {
     let births = options.entropy[64..].chunks_exact(16);
     for (member, birth) in options.members.iter().zip(births) {
         let birth = birth_token(birth, checked.cluster.members.keys().copied());
-        write_member(&writer, &authority, options, member, &tokens, &birth)?;
+        let tokens = if member.api.is_some() { &tokens } else { NO_TOKENS };
+        write_member(&writer, &authority, options, member, tokens, &birth)?;
     }
     write_clients(&writer, options, &checked.cluster)?;
     Ok(InitReport {
@@ -142,7 +146,8 @@ fn write_member(
     birth: &str,
 ) -> Result<(), InitError> {
     let (name, cluster) = (&member.name, options.cluster.as_str());
-    let mut addresses: Vec<IpAddr> = vec![member.api.ip(), member.member.ip()];
+    let mut addresses: Vec<IpAddr> = member.api.iter().map(SocketAddr::ip).collect();
+    addresses.push(member.member.ip());
     addresses.dedup();
     let issued =
         authority.issue_member(cluster, name.as_str(), &addresses, options.certificates_until)?;
@@ -167,7 +172,7 @@ fn write_clients(
     cluster: &Cluster,
 ) -> Result<(), InitError> {
     let controllers: Vec<String> =
-        options.members.iter().map(|member| format!("\"{}\"", member.api)).collect();
+        options.members.iter().filter_map(|member| Some(format!("\"{}\"", member.api?))).collect();
     let controllers = format!("controllers = [{}]", controllers.join(", "));
     let client = format!("{controllers}\nca = \"ca.crt\"\ntoken = \"token\"\n");
     writer.public("client.toml", &client)?;
@@ -220,10 +225,13 @@ fn template(options: &InitOptions) -> String {
     );
     for member in &options.members {
         let NewMember { name, id, site, member, api, dns } = member;
-        let _ = write!(
-            text,
-            "[members.{name}]\nid = {id}\nsite = \"{site}\"\nmember = \"{member}\"\napi = \"{api}\"\ndns = \"{dns}\"\n"
-        );
+        let _ =
+            write!(text, "[members.{name}]\nid = {id}\nsite = \"{site}\"\nmember = \"{member}\"\n");
+        for (key, address) in [("api", api), ("dns", dns)] {
+            if let Some(address) = address {
+                let _ = writeln!(text, "{key} = \"{address}\"");
+            }
+        }
     }
     text.push_str(
         "\n[services.web]\nendpoints = { east = \"127.0.0.11:7490\", west = \"127.0.0.12:7490\" }\n\
@@ -301,8 +309,8 @@ mod tests {
             id: MemberId(u64::from(id)),
             site: SiteName::new(site).unwrap(),
             member: SocketAddr::from(([127, 0, 0, 1], 7410 + id)),
-            api: SocketAddr::from(([127, 0, 0, 1], 7400 + id)),
-            dns: SocketAddr::from(([127, 0, 0, 1], 7420 + id)),
+            api: Some(SocketAddr::from(([127, 0, 0, 1], 7400 + id))),
+            dns: Some(SocketAddr::from(([127, 0, 0, 1], 7420 + id))),
         };
         InitOptions {
             dir: dir.to_owned(),

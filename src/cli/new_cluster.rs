@@ -126,8 +126,8 @@ fn new_member(text: &str, site: &str, number: u16) -> Result<NewMember, String> 
         id: MemberId(u64::from(number)),
         site: SiteName::new(site).map_err(|error| error.to_string())?,
         member,
-        api,
-        dns,
+        api: Some(api),
+        dns: Some(dns),
     })
 }
 

@@ -111,12 +111,13 @@ fn planes(status: &Status) -> Table {
 
 fn members(members: &[MemberStatus]) -> Table {
     let mut table =
-        Table::new(&["MEMBER", "ID", "SITE", "ROLE", "ISOLATED", "CLOCK", "CERTIFICATE"]);
+        Table::new(&["MEMBER", "ID", "SITE", "KIND", "ROLE", "ISOLATED", "CLOCK", "CERTIFICATE"]);
     for member in members {
         table.row([
             member.name.to_string(),
             member.id.to_string(),
             member.site.to_string(),
+            member.kind.clone(),
             member.role.clone(),
             yes_no(member.isolated).to_owned(),
             member.clock_ms.map_or_else(String::new, |ms| format!("{ms:+} ms")),

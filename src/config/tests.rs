@@ -139,6 +139,45 @@ fn the_default_question_window_is_the_shortest_that_works() {
     assert_eq!(checked.cluster.timing.question_window, Duration::from_millis(5500));
 }
 
+fn with_witnesses(names: &[&str]) -> String {
+    let mut text = EXAMPLE.to_owned();
+    for name in names {
+        let (before, after) = text.split_once(&format!("[members.{name}]")).unwrap();
+        let lines = after.lines();
+        let mut left = 2;
+        let kept = lines.filter(|line| {
+            let served = left > 0 && (line.starts_with("api = ") || line.starts_with("dns = "));
+            left -= i32::from(served);
+            !served
+        });
+        let kept: Vec<&str> = kept.collect();
+        text = format!("{before}[members.{name}]\nrole = \"witness\"{}\n", kept.join("\n"));
+    }
+    text
+}
+
+#[test]
+fn a_witness_serves_nothing_and_somebody_has_to() {
+    let checked = check(&with_witnesses(&["c"])).unwrap();
+    assert_eq!(checked.warnings, Vec::<String>::new());
+    let cluster = checked.cluster;
+    let serving: Vec<&str> = cluster.serving().map(|member| member.name.as_str()).collect();
+    assert_eq!((serving, cluster.voters().len()), (vec!["a", "b"], 3));
+    assert_eq!(cluster.needs_ruleset(), 3, "older members would misread it");
+    let alone = check(&with_witnesses(&["b", "c"])).unwrap();
+    assert!(alone.warnings[0].contains("one member alone answers DNS"), "{:?}", alone.warnings);
+    let shown = check(&with_witnesses(&["a", "b", "c"])).unwrap_err();
+    assert!(shown.contains("all members are witnesses"), "{shown}");
+    assert!(shown.contains("leave `role` out of one at least"), "{shown}");
+    for (key, address) in [("api", "203.0.113.10:7400"), ("dns", "203.0.113.10:53")] {
+        let line = format!("role = \"witness\"\n{key} = \"{address}\"\n");
+        let shown = check(&with_witnesses(&["c"]).replacen("role = \"witness\"", &line, 1));
+        let shown = shown.unwrap_err();
+        assert!(shown.contains(&format!("`members.c.{key}`: a witness votes")), "{shown}");
+        assert!(shown.contains(&format!("remove {key}, or leave `role` out")), "{shown}");
+    }
+}
+
 #[test]
 fn sites_that_take_the_quorum_and_two_sites_are_warned_of() {
     let checked = check(&edited("site = \"third\"", "site = \"west\"")).unwrap();

@@ -59,8 +59,8 @@ pub(super) fn cluster(addresses: &[SocketAddr; 3]) -> Cluster {
             site: site(at),
             role: Role::Controller,
             member_address,
-            api_address: nowhere,
-            dns_address: (Ipv4Addr::LOCALHOST, u16::from(id)).into(),
+            api_address: Some(nowhere),
+            dns_address: Some((Ipv4Addr::LOCALHOST, u16::from(id)).into()),
         }
     };
     let target = |port: u16| {

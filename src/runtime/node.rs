@@ -42,6 +42,16 @@ pub enum NodeError {
     /// The cluster file does not know it.
     #[error("the cluster file has no member `{0}`: check `member` in node.toml")]
     NoMember(MemberName),
+    /// Its own file says where to serve, the cluster file that it is a witness.
+    #[error(
+        "node.toml has `{key}`, and member `{member}` is a witness, which serves neither DNS nor the API: remove it"
+    )]
+    Witness {
+        /// Which member.
+        member: MemberName,
+        /// What its file says.
+        key: &'static str,
+    },
     /// Certificates, keys, or tokens.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -75,14 +85,20 @@ fn help(error: &io::Error) -> &'static str {
     }
 }
 
+/// The API of a running node.
+#[derive(Debug)]
+struct Api {
+    address: SocketAddr,
+    task: JoinHandle<()>,
+    threads: ApiThreads,
+}
+
 /// A running node.
 #[derive(Debug)]
 pub struct Node {
     shell: Shell,
-    dns: Arc<DnsServer>,
-    api: JoinHandle<()>,
-    api_threads: ApiThreads,
-    api_address: SocketAddr,
+    dns: Option<Arc<DnsServer>>,
+    api: Option<Api>,
     stop: CancellationToken,
 }
 
@@ -119,7 +135,7 @@ impl Node {
             cut_off_since: Some(Instant::now()),
             ..Published::default()
         }));
-        let dns = Arc::new(start_dns(&parts, Arc::clone(&published))?);
+        let dns = start_dns(&parts, Arc::clone(&published))?;
         let (transport, incoming) = start_transport(&parts).await?;
         let (results, probed) = mpsc::channel(PROBED);
         let runner = ProbeRunner::new(parts.probes.clone(), move || clock.now(), results);
@@ -148,8 +164,7 @@ impl Node {
             journal: JournalSettings::new(&parts.data_dir, parts.journal_mib),
         })?;
         let stop = CancellationToken::new();
-        let started = start_api(&parts, &shell, stop.clone()).await;
-        let (api_address, api, api_threads) = match started {
+        let api = match start_api(&parts, &shell, stop.clone()).await {
             Ok(started) => started,
             Err(error) => {
                 shell.stop().await;
@@ -157,18 +172,21 @@ impl Node {
                 return Err(error);
             }
         };
-        tokio::spawn(dns_gauges::write(Arc::downgrade(&dns)));
+        if let Some(dns) = &dns {
+            tokio::spawn(dns_gauges::write(Arc::downgrade(dns)));
+        }
         tracing::info!(
             member = %me,
             name = %member.name,
             cluster = %parts.cluster.name,
             incarnation = incarnation.0,
             members_at = %shell.transport().address(),
-            dns_at = %dns.local_addr(),
-            api_at = %api_address,
+            dns_at = dns.as_ref().map(|dns| tracing::field::display(dns.local_addr())),
+            api_at = api.as_ref().map(|api| tracing::field::display(api.address)),
+            role = member.role.as_str(),
             "node started"
         );
-        Ok(Self { shell, dns, api, api_threads, api_address, stop })
+        Ok(Self { shell, dns, api, stop })
     }
 
     /// What was published last.
@@ -176,14 +194,14 @@ impl Node {
         self.shell.view()
     }
 
-    /// Where its API listens.
-    pub const fn api_address(&self) -> SocketAddr {
-        self.api_address
+    /// Where its API listens, if it has one.
+    pub fn api_address(&self) -> Option<SocketAddr> {
+        self.api.as_ref().map(|api| api.address)
     }
 
-    /// Where its DNS server listens.
-    pub fn dns_address(&self) -> SocketAddr {
-        self.dns.local_addr()
+    /// Where its DNS server listens, if it has one.
+    pub fn dns_address(&self) -> Option<SocketAddr> {
+        self.dns.as_ref().map(|dns| dns.local_addr())
     }
 
     /// Hands leadership over, closes its doors, and ends: at most a few seconds.
@@ -191,11 +209,13 @@ impl Node {
         if !self.shell.hand_over().await {
             tracing::warn!("leaving without a new leader: the others will elect one");
         }
-        let Self { shell, dns, api, api_threads, stop, .. } = self;
+        let Self { shell, dns, api, stop, .. } = self;
         stop.cancel();
         // The API's task never fails; were it to panic, the rest is to end all the same.
-        let _ = api.await;
-        drop(api_threads);
+        if let Some(api) = api {
+            let _ = api.task.await;
+            drop(api.threads);
+        }
         shell.stop().await;
         stop_dns(dns).await;
         tracing::info!("node stopped");
@@ -219,11 +239,12 @@ async fn open_store(parts: &NodeParts) -> Result<(RedbStore, Recovered), NodeErr
     Ok(opened??)
 }
 
+/// Nothing where the member does not answer DNS.
 fn start_dns(
     parts: &NodeParts,
     published: Arc<ArcSwap<Published>>,
-) -> Result<DnsServer, NodeError> {
-    let address = parts.dns_listen;
+) -> Result<Option<Arc<DnsServer>>, NodeError> {
+    let Some(address) = parts.dns_listen else { return Ok(None) };
     let mut secret = [0; 16];
     secret.copy_from_slice(&Clock.entropy()[..16]);
     let identity = DnsIdentity {
@@ -232,12 +253,13 @@ fn start_dns(
         wall: u32::try_from(Clock.wall().0 / 1000 % (1 << 32)).unwrap_or_default(),
     };
     DnsServer::start(address, parts.dns_threads, published, identity)
+        .map(|server| Some(Arc::new(server)))
         .map_err(|error| NodeError::Listen { what: "DNS", address, error })
 }
 
 /// Waits until its ports are free.
-async fn stop_dns(dns: Arc<DnsServer>) {
-    if let Some(dns) = Arc::into_inner(dns) {
+async fn stop_dns(dns: Option<Arc<DnsServer>>) {
+    if let Some(dns) = dns.and_then(Arc::into_inner) {
         // It tells of its own threads' panics.
         let _ = spawn_blocking(move || dns.stop()).await;
     }
@@ -270,12 +292,13 @@ async fn start_transport(
     Ok((transport, incoming))
 }
 
+/// Nothing where the member serves no API.
 async fn start_api(
     parts: &NodeParts,
     shell: &Shell,
     stop: CancellationToken,
-) -> Result<(SocketAddr, JoinHandle<()>, ApiThreads), NodeError> {
-    let address = parts.api_listen;
+) -> Result<Option<Api>, NodeError> {
+    let Some(address) = parts.api_listen else { return Ok(None) };
     let settings = ApiSettings {
         listen: address,
         tls: Some(Arc::clone(&parts.api_tls)),
@@ -293,7 +316,7 @@ async fn start_api(
     let served = threads.handle().spawn(api::serve(settings, Arc::new(shell.backend()), stop));
     let served = served.await.unwrap_or_else(|panic| Err(io::Error::other(panic)));
     let (address, task) = served.map_err(failed)?;
-    Ok((address, task, threads))
+    Ok(Some(Api { address, task, threads }))
 }
 
 /// The file's name in faults is that of everybody's cluster file.

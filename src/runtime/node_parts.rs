@@ -36,10 +36,10 @@ pub struct NodeParts {
     pub data_dir: PathBuf,
     /// Where it listens for members.
     pub member_listen: SocketAddr,
-    /// Where it listens for clients of the API.
-    pub api_listen: SocketAddr,
-    /// Where it answers DNS, by UDP and TCP.
-    pub dns_listen: SocketAddr,
+    /// Where it listens for clients of the API; a witness does not.
+    pub api_listen: Option<SocketAddr>,
+    /// Where it answers DNS, by UDP and TCP; a witness does not.
+    pub dns_listen: Option<SocketAddr>,
     /// Between members.
     pub member_tls: MemberTls,
     /// Which member a certificate belongs to.
@@ -94,13 +94,25 @@ impl NodeParts {
             certificate: settings.certificate.clone(),
             key: settings.key.clone(),
         };
-        let tokens = Tokens::load(&settings.tokens)?;
+        for (key, listen, served) in [
+            ("api_listen", settings.api_listen, member.api_address),
+            ("dns_listen", settings.dns_listen, member.dns_address),
+        ] {
+            if listen.is_some() && served.is_none() {
+                return Err(NodeError::Witness { member: name.clone(), key });
+            }
+        }
+        // Nobody comes in where there is no API.
+        let tokens = match member.api_address {
+            Some(_) => Tokens::load(&settings.tokens)?,
+            None => Tokens::default(),
+        };
         check_own(&files, &member, &cluster)?;
         Ok(Self {
             data_dir: settings.data_dir.clone(),
             member_listen: settings.member_listen.unwrap_or(member.member_address),
-            api_listen: settings.api_listen.unwrap_or(member.api_address),
-            dns_listen: settings.dns_listen.unwrap_or(member.dns_address),
+            api_listen: settings.api_listen.or(member.api_address),
+            dns_listen: settings.dns_listen.or(member.dns_address),
             member_tls: member_tls(&files)?,
             identify: identify(Arc::clone(&cluster)),
             api_tls: api_server_tls(&files)?,

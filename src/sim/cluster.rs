@@ -140,8 +140,8 @@ fn member(place: usize, at: &str) -> Member {
         site: site(at),
         role: Role::Controller,
         member_address: address(7410),
-        api_address: address(7400),
-        dns_address: address(53),
+        api_address: Some(address(7400)),
+        dns_address: Some(address(53)),
     }
 }
 

@@ -43,8 +43,8 @@ pub(super) fn write(dir: &Path, block: &Block, profile: Profile) -> Result<(), F
             id: MemberId(u64::try_from(node).map_err(|error| error.to_string())? + 1),
             site: SiteName::new(SITES[node]).map_err(|error| error.to_string())?,
             member: block.member(node),
-            api: block.api(node),
-            dns: block.dns(node),
+            api: Some(block.api(node)),
+            dns: Some(block.dns(node)),
         })
     };
     let cluster = dir.join(CLIENT);

@@ -60,6 +60,13 @@ pub(super) fn warnings(cluster: &Cluster) -> Vec<String> {
             "automation is off: members stand at {sites} site(s), and an automatic switch needs three{mode}"
         ));
     }
+    let serving = cluster.serving().count();
+    if serving == 1 && cluster.members.len() > 1 {
+        warnings.push(
+            "one member alone answers DNS and clients: while it is away, gateways and resolvers keep what they know"
+                .to_owned(),
+        );
+    }
     for (name, route) in &cluster.routes {
         let Some(door) = &route.front_door else { continue };
         if let Some((plane, _)) = route.upstream.iter().find(|(_, upstream)| *upstream == door) {

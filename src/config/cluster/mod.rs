@@ -168,6 +168,16 @@ fn read_members(top: &Section<'_>) -> BTreeMap<MemberId, Member> {
         }
         section.finish();
     }
+    if !members.is_empty() && members.values().all(|member| member.role == Role::Witness) {
+        let what = "all members are witnesses: nobody would answer DNS or clients".to_owned();
+        let place = top.place_of("members");
+        top.fault(
+            &place,
+            "members",
+            what,
+            "leave `role` out of one at least, and give it api and dns",
+        );
+    }
     let limit = limits::MEMBERS;
     if count.is_multiple_of(2) || count < limit.min || count > limit.max {
         let what = format!("there are {count} members: a majority needs an odd number");
@@ -185,12 +195,26 @@ fn read_member(section: &Section<'_>, name: MemberName) -> Option<Member> {
         &limits::NumberLimit { key: "id", default: None, min: 1, max: u64::MAX >> 1, meaning: "" },
     );
     let site = section.parsed("site", "the name of the site where it stands", SiteName::new);
-    let (member, api, dns) = (address("member"), address("api"), address("dns"));
+    let roles = [Role::Controller, Role::Witness].map(|role| (role.as_str(), role));
+    let role = section.choice("role", &roles);
+    let member = address("member");
+    let serves = |key| match role {
+        Role::Controller => address(key).map(Some),
+        Role::Witness => {
+            if section.has(key) {
+                let what = "a witness votes and probes, and serves neither DNS nor the API";
+                let write = format!("remove {key}, or leave `role` out");
+                section.fault(&section.place_of(key), key, what.to_owned(), &write);
+            }
+            Some(None)
+        }
+    };
+    let (api, dns) = (serves("api"), serves("dns"));
     Some(Member {
         id: MemberId(id?),
         name,
         site: site?,
-        role: Role::Controller,
+        role,
         member_address: member?,
         api_address: api?,
         dns_address: dns?,
@@ -200,8 +224,11 @@ fn read_member(section: &Section<'_>, name: MemberName) -> Option<Member> {
 /// Names what this member shares with itself or with those before it. Members, clients and DNS (which is asked over TCP
 /// too) each need an address of their own.
 fn clashes<'m>(section: &Section<'_>, member: &Member, before: impl Iterator<Item = &'m Member>) {
-    let listens =
-        |m: &Member| [("member", m.member_address), ("api", m.api_address), ("dns", m.dns_address)];
+    let listens = |m: &Member| {
+        let all =
+            [("member", Some(m.member_address)), ("api", m.api_address), ("dns", m.dns_address)];
+        all.into_iter().filter_map(|(key, address)| Some((key, address?)))
+    };
     let own = listens(member);
     let mut taken: Vec<(SocketAddr, String)> = Vec::new();
     for other in before {

@@ -116,7 +116,7 @@ pub mod limits {
     pub const VERIFY_PAUSE: Duration = Duration::from_millis(100);
     /// Names of a group that verification asks for.
     pub const VERIFY_NAMES: usize = 4;
-    /// A witness whose answer did not come in this time, several times an effect's timeout, is asked again.
+    /// A vantage whose answer did not come in this time, several times an effect's timeout, is asked again.
     pub const RECEIPT_LOST: Duration = Duration::from_secs(5);
     /// While a gateway was heard this short a time ago, an older process of its name is not listened to.
     pub const GATEWAY_SILENCE: Duration = Duration::from_secs(3);

@@ -141,6 +141,7 @@ impl View {
                 name: member.name.clone(),
                 site: member.site.clone(),
                 role: role.to_owned(),
+                kind: member.role.as_str().to_owned(),
                 isolated,
                 clock_ms: card.map(|card| card.clock_ms),
                 lag: self.applied_by.get(id).map(|applied| self.applied.saturating_sub(*applied)),

@@ -78,6 +78,9 @@ pub struct MemberStatus {
     /// `leader`, `follower`, `apart` (runs, and takes no part in consensus), or `lost` (fell silent, or was never
     /// heard by the node that answered).
     pub role: String,
+    /// What it is for: `controller` (votes, probes, serves DNS and the API) or `witness` (votes and probes).
+    #[serde(default)]
+    pub kind: String,
     /// Whether it counts itself as isolated.
     pub isolated: bool,
     /// By how many milliseconds its wall clock is ahead of that of the node that answered.

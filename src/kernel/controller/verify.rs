@@ -1,5 +1,9 @@
-//! Verifying: the world is asked from outside. Verified = a majority of members, every gateway that was heard
-//! from, and the front door show the new epoch; the rest is *converging* and does not hold up Done.
+//! Verifying: the world is asked from outside. Verified = at least half of the members that serve DNS (of an odd
+//! number: a majority), every gateway that was heard from, and the front door show the new epoch; the rest is
+//! *converging* and does not hold up Done.
+//!
+//! Half is enough because two of them beside a witness are one at each of two sites: when a site is lost, there is no
+//! more to be had, and users are where the other says.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,7 +22,7 @@ use crate::kernel::switchover::{Event, Switchover};
 
 /// One thing to be asked.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-enum Witness {
+enum Vantage {
     Dns(MemberId, String),
     FrontDoor(Endpoint),
 }
@@ -29,15 +33,15 @@ struct Verification {
     /// When the first of them was asked: until then a crowd of others was before it.
     started: Option<Moment>,
     /// Everybody who is asked.
-    witnesses: Arc<[Witness]>,
+    vantages: Arc<[Vantage]>,
     /// Answered as hoped.
-    good: BTreeSet<Witness>,
+    good: BTreeSet<Vantage>,
     /// Being asked, or not to be asked again before.
     #[serde(with = "pairs")]
-    not_before: BTreeMap<Witness, Moment>,
+    not_before: BTreeMap<Vantage, Moment>,
     /// The effect by which each was asked last.
     #[serde(with = "pairs")]
-    asked_by: BTreeMap<Witness, EffectId>,
+    asked_by: BTreeMap<Vantage, EffectId>,
 }
 
 /// All of them.
@@ -51,8 +55,8 @@ pub(super) struct Verifying {
     /// When all of them are looked at.
     round: Option<Moment>,
     /// By group, of this configuration.
-    witnesses: (u64, BTreeMap<GroupName, Arc<[Witness]>>),
-    effects: BTreeMap<EffectId, (SwitchoverId, Witness)>,
+    vantages: (u64, BTreeMap<GroupName, Arc<[Vantage]>>),
+    effects: BTreeMap<EffectId, (SwitchoverId, Vantage)>,
     effects_ordered: u64,
 }
 
@@ -106,10 +110,10 @@ impl Controller {
         if self.verifying.running.contains_key(&id) {
             return;
         }
-        let witnesses = self.witnesses(&switchover.group);
+        let vantages = self.vantages(&switchover.group);
         let verification = Verification {
-            started: witnesses.is_empty().then_some(self.now),
-            witnesses,
+            started: vantages.is_empty().then_some(self.now),
+            vantages,
             good: BTreeSet::new(),
             not_before: BTreeMap::new(),
             asked_by: BTreeMap::new(),
@@ -134,20 +138,20 @@ impl Controller {
     }
 
     /// Everybody who is asked about a group. Found once for all groups of a configuration.
-    fn witnesses(&mut self, group: &GroupName) -> Arc<[Witness]> {
+    fn vantages(&mut self, group: &GroupName) -> Arc<[Vantage]> {
         let version = self.ledger.config_version();
-        if self.verifying.witnesses.0 != version
+        if self.verifying.vantages.0 != version
             && let Some(config) = self.ledger.config()
         {
-            self.verifying.witnesses = (version, all_witnesses(config));
+            self.verifying.vantages = (version, all_vantages(config));
         }
-        self.verifying.witnesses.1.get(group).cloned().unwrap_or_else(|| Arc::new([]))
+        self.verifying.vantages.1.get(group).cloned().unwrap_or_else(|| Arc::new([]))
     }
 
     pub(super) fn on_receipt(&mut self, receipt: Receipt) {
-        let Some((id, witness)) = self.verifying.effects.remove(&receipt.id) else { return };
+        let Some((id, vantage)) = self.verifying.effects.remove(&receipt.id) else { return };
         if let Some(running) = self.verifying.running.get_mut(&id) {
-            running.asked_by.remove(&witness);
+            running.asked_by.remove(&vantage);
         }
         self.verifying.touch(id);
         // The place that is free now is the next one's.
@@ -156,7 +160,7 @@ impl Controller {
         }
         let Some(switchover) = self.ledger.switchovers().get(&id).cloned() else { return };
         let Some(running) = self.verifying.running.get_mut(&id) else { return };
-        running.not_before.insert(witness.clone(), self.now + limits::VERIFY_PAUSE);
+        running.not_before.insert(vantage.clone(), self.now + limits::VERIFY_PAUSE);
         let shows = match receipt.outcome {
             Ok(ReceiptOutcome::Dns(record)) => {
                 record.group == switchover.group
@@ -166,7 +170,7 @@ impl Controller {
             Ok(ReceiptOutcome::Told) | Err(_) => false,
         };
         if shows {
-            running.good.insert(witness);
+            running.good.insert(vantage);
         }
     }
 
@@ -206,7 +210,7 @@ impl Controller {
         } else if started.is_some_and(|at| self.now.since(at) >= config.timing.verify_timeout) {
             self.verification_failed(config, switchover, standing.missing);
         } else {
-            self.ask_witnesses(config, switchover);
+            self.ask_vantages(config, switchover);
         }
     }
 
@@ -242,21 +246,23 @@ impl Controller {
         running: &Verification,
     ) -> Standing {
         let mut missing = Vec::new();
-        let witnesses = &running.witnesses;
-        let named = witnesses.iter().any(|witness| matches!(witness, Witness::Dns(..)));
-        let mut showing = 0;
-        for (member, settings) in &config.members {
-            let shows = witnesses
+        let vantages = &running.vantages;
+        let named = vantages.iter().any(|vantage| matches!(vantage, Vantage::Dns(..)));
+        let (mut showing, mut serving) = (0, 0);
+        for settings in config.serving() {
+            serving += 1;
+            let member = &settings.id;
+            let shows = vantages
                 .iter()
-                .filter(|witness| matches!(witness, Witness::Dns(of, _) if of == member))
-                .all(|witness| running.good.contains(witness));
+                .filter(|vantage| matches!(vantage, Vantage::Dns(of, _) if of == member))
+                .all(|vantage| running.good.contains(vantage));
             if shows && (named || self.has_applied(*member, switchover)) {
                 showing += 1;
             } else {
                 missing.push(format!("member {}", settings.name));
             }
         }
-        let mut verified = Quorum::of(config.members.len()).reached(showing);
+        let mut verified = showing >= enough(serving);
         for (name, heard) in &self.gateways {
             let silent = self.now.since(heard.at) >= config.timing.verify_timeout;
             let Some(epoch) = heard.report.groups.get(&switchover.group) else { continue };
@@ -265,9 +271,9 @@ impl Controller {
                 verified = verified && silent;
             }
         }
-        for witness in witnesses.iter() {
-            if let Witness::FrontDoor(endpoint) = witness
-                && !running.good.contains(witness)
+        for vantage in vantages.iter() {
+            if let Vantage::FrontDoor(endpoint) = vantage
+                && !running.good.contains(vantage)
             {
                 missing.push(format!("front door {endpoint}"));
                 verified = false;
@@ -282,16 +288,16 @@ impl Controller {
             || self.leading.applied.get(&member).is_some_and(|at| *at > switchover.id.index)
     }
 
-    fn ask_witnesses(&mut self, config: &Cluster, switchover: &Switchover) {
+    fn ask_vantages(&mut self, config: &Cluster, switchover: &Switchover) {
         let now = self.now;
         let Some(running) = self.verifying.running.get_mut(&switchover.id) else { return };
-        for witness in running.witnesses.iter().cloned() {
-            let waiting = running.not_before.get(&witness).is_some_and(|at| *at > now);
-            if waiting || running.good.contains(&witness) {
+        for vantage in running.vantages.iter().cloned() {
+            let waiting = running.not_before.get(&vantage).is_some_and(|at| *at > now);
+            if waiting || running.good.contains(&vantage) {
                 continue;
             }
             // Asked before, and its receipt is lost: it would keep its place for ever.
-            if let Some(lost) = running.asked_by.remove(&witness) {
+            if let Some(lost) = running.asked_by.remove(&vantage) {
                 self.verifying.effects.remove(&lost);
             }
             if self.verifying.effects.len() >= limits::EFFECTS {
@@ -300,29 +306,35 @@ impl Controller {
             }
             running.started.get_or_insert(now);
             // A receipt comes within the effect's timeout; one that was lost is not waited for without end.
-            running.not_before.insert(witness.clone(), now + limits::RECEIPT_LOST);
-            let effect = match &witness {
-                Witness::Dns(member, name) => {
-                    let Some(settings) = self.file.members.get(member) else { continue };
-                    let server = settings.dns_address;
+            running.not_before.insert(vantage.clone(), now + limits::RECEIPT_LOST);
+            let effect = match &vantage {
+                Vantage::Dns(member, name) => {
+                    let settings = self.file.members.get(member);
+                    let Some(server) = settings.and_then(|of| of.dns_address) else { continue };
                     Effect::AskDns { member: *member, server, name: name.clone() }
                 }
-                Witness::FrontDoor(endpoint) => {
+                Vantage::FrontDoor(endpoint) => {
                     Effect::KnockFrontDoor { endpoint: endpoint.clone() }
                 }
             };
             self.verifying.effects_ordered += 1;
             let id = EffectId(self.verifying.effects_ordered);
-            running.asked_by.insert(witness.clone(), id);
-            self.verifying.effects.insert(id, (switchover.id, witness));
+            running.asked_by.insert(vantage.clone(), id);
+            self.verifying.effects.insert(id, (switchover.id, vantage));
             let timeout = config.timing.verify_timeout.min(std::time::Duration::from_secs(1));
             self.outputs.push_back(Output::Perform(EffectOrder { id, effect, timeout }));
         }
     }
 }
 
-/// Everybody who is asked about each group: each member for its names, and the front doors of its routes.
-fn all_witnesses(config: &Cluster) -> BTreeMap<GroupName, Arc<[Witness]>> {
+/// How many of so many members that serve DNS must show a new epoch.
+fn enough(serving: usize) -> usize {
+    let majority = Quorum::of(serving).majority();
+    if serving.is_multiple_of(2) { majority - 1 } else { majority }
+}
+
+/// Everybody who is asked about each group: each member that serves DNS for its names, and the front doors of its routes.
+fn all_vantages(config: &Cluster) -> BTreeMap<GroupName, Arc<[Vantage]>> {
     let mut names: BTreeMap<&GroupName, Vec<&String>> = BTreeMap::new();
     for name in config.zones.values().flat_map(|zone| &zone.names) {
         let names = names.entry(&name.group).or_default();
@@ -330,17 +342,17 @@ fn all_witnesses(config: &Cluster) -> BTreeMap<GroupName, Arc<[Witness]>> {
             names.push(&name.name);
         }
     }
-    let mut witnesses: BTreeMap<GroupName, Vec<Witness>> = BTreeMap::new();
+    let mut vantages: BTreeMap<GroupName, Vec<Vantage>> = BTreeMap::new();
     for (group, names) in names {
         let of = |name: &String| {
-            config.members.keys().map(|member| Witness::Dns(*member, name.clone())).collect()
+            config.serving().map(|member| Vantage::Dns(member.id, name.clone())).collect()
         };
-        let of_group = names.into_iter().flat_map(|name| -> Vec<Witness> { of(name) });
-        witnesses.entry(group.clone()).or_default().extend(of_group);
+        let of_group = names.into_iter().flat_map(|name| -> Vec<Vantage> { of(name) });
+        vantages.entry(group.clone()).or_default().extend(of_group);
     }
     for route in config.routes.values() {
-        let door = route.front_door.clone().map(Witness::FrontDoor);
-        witnesses.entry(route.group.clone()).or_default().extend(door);
+        let door = route.front_door.clone().map(Vantage::FrontDoor);
+        vantages.entry(route.group.clone()).or_default().extend(door);
     }
-    witnesses.into_iter().map(|(group, witnesses)| (group, witnesses.into())).collect()
+    vantages.into_iter().map(|(group, vantages)| (group, vantages.into())).collect()
 }

@@ -15,6 +15,9 @@ use crate::kernel::health::Service;
 use crate::kernel::policy::{ASK_EXPIRES, OutWhen, Policy};
 use crate::kernel::zone::ZoneSettings;
 
+/// The ruleset of which members know witnesses.
+const WITNESS_SINCE: u32 = 3;
+
 /// One of the two planes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plane {
@@ -31,6 +34,18 @@ pub enum Role {
     /// Votes, probes, serves DNS and the API.
     #[default]
     Controller,
+    /// Votes and probes.
+    Witness,
+}
+
+impl Role {
+    /// As the cluster file says it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Controller => "controller",
+            Self::Witness => "witness",
+        }
+    }
 }
 
 /// A member of the control cluster.
@@ -47,10 +62,12 @@ pub struct Member {
     pub role: Role,
     /// Where the other members reach it.
     pub member_address: SocketAddr,
-    /// Where clients reach its API.
-    pub api_address: SocketAddr,
-    /// Where its DNS server is asked.
-    pub dns_address: SocketAddr,
+    /// Where clients reach its API; a witness has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_address: Option<SocketAddr>,
+    /// Where its DNS server is asked; a witness has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns_address: Option<SocketAddr>,
 }
 
 /// What a gateway does with connections to the old plane.
@@ -176,15 +193,23 @@ impl Cluster {
         Quorum::of(self.members.len())
     }
 
-    /// The lowest ruleset whose members can read these settings in the log: some kinds of probe came later, and who is
-    /// told of alarms.
+    /// The lowest ruleset whose members can read these settings in the log: some kinds of probe came later, who is
+    /// told of alarms, and witnesses.
     pub fn needs_ruleset(&self) -> u32 {
         let checks = self.services.values().flat_map(|service| service.checks.values());
         let targets = checks.flat_map(|check| check.targets.values());
         let patient = |group: &Group| group.policy.ask_expires != ASK_EXPIRES;
         let alarms = !self.notify.is_empty() || self.groups.values().any(patient);
+        let witness = self.members.values().any(|member| member.role == Role::Witness);
         let probes = targets.map(|target| target.kind.needs_ruleset()).max().unwrap_or(1);
-        if alarms { ALARMS_SINCE.max(probes) } else { probes }
+        let alarms = if alarms { ALARMS_SINCE } else { 1 };
+        let witness = if witness { WITNESS_SINCE } else { 1 };
+        probes.max(alarms).max(witness)
+    }
+
+    /// The members that serve DNS and the API.
+    pub fn serving(&self) -> impl Iterator<Item = &Member> {
+        self.members.values().filter(|member| member.role == Role::Controller)
     }
 
     /// How many members stand at each site.

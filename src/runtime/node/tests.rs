@@ -107,7 +107,7 @@ fn write_files(cluster: &Cluster) -> TempDir {
 }
 
 fn addresses_of(cluster: &Cluster) -> Vec<SocketAddr> {
-    cluster.members.values().map(|member| member.api_address).collect()
+    cluster.members.values().filter_map(|member| member.api_address).collect()
 }
 
 /// What `init` makes, and more of it than one node has.
@@ -122,7 +122,7 @@ impl World {
     fn new(east: &Plane, west: &Plane) -> Self {
         let mut cluster = cluster(&[free_address(), free_address(), free_address()]);
         for member in cluster.members.values_mut() {
-            (member.api_address, member.dns_address) = (free_address(), free_address());
+            (member.api_address, member.dns_address) = (Some(free_address()), Some(free_address()));
         }
         for check in cluster.services.values_mut().flat_map(|service| service.checks.values_mut()) {
             for (plane, target) in &mut check.targets {
@@ -199,7 +199,8 @@ impl World {
         for node in nodes {
             let end = Instant::now() + PATIENCE;
             loop {
-                let answer = ask_addresses(node.dns_address(), "shop.demo.test", PATIENCE).await;
+                let answer =
+                    ask_addresses(node.dns_address().unwrap(), "shop.demo.test", PATIENCE).await;
                 if answer.as_ref() == Ok(&wanted) {
                     break;
                 }

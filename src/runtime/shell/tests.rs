@@ -137,7 +137,8 @@ impl World {
             audit: None,
         })
         .unwrap();
-        self.views.lock().unwrap().insert(member.dns_address, shell.view());
+        let dns = member.dns_address.expect("it serves DNS");
+        self.views.lock().unwrap().insert(dns, shell.view());
         shell
     }
 

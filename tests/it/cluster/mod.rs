@@ -13,6 +13,8 @@ mod metrics;
 mod pasts;
 mod senses;
 mod service;
+mod two_sites;
+mod witness;
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};

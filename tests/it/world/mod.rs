@@ -8,6 +8,7 @@ mod ports;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use biplane::config::parse_cluster;
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -34,6 +35,8 @@ pub(crate) struct World {
     nodes: [Option<Running>; 3],
     planes: [Option<Plane>; 2],
     gateway: Option<Running>,
+    /// The nodes that answer neither DNS nor clients.
+    witnesses: Vec<usize>,
 }
 
 impl World {
@@ -49,7 +52,15 @@ impl World {
 
     /// The same, once its files were prepared further.
     pub(crate) fn steady_prepared(init: &[&str], prepare: impl FnOnce(&Self)) -> Self {
-        let mut world = Self::without_processes(init);
+        Self::started(Self::without_processes(init, |text| text), prepare)
+    }
+
+    /// The same of another cluster file: what `edit` makes of the usual one.
+    pub(crate) fn steady_of(edit: impl FnOnce(String) -> String) -> Self {
+        Self::started(Self::without_processes(&[], edit), |_| {})
+    }
+
+    fn started(mut world: Self, prepare: impl FnOnce(&Self)) -> Self {
         prepare(&world);
         for plane in [EAST, WEST] {
             world.start_plane(plane);
@@ -62,17 +73,21 @@ impl World {
         world
     }
 
-    fn without_processes(init: &[&str]) -> Self {
+    fn without_processes(init: &[&str], edit: impl FnOnce(String) -> String) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let ports = Ports::claim();
         let file = dir.path().join("given.toml");
-        std::fs::write(&file, ports.cluster_file()).unwrap();
+        let text = edit(ports.cluster_file());
+        std::fs::write(&file, &text).unwrap();
+        let cluster = parse_cluster("given.toml", &text).unwrap().cluster;
+        let serves = |node: &str| cluster.serving().any(|member| member.name.as_str() == node);
         let world = Self {
             dir,
             ports,
             nodes: [const { None }; 3],
             planes: [const { None }; 2],
             gateway: None,
+            witnesses: (0..NODES.len()).filter(|node| !serves(NODES[*node])).collect(),
         };
         let made = std::process::Command::new(BIPLANE)
             .arg("init")
@@ -276,7 +291,7 @@ impl World {
     /// Whether they are, now.
     pub(crate) fn seen_on(&self, plane: usize) -> Result<(), String> {
         self.through_gateway().is(plane).map_err(|heard| format!("gateway: {heard}"))?;
-        for node in self.living() {
+        for node in self.living().filter(|node| !self.witnesses.contains(node)) {
             self.by_dns(node)
                 .is(plane)
                 .map_err(|heard| format!("dns of {}: {heard}", NODES[node]))?;

@@ -182,6 +182,7 @@ impl Shows for Shown {
                 drained_by: None,
             }],
             members: vec![MemberStatus {
+                kind: "controller".to_owned(),
                 id: MemberId(1),
                 name: MemberName::new("a").unwrap(),
                 site: site(),

@@ -399,8 +399,8 @@ pub(super) fn cluster(mode: Mode) -> Cluster {
         site: site(at),
         role: Role::Controller,
         member_address: address(id, 7410),
-        api_address: address(id, 7400),
-        dns_address: address(id, 53),
+        api_address: Some(address(id, 7400)),
+        dns_address: Some(address(id, 53)),
     };
     let members = [member(1, "a", "east"), member(2, "b", "west"), member(3, "c", "third")];
     let target = |host: &str| {

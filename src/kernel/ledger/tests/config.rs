@@ -176,7 +176,7 @@ fn members_addresses_in_a_configuration_are_not_used() {
     let mut book = book();
     let mut new = wider();
     for member in new.members.values_mut() {
-        member.dns_address.set_port(5353);
+        member.dns_address.as_mut().expect("a controller").set_port(5353);
     }
     assert_eq!(changes(&cluster(), &new).0, changes(&cluster(), &wider()).0);
     book.configure(new);

@@ -362,8 +362,8 @@ fn cluster() -> Cluster {
             site: site(at),
             role: Role::Controller,
             member_address: address(id, 7410),
-            api_address: address(id, 7400),
-            dns_address: address(id, 53),
+            api_address: Some(address(id, 7400)),
+            dns_address: Some(address(id, 53)),
         };
         (member.id, member)
     };
