@@ -186,6 +186,22 @@ mod tests {
         assert_eq!(outcome, Ok(ReceiptOutcome::Dns(record())));
     }
 
+    /// Nothing is taken from the queue meanwhile: this test never gives its only thread away.
+    #[tokio::test]
+    async fn orders_beyond_the_bound_are_answered_at_once() {
+        let inbox = Inbox::new();
+        let effects =
+            Effects::start(&Handle::current(), inbox.clone(), answers(), Notifier::default());
+        let order = |id| EffectOrder { id: EffectId(id), effect: dns(), timeout: PATIENCE };
+        (0..EFFECT_ORDERS as u64).for_each(|id| effects.perform(order(id)));
+        assert_eq!(inbox.take(Duration::ZERO), Taken::Nothing, "all have a place");
+        effects.perform(order(7_000_000));
+        let taken = inbox.take(Duration::ZERO);
+        let Taken::Input(Input::Receipt(receipt)) = taken else { panic!("no receipt: {taken:?}") };
+        assert_eq!(receipt.id, EffectId(7_000_000));
+        assert!(receipt.outcome.unwrap_err().contains("too many effects"));
+    }
+
     #[tokio::test]
     async fn an_effect_that_hangs_is_answered_at_its_timeout() {
         let hangs: AskDns = Arc::new(|_, _, _| Box::pin(std::future::pending()));

@@ -171,6 +171,22 @@ mod tests {
     }
 
     #[test]
+    fn so_many_batches_wait_and_with_one_more_the_disk_counts_as_failed() {
+        let inbox = Inbox::new();
+        let (go, wait) = mpsc::channel::<()>();
+        let write = move |_: &PersistBatch| wait.recv().map_err(|error| error.to_string());
+        let (queue, thread) = PersistThread::start(inbox.clone(), write).unwrap();
+        (1..=PERSIST_BATCHES as u64).for_each(|number| queue.push(batch(number)));
+        assert_eq!(inbox.take(Duration::ZERO), Taken::Nothing, "at the limit");
+        queue.push(batch(PERSIST_BATCHES as u64 + 1));
+        let taken = inbox.take(PATIENCE);
+        assert!(matches!(taken, Taken::Input(Input::DiskFailed(_))), "{taken:?}");
+        // The writer finds its test gone, and ends.
+        drop((go, queue));
+        thread.join();
+    }
+
+    #[test]
     fn a_disk_that_falls_far_behind_counts_as_failed() {
         let inbox = Inbox::new();
         let (go, wait) = mpsc::channel::<()>();

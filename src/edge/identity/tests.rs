@@ -110,3 +110,15 @@ fn the_end_of_a_certificate_is_read_from_its_file() {
     fs::write(&file, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
     assert_eq!(good_until(&file).unwrap(), None);
 }
+
+#[test]
+fn a_file_holds_so_many_tokens_and_not_one_more() {
+    let hash = "0".repeat(64);
+    let file = |count: usize| -> String {
+        (0..count).map(|number| format!("t{number} viewer {hash}\n")).collect()
+    };
+    let most = token::TOKENS_MAX;
+    assert!(Tokens::parse(&file(most)).is_ok(), "at the limit");
+    let refused = Tokens::parse(&file(most + 1)).unwrap_err();
+    assert_eq!(refused, format!("more than {most} tokens"));
+}

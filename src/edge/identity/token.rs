@@ -13,7 +13,7 @@ use crate::kernel::domain::{
 /// What a token starts with, so that people and scanners know one.
 const PREFIX: &str = "bp_";
 /// Most tokens that a file may hold.
-const TOKENS_MAX: usize = 10_000;
+pub(super) const TOKENS_MAX: usize = 10_000;
 
 /// One line of the tokens file: `NAME ROLE SHA256`, then `groups=A,B` and `until=YYYY-MM-DD` as wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -142,6 +142,7 @@ async fn within_patience(
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::limits::{MAX_HELLO, MAX_NORMAL_FRAME};
     use super::*;
 
     const SHORT: Duration = Duration::from_millis(20);
@@ -165,6 +166,18 @@ mod tests {
         let wire = [0xff; 64];
         let refused = read_frame(&mut wire.as_slice(), 1 << 20).await;
         assert!(matches!(refused, Err(FrameError::TooLong { .. })), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn a_frame_of_the_limit_is_read_and_one_byte_more_is_refused() {
+        for most in [MAX_HELLO, MAX_NORMAL_FRAME] {
+            let mut wire = Vec::new();
+            write_frame(&mut wire, &vec![7; most]).await.unwrap();
+            assert_eq!(read_frame(&mut wire.as_slice(), most).await.unwrap().len(), most);
+            let longer = u32::try_from(most + 1).unwrap().to_be_bytes();
+            let refused = read_frame(&mut longer.as_slice(), most).await;
+            assert!(matches!(refused, Err(FrameError::TooLong { .. })), "{refused:?}");
+        }
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::*;
-use crate::kernel::controller::{Action, RequestId};
+use crate::kernel::controller::{Action, EffectId, RequestId};
 use crate::kernel::domain::{Incarnation, MemberId, Moment, PlaneName, ProbeId, ServiceName};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -149,4 +149,34 @@ fn an_input_ends_the_wait_and_so_does_the_close() {
 #[test]
 fn a_wait_without_inputs_ends_by_itself() {
     assert_eq!(Inbox::new().take(Duration::from_millis(5)), Taken::Nothing);
+}
+
+/// Whether a source is still waiting after it had its turn, and goes on once something was taken.
+async fn waits_for_room(inbox: &Inbox, source: tokio::task::JoinHandle<()>) {
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!source.is_finished(), "it must wait");
+    take(inbox);
+    tokio::time::timeout(PATIENCE, source).await.expect("room was told").unwrap();
+}
+
+#[tokio::test]
+async fn full_lanes_of_probes_and_receipts_make_their_sources_wait() {
+    let inbox = Inbox::new();
+    for id in 0..PROBE_INPUTS as u64 {
+        inbox.probed(result(id)).await;
+    }
+    let source = inbox.clone();
+    let one_more = tokio::spawn(async move { source.probed(result(0)).await });
+    waits_for_room(&inbox, one_more).await;
+
+    let inbox = Inbox::new();
+    let receipt = |id: u64| Receipt { id: EffectId(id), outcome: Err("late".to_owned()) };
+    for id in 0..RECEIPT_INPUTS as u64 {
+        inbox.receipt(receipt(id)).await;
+    }
+    let source = inbox.clone();
+    let one_more = tokio::spawn(async move { source.receipt(receipt(0)).await });
+    waits_for_room(&inbox, one_more).await;
 }

@@ -76,7 +76,7 @@ impl Fake {
 }
 
 fn say(bad: bool) {
-    let so = f64::from(u8::from(bad));
+    let or_none = |value: f64| if bad { value } else { 0.0 };
     let times = u64::from(bad);
     metrics::gauge!(QUORUM).set(1.0);
     let count = usize::from(bad);
@@ -84,10 +84,10 @@ fn say(bad: bool) {
     record_alarms(
         &kinds.map(|kind| (kind.to_owned(), count)).into_iter().collect::<BTreeMap<_, _>>(),
     );
-    metrics::gauge!(CLOCK_DIFFERENCE, "member" => "x").set(-2.5 * so);
-    metrics::gauge!(LAG, "member" => "x").set(50_000.0 * so);
-    metrics::gauge!(OPEN_QUESTIONS).set(so);
-    metrics::gauge!(QUEUE_DEPTH, "queue" => "persist").set(5_000.0 * so);
+    metrics::gauge!(CLOCK_DIFFERENCE, "member" => "x").set(or_none(-2.5));
+    metrics::gauge!(LAG, "member" => "x").set(or_none(50_000.0));
+    metrics::gauge!(OPEN_QUESTIONS).set(or_none(1.0));
+    metrics::gauge!(QUEUE_DEPTH, "queue" => "persist").set(or_none(5_000.0));
     metrics::counter!(DNS_PANICS).increment(times);
     metrics::counter!(DNS_LIMITED).increment(times * 20_000);
     metrics::counter!(QUEUE_DROPPED, "queue" => "events").increment(times);

@@ -1,5 +1,7 @@
 //! The tidy test: reads the sources and keeps the law of `docs/architecture.md`.
 
+mod bounds;
+mod bounds_tested;
 mod floors;
 mod promises;
 mod source;
@@ -80,4 +82,22 @@ fn promises_name_only_proofs_that_exist() {
     assert!(tests.len() > 100, "the tests were not found");
     let exists = |path: &str| root().join(path).exists();
     none(promises::faults(&text, &tests, exists));
+}
+
+#[test]
+fn every_bound_stands_in_the_page_with_the_test_that_reaches_it() {
+    let found: Vec<_> = sources("src").iter().flat_map(bounds::bounds).collect();
+    assert!(found.len() > 200, "the bounds were not found");
+    let tests: Vec<String> =
+        sources("src").iter().chain(&sources("tests")).flat_map(|s| s.test_names()).collect();
+    none(bounds::faults(&found, &tests));
+    let path = root().join("docs/reference/bounds.md");
+    if std::env::var_os("REWRITE").is_some() {
+        std::fs::write(&path, bounds::page(&found)).unwrap();
+    }
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        committed == bounds::page(&found),
+        "run the tests with REWRITE=1 and look at the difference"
+    );
 }

@@ -52,6 +52,11 @@ impl Source {
         Self { path: path.to_owned(), text: text.to_owned(), code: blank(text) }
     }
 
+    /// As written.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Code without comments and texts; the same length and lines as the file.
     pub(crate) fn code(&self) -> &str {
         &self.code

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::fixture::*;
 use crate::edge::api::Limits;
+use crate::edge::api::limits::SPAN_MAX_MS;
 use crate::kernel::controller::*;
 use crate::kernel::domain::*;
 
@@ -328,4 +329,15 @@ async fn too_many_requests_at_once_are_turned_away() {
 
 fn freeze(groups: Vec<GroupName>, on: bool, reason: &str) -> Action {
     Action::Freeze { groups, on, reason: reason.to_owned(), for_ms: None, abort: false }
+}
+
+#[tokio::test]
+async fn a_freeze_lasts_a_year_at_most() {
+    let node = Node::with_table(4, "east");
+    let server = start(&node, Limits::default()).await;
+    let body = |ms: u64| format!(r#"{{"on":true,"for_ms":{ms}}}"#);
+    let path = "/v1/groups/shop/freeze";
+    assert_eq!(post(server.address, path, &body(SPAN_MAX_MS)).await.status, 204);
+    let problem = post(server.address, path, &body(SPAN_MAX_MS + 1)).await.problem(422);
+    assert!(problem.contains("a year"), "{problem}");
 }

@@ -7,6 +7,7 @@ use tokio::net::TcpStream;
 
 use super::fixture::*;
 use crate::edge::api::Limits;
+use crate::edge::api::limits::ROUTE_EVENTS;
 
 /// A watch read by hand.
 struct Raw {
@@ -203,4 +204,23 @@ async fn watches_end_when_the_server_stops() {
     server.shutdown.cancel();
     tokio::time::timeout(DEADLINE, &mut server.task).await.unwrap().unwrap();
     assert_eq!(read_to_end(&mut watch.stream).await, "0\r\n\r\n");
+}
+
+#[tokio::test]
+async fn so_many_changed_routes_come_one_by_one_and_one_more_as_a_table() {
+    let node = Node::new();
+    let names: Vec<_> = (0..=ROUTE_EVENTS).map(|n| format!("r{n}")).collect();
+    let moved = |count: usize| -> Vec<(&str, &str, u64)> {
+        let on = |n: usize| if n < count { ("west", 2) } else { ("east", 1) };
+        names.iter().enumerate().map(|(n, name)| (name.as_str(), on(n).0, on(n).1)).collect()
+    };
+    for (count, kind) in [(ROUTE_EVENTS, "route"), (ROUTE_EVENTS + 1, "table")] {
+        node.publish(table(1, &moved(0)), true);
+        let server = start(&node, Limits::default()).await;
+        let mut watch = Raw::open(&server).await;
+        watch.event().await;
+        node.publish(table(2, &moved(count)), true);
+        let (name, ..) = watch.event().await;
+        assert_eq!(name, kind, "{count} routes");
+    }
 }

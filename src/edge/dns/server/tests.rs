@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 
-use super::super::limits::MAX_TCP_PER_ADDRESS;
+use super::super::limits::{MAX_QUERY, MAX_TCP_PER_ADDRESS};
 use super::super::sample::{A, published, query};
 use super::*;
 
@@ -149,6 +149,25 @@ fn a_tcp_connection_that_dawdles_is_closed() {
     let asked = framed(&query("shop.biplane.test", A));
     half.write_all(&asked[..asked.len() - 1]).unwrap();
     assert!(is_closed(&mut idle) && is_closed(&mut half));
+}
+
+#[test]
+fn a_query_of_the_limit_is_answered_over_tcp_and_one_octet_more_ends_the_connection() {
+    let server = start();
+    let padded = |len: usize| {
+        let mut asked = query("shop.biplane.test", A);
+        asked.resize(len, 0);
+        framed(&asked)
+    };
+    let mut stream = tcp_to(&server);
+    stream.write_all(&padded(MAX_QUERY)).unwrap();
+    // It is read whole, and what is behind the question is not taken for a part of it.
+    let answer = read_framed(&mut stream).unwrap();
+    assert_eq!(answer[..2], query("shop.biplane.test", A)[..2]);
+    let mut stream = tcp_to(&server);
+    // The server may hang up before all of it is sent.
+    let _ = stream.write_all(&padded(MAX_QUERY + 1));
+    assert!(is_closed(&mut stream));
 }
 
 #[test]

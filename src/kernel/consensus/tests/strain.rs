@@ -101,6 +101,8 @@ fn uncommitted_entries_are_bounded_and_an_entry_must_fit_a_frame() {
         trio.write_all(id);
     }
     trio.until("all is applied", |trio| (1..=3).all(|id| trio.words(id).len() == taken));
+    let largest = vec![0; limits::PROPOSAL_BYTES];
+    assert!(trio.node(leader).consensus.propose(largest).is_ok());
 }
 
 #[test]

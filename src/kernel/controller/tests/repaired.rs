@@ -3,7 +3,7 @@
 use super::*;
 use crate::kernel::consensus::SnapshotRecord;
 use crate::kernel::domain::{
-    LedgerTime, ProbeFault, ProbeOrder, ProbeResult, ProbeTimings, ServiceName, StatePair,
+    Epoch, LedgerTime, ProbeFault, ProbeOrder, ProbeResult, ProbeTimings, ServiceName, StatePair,
 };
 use crate::kernel::ledger::{Command, Envelope, Evidence, FORMAT};
 
@@ -243,4 +243,45 @@ fn a_read_that_ran_out_of_time_leaves_nothing_behind() {
     let reads = &trio.nodes[&MemberId(1)].controller.reads;
     assert!(reads.waiting.is_empty() && reads.confirmed.is_empty(), "{reads:?}");
     assert!(reads.round.as_ref().is_none_or(|round| round.requests.is_empty()), "{reads:?}");
+}
+
+#[test]
+fn so_many_requests_are_under_way_and_one_more_is_not_taken() {
+    let mut trio = Trio::steady(Mode::Auto);
+    trio.kill(MemberId(2));
+    trio.kill(MemberId(3));
+    let now = trio.now;
+    let controller = &mut trio.nodes.get_mut(&MemberId(1)).expect("a member").controller;
+    let last = RequestId(limits::REQUESTS as u64);
+    let mut refused = Vec::new();
+    for id in 0..=last.0 {
+        let principal = "operator".to_owned();
+        let request = ClientRequest { id: RequestId(id), principal, action: Action::Read };
+        controller.handle(now, Input::Request(request));
+        while let Some(output) = controller.poll() {
+            if let Output::Reply { id, .. } = output {
+                refused.push(id);
+            }
+        }
+    }
+    assert_eq!(refused, [last], "all up to the limit wait for a quorum");
+}
+
+#[test]
+fn so_many_gateways_are_remembered_and_one_more_is_not() {
+    let mut trio = Trio::steady(Mode::Auto);
+    let now = trio.now;
+    let controller = &mut trio.nodes.get_mut(&MemberId(1)).expect("a member").controller;
+    controller.gateways.clear();
+    for number in 0..=limits::GATEWAYS {
+        assert_eq!(controller.gateways.len(), number, "all up to the limit");
+        let report = GatewayReport {
+            gateway: GatewayName::new(&format!("edge-{number}")).expect("a good name"),
+            incarnation: Incarnation(1),
+            groups: [(group("shop"), Epoch { generation: 1, counter: 1 })].into(),
+            connections_failed: 0,
+        };
+        controller.handle(now, Input::Gateway(report));
+    }
+    assert_eq!(controller.gateways.len(), limits::GATEWAYS, "and no more");
 }
