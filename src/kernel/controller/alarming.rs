@@ -1,7 +1,7 @@
 //! Alarms: once a second the leader looks at what stands against the cluster, and logs what is new and what is over.
 //! All that it remembers is since when it has seen what; the ledger holds what stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -167,14 +167,11 @@ impl Controller {
             );
             all.add_of_group(AlarmKind::Ask, group, text);
         }
-        for (group, held) in &self.leading.held {
-            if matches!(held, Held::Voting(_)) {
-                continue;
-            }
-            let state = self.ledger.groups().get(group);
-            let Some(question) = state.and_then(|state| state.question) else { continue };
-            let decision = self.ledger.decision(group, Evidence::Ballots(question));
-            let Some(Decision::Hold(reasons)) = decision else { continue };
+        // Those about which a question ended without a move, or is open.
+        let asked: BTreeSet<&GroupName> =
+            self.leading.backoff.keys().chain(self.leading.held.keys()).collect();
+        for group in asked {
+            let Some(reasons) = self.held_by(group) else { continue };
             let text = format!("{group} is not moved: {}", Decision::Hold(reasons.clone()));
             all.add_of_group(AlarmKind::Held, group, text);
             if reasons.iter().any(|hold| matches!(hold, Hold::Budget { .. })) {
@@ -200,6 +197,27 @@ impl Controller {
                 let text = format!("{} is stuck: {}", switchover.id, switchover.outcome);
                 all.add_of_group(AlarmKind::Stuck, &switchover.group, text);
             }
+        }
+    }
+
+    /// Why a group is not moved though its plane is not well. Between two questions, of which the later come ever more
+    /// slowly, reports say it: an alarm stands for as long as its cause.
+    fn held_by(&self, group: &GroupName) -> Option<Vec<Hold>> {
+        let state = self.ledger.groups().get(group)?;
+        let evidence = match state.question {
+            Some(question) => {
+                let told = self.leading.held.get(group)?;
+                (!matches!(told, Held::Voting(_))).then_some(Evidence::Ballots(question))?
+            }
+            None if self.ledger.in_flight(group) => return None,
+            None => {
+                self.speaks_against(group)?;
+                Evidence::Reports
+            }
+        };
+        match self.ledger.decision(group, evidence)? {
+            Decision::Hold(reasons) => Some(reasons),
+            Decision::Switch | Decision::Ask | Decision::Stay => None,
         }
     }
 
