@@ -194,23 +194,21 @@ impl Controller {
         }
     }
 
-    /// Groups whose decision is held: those with an open alarm, and of the others as many as could have one. To judge all
-    /// of ten thousand every second would cost more than it tells.
+    /// Groups that may be held, because a question about them is open or ended without a move: those with an open alarm,
+    /// and of the others as many as could have one. To judge all of ten thousand every second would cost more than it tells.
     fn held_groups(&self) -> BTreeSet<&GroupName> {
-        let held = &self.leading.held;
+        let (held, backoff) = (&self.leading.held, &self.leading.backoff);
         let open = self.ledger.alarms_kept().open.values();
-        let open = open.filter_map(|alarm| held.get_key_value(alarm.condition.group.as_ref()?));
-        open.chain(held.iter().take(ledger_limits::ALARMS))
-            .filter(|(_, held)| !matches!(held, Held::Voting(_)))
-            .map(|(group, _)| group)
-            .collect()
+        let open = open.filter_map(|alarm| {
+            let group = alarm.condition.group.as_ref()?;
+            (held.contains_key(group) || backoff.contains_key(group)).then_some(group)
+        });
+        let most = ledger_limits::ALARMS;
+        open.chain(held.keys().take(most)).chain(backoff.keys().take(most)).collect()
     }
 
     fn condition_of_held(&self, group: &GroupName, all: &mut Conditions) {
-        let state = self.ledger.groups().get(group);
-        let Some(question) = state.and_then(|state| state.question) else { return };
-        let decision = self.ledger.decision(group, Evidence::Ballots(question));
-        let Some(Decision::Hold(reasons)) = decision else { return };
+        let Some(reasons) = self.held_by(group) else { return };
         let budget = reasons.iter().any(|hold| matches!(hold, Hold::Budget { .. }));
         let text = format!("{group} is not moved: {}", Decision::Hold(reasons));
         all.add_of_group(AlarmKind::Held, group, text);
@@ -219,6 +217,27 @@ impl Controller {
                 "{group}: the budget of automatic switchovers is used up; `biplane ack` opens a new one"
             );
             all.add_of_group(AlarmKind::Budget, group, text);
+        }
+    }
+
+    /// Why a group is not moved though its plane is not well. Between two questions, of which the later come ever more
+    /// slowly, reports say it: an alarm stands for as long as its cause.
+    fn held_by(&self, group: &GroupName) -> Option<Vec<Hold>> {
+        let state = self.ledger.groups().get(group)?;
+        let evidence = match state.question {
+            Some(question) => {
+                let told = self.leading.held.get(group)?;
+                (!matches!(told, Held::Voting(_))).then_some(Evidence::Ballots(question))?
+            }
+            None if self.ledger.in_flight(group) => return None,
+            None => {
+                self.speaks_against(group)?;
+                Evidence::Reports
+            }
+        };
+        match self.ledger.decision(group, evidence)? {
+            Decision::Hold(reasons) => Some(reasons),
+            Decision::Switch | Decision::Ask | Decision::Stay => None,
         }
     }
 

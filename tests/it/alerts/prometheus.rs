@@ -100,6 +100,15 @@ impl Prometheus {
         self.fired.retain(|name| expected.contains(name.as_str()));
     }
 
+    /// Waits until this series was scraped: what it counts from now on is a change.
+    pub(super) fn knows(&self, series: &str) {
+        until(LIMIT, || {
+            let found = self.ask(&format!("/api/v1/query?query={series}"))?;
+            let any = found["result"].as_array().is_some_and(|result| !result.is_empty());
+            if any { Ok(()) } else { Err(format!("no {series}: {found}")) }
+        });
+    }
+
     /// Waits until every target is scraped, so that counters were seen before they count.
     pub(super) fn scrapes(&self, targets: usize) {
         until(LIMIT, || {

@@ -146,6 +146,22 @@ fn an_ask_that_nobody_answers_expires_and_comes_again() {
     trio.run_until("another", |t| ask_of(t).is_some_and(|ask| ask.id != first));
 }
 
+/// Questions come ever more slowly, up to a minute apart; the alarm is one all the same.
+#[test]
+fn an_alarm_of_what_is_held_stands_between_questions_too() {
+    let mut trio = telling(Mode::Auto);
+    trio.set_plane("west", false);
+    trio.run(Duration::from_secs(5));
+    trio.set_plane("east", false);
+    trio.run_until("an alarm", |t| alarm_of(t, AlarmKind::Held).is_some());
+    let alarm = alarm_of(&trio, AlarmKind::Held);
+    for _ in 0..300 {
+        trio.run(Duration::from_secs(1));
+        assert_eq!(alarm_of(&trio, AlarmKind::Held), alarm);
+    }
+    assert_eq!(told(&trio, "held"), ["raised"]);
+}
+
 #[test]
 fn what_is_held_is_an_alarm_until_it_is_over_and_everybody_is_told_of_it_in_order() {
     let mut trio = telling(Mode::Auto);
