@@ -9,6 +9,7 @@ mod disk;
 mod repaired;
 mod shown;
 mod verify;
+mod visitors;
 
 use std::time::Duration;
 
