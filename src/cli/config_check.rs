@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::exit::{Exit, Failure};
 use super::{Context, print, reach};
 use crate::config::{
-    Fault, Faults, Position, parse_client, parse_cluster, parse_gateway, parse_node,
+    Fault, Faults, Position, parse_client, parse_cluster, parse_gateway, parse_node, parse_observer,
 };
 
 /// One file as `--json` tells it.
@@ -88,7 +88,7 @@ fn of_fault(faults: &Faults, fault: &Fault) -> FaultReport {
 
 /// The kind of a file: what its name begins with, or else what only such a file has.
 fn kind_of(file: &Path, text: &str) -> &'static str {
-    const KINDS: [&str; 4] = ["cluster", "node", "gateway", "client"];
+    const KINDS: [&str; 5] = ["cluster", "node", "gateway", "client", "observer"];
     let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     if let Some(kind) = KINDS.iter().find(|kind| name.starts_with(*kind)) {
         return kind;
@@ -96,6 +96,7 @@ fn kind_of(file: &Path, text: &str) -> &'static str {
     let has = |key: &str| text.lines().any(|line| line.trim_start().starts_with(key));
     match () {
         () if has("[planes") || has("[members") => "cluster",
+        () if has("data_dir") && has("observer") => "observer",
         () if has("data_dir") => "node",
         () if has("[[listen]]") => "gateway",
         () if has("controllers") => "client",
@@ -107,6 +108,7 @@ fn kind_of(file: &Path, text: &str) -> &'static str {
 fn warnings_of(file: &Path, name: &str, text: &str) -> Result<Vec<String>, Faults> {
     match kind_of(file, text) {
         "node" => parse_node(file, text).map(|_| Vec::new()),
+        "observer" => parse_observer(file, text).map(|_| Vec::new()),
         "gateway" => parse_gateway(file, text).map(|_| Vec::new()),
         "client" => parse_client(file, text).map(|_| Vec::new()),
         _ => parse_cluster(name, text).map(|checked| checked.warnings),
@@ -124,6 +126,7 @@ mod tests {
         assert_eq!(kind("edge.toml", "name = \"x\"\ncontrollers = []\n[[listen]]\n"), "gateway");
         assert_eq!(kind("mine.toml", "controllers = []\n"), "client");
         assert_eq!(kind("mine.toml", " data_dir = \"data\"\n"), "node");
+        assert_eq!(kind("mine.toml", "observer = \"x\"\ndata_dir = \"data\"\n"), "observer");
         assert_eq!(kind("mine.toml", "cluster = \"x\"\n[planes.east]"), "cluster");
         assert_eq!(kind("mine.toml", ""), "cluster");
     }

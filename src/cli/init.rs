@@ -12,7 +12,7 @@ use crate::config::parse_cluster;
 use crate::edge::identity::{Authority, IdentityError, new_token};
 use crate::edge::storage::{BIRTH_TOKEN_FILE, birth_token};
 use crate::kernel::domain::{MemberId, MemberName, SiteName};
-use crate::kernel::ledger::Cluster;
+use crate::kernel::ledger::{Cluster, Observer};
 
 /// A member of the cluster to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,10 +120,13 @@ pub fn init(options: &InitOptions) -> Result<InitReport, InitError> {
         let tokens = if member.api.is_some() { &tokens } else { NO_TOKENS };
         write_member(&writer, &authority, options, member, tokens, &birth)?;
     }
+    for observer in checked.cluster.observers.values() {
+        write_observer(&writer, &authority, options, observer)?;
+    }
     write_clients(&writer, options, &checked.cluster)?;
     Ok(InitReport {
         dir: options.dir.clone(),
-        next: next_commands(options),
+        next: next_commands(options, &checked.cluster),
         warnings: checked.warnings,
     })
 }
@@ -166,6 +169,26 @@ fn write_member(
     writer.public(&format!("{name}/node.toml"), &node)
 }
 
+fn write_observer(
+    writer: &Writer<'_>,
+    authority: &Authority,
+    options: &InitOptions,
+    observer: &Observer,
+) -> Result<(), InitError> {
+    let (name, cluster) = (&observer.name, options.cluster.as_str());
+    let issued = authority.issue_observer(cluster, name.as_str(), options.certificates_until)?;
+    writer.dir(name.as_str())?;
+    writer.public(&format!("{name}/observer.crt"), &issued.certificate)?;
+    writer.secret(&format!("{name}/observer.key"), &issued.key)?;
+    writer.public(&format!("{name}/ca.crt"), &authority.issued.certificate)?;
+    let text = format!(
+        "# One observer. Every key is explained in the commented example, config/observer.toml.\n\
+         observer = \"{name}\"\ncluster = \"../cluster.toml\"\ndata_dir = \"data\"\nca = \"ca.crt\"\n\
+         certificate = \"observer.crt\"\nkey = \"observer.key\"\n"
+    );
+    writer.public(&format!("{name}/observer.toml"), &text)
+}
+
 fn write_clients(
     writer: &Writer<'_>,
     options: &InitOptions,
@@ -195,12 +218,12 @@ fn write_clients(
     writer.public("gateway.toml", &gateway)
 }
 
-fn next_commands(options: &InitOptions) -> Vec<String> {
+fn next_commands(options: &InitOptions, cluster: &Cluster) -> Vec<String> {
     let dir = options.dir.display();
     let mut names = options.members.iter().map(|member| member.name.as_str());
     let first = names.next().unwrap_or("a");
     let others: Vec<&str> = names.collect();
-    vec![
+    let mut next = vec![
         format!("biplane config check {dir}/cluster.toml"),
         if others.is_empty() {
             format!("biplane node {dir}/{first}/node.toml")
@@ -211,7 +234,15 @@ fn next_commands(options: &InitOptions) -> Vec<String> {
             )
         },
         format!("biplane --dir {dir} status"),
-    ]
+    ];
+    let observer = |observer: &Observer| {
+        format!(
+            "biplane observer {dir}/{}/observer.toml   # where it is to look from",
+            observer.name
+        )
+    };
+    next.extend(cluster.observers.values().map(observer));
+    next
 }
 
 /// A cluster file to be edited: the members as given, two planes and one service as an example.

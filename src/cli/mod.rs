@@ -23,6 +23,7 @@ mod guard;
 pub mod init;
 mod new_cluster;
 mod node;
+mod observer;
 mod papers;
 mod parent;
 mod place;
@@ -80,6 +81,8 @@ pub enum Command {
     Init(new_cluster::InitArgs),
     /// Run one member of the control cluster
     Node(node::NodeArgs),
+    /// Run an observer beside the members: it probes, and its word counts
+    Observer(observer::ObserverArgs),
     /// Run a gateway: a proxy that follows the routes
     Gateway(gateway::GatewayArgs),
     /// Look at configuration files; show, compare and change the configuration of a cluster
@@ -92,7 +95,7 @@ pub enum Command {
     /// Make, list and revoke tokens
     #[command(subcommand)]
     Token(token::TokenCommand),
-    /// Make a client's certificate with the cluster's authority
+    /// Make a client's or an observer's certificate with the cluster's authority
     Certificate(token::CertificateArgs),
     /// List what waits for an answer of a person
     Pending(answer::PendingArgs),
@@ -174,6 +177,7 @@ fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Demo(args) => demo::run(args, context),
         Command::Init(args) => new_cluster::run(args, context),
         Command::Node(args) => node::run(&args),
+        Command::Observer(args) => observer::run(&args),
         Command::Gateway(args) => gateway::run(&args),
         Command::Config(command) => config::run(command, context),
         Command::Status(args) => status::run(&args, context),

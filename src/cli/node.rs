@@ -50,7 +50,8 @@ pub(super) fn on_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> R
     runtime.block_on(work)
 }
 
-fn read_cluster(file: &Path) -> Result<(Arc<Cluster>, Arc<str>), Failure> {
+/// The cluster file, checked, and its text.
+pub(super) fn read_cluster(file: &Path) -> Result<(Arc<Cluster>, Arc<str>), Failure> {
     let text = reach::read(file)?;
     let checked = parse_cluster(&file.display().to_string(), &text)?;
     for warning in &checked.warnings {

@@ -56,8 +56,11 @@ pub struct CertificateArgs {
     #[arg(value_parser = PrincipalName::new)]
     name: PrincipalName,
     /// viewer, gateway, operator or admin
-    #[arg(long, value_name = "ROLE")]
-    role: AccessRole,
+    #[arg(long, value_name = "ROLE", required_unless_present = "observer")]
+    role: Option<AccessRole>,
+    /// Make the certificate of an observer of this name, which lets in nobody at the API
+    #[arg(long, conflicts_with = "role")]
+    observer: bool,
     /// The cluster's name
     #[arg(long, value_name = "NAME", value_parser = MemberName::new)]
     cluster: MemberName,
@@ -158,14 +161,24 @@ fn listed(tokens: &BTreeMap<PrincipalName, TokenShown>) -> String {
 
 /// Makes NAME.crt and NAME.key in this directory. No controller is asked.
 pub(super) fn certificate(args: &CertificateArgs, context: &Context) -> Result<Exit, Failure> {
-    let CertificateArgs { name, role, cluster, authority, days } = args;
+    let CertificateArgs { name, role, observer: _, cluster, authority, days } = args;
     let certificate = reach::read(&authority.join("ca.crt"))?;
     let key = reach::read(&authority.join("ca.key"))?;
     let failed =
         |error: crate::edge::identity::IdentityError| Failure::failed(error.to_string(), "");
     let authority = Authority::open(&certificate, &key).map_err(failed)?;
     let until = day_of(in_days(*days));
-    let issued = authority.issue_client(cluster.as_str(), name, *role, until).map_err(failed)?;
+    let issued = match role {
+        Some(role) => authority.issue_client(cluster.as_str(), name, *role, until),
+        None => {
+            // As in the cluster file: what is no name there would be nobody's certificate.
+            let name = MemberName::new(name.as_str()).map_err(|error| {
+                Failure::usage(error.to_string(), "see `biplane certificate --help`")
+            })?;
+            authority.issue_observer(cluster.as_str(), name.as_str(), until)
+        }
+    };
+    let issued = issued.map_err(failed)?;
     let files = [
         (format!("{name}.crt"), issued.certificate, 0o644),
         (format!("{name}.key"), issued.key, 0o600),
@@ -177,8 +190,12 @@ pub(super) fn certificate(args: &CertificateArgs, context: &Context) -> Result<E
         return print_json(&serde_json::json!({ "certificate": files[0].0, "key": files[1].0 }))
             .map(|()| Exit::Done);
     }
+    let place = match role {
+        Some(_) => "client.toml, instead of token",
+        None => "observer.toml",
+    };
     print(&format!(
-        "made {name}.crt and {name}.key, good until {:04}-{:02}-{:02}\nin client.toml, instead of token:\n  \
+        "made {name}.crt and {name}.key, good until {:04}-{:02}-{:02}\nin {place}:\n  \
          certificate = \"{name}.crt\"\n  key = \"{name}.key\"\n",
         until.0, until.1, until.2
     ));

@@ -56,6 +56,27 @@ pub struct NodeSettings {
     pub log: LogSettings,
 }
 
+/// `observer.toml`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObserverSettings {
+    /// Which observer of the cluster file this is.
+    pub observer: MemberName,
+    /// The cluster file: where the members are.
+    pub cluster: PathBuf,
+    /// Where it keeps its incarnation.
+    pub data_dir: PathBuf,
+    /// The cluster's authority.
+    pub ca: PathBuf,
+    /// Its certificate.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// Directories from which checks may run programs; none: no program runs.
+    pub exec: Vec<PathBuf>,
+    /// How it logs.
+    pub log: LogSettings,
+}
+
 /// What one node knows of somebody who is told of alarms.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LocalNotify {
@@ -152,6 +173,31 @@ pub fn parse_node(file: &Path, text: &str) -> Result<NodeSettings, Faults> {
             notify,
             audit_mib: audit_mib?,
             journal_mib: journal_mib?,
+            exec,
+            log,
+        })
+    })
+}
+
+/// Reads `observer.toml`.
+pub fn parse_observer(file: &Path, text: &str) -> Result<ObserverSettings, Faults> {
+    Reader::read(&file.display().to_string(), text, |top| {
+        let name = "the observer's name in the cluster file";
+        let observer = top.parsed("observer", name, MemberName::new);
+        let cluster = path(file, top, "cluster", "the path of cluster.toml");
+        let data_dir = path(file, top, "data_dir", "the path of a directory");
+        let ca = path(file, top, "ca", "the path of ca.crt");
+        let certificate = path(file, top, "certificate", "the path of the observer's certificate");
+        let key = path(file, top, "key", "the path of the observer's key");
+        let exec = read_exec(top);
+        let log = read_log(top);
+        Some(ObserverSettings {
+            observer: observer?,
+            cluster: cluster?,
+            data_dir: data_dir?,
+            ca: ca?,
+            certificate: certificate?,
+            key: key?,
             exec,
             log,
         })

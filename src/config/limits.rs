@@ -85,6 +85,7 @@ times! {
 
 numbers! {
     MEMBERS = "members", None, 1, 9, "members of the control cluster; an odd number, three in production";
+    OBSERVERS = "observers", None, 0, 16, "observers beside the members";
     FALL = "checks.fall", Some(3), 1, 100, "failures in a row until down";
     RISE = "checks.rise", Some(2), 1, 100, "successes in a row until up";
     CERTIFICATE_DAYS = "checks.days", Some(14), 0, 3650, "whole days that a certificate must still be good for";

@@ -19,7 +19,7 @@ pub use cluster::{Checked, parse_cluster};
 pub use fault::{Fault, Faults, Position};
 pub use files::{
     ClientSettings, Credential, GatewayListen, GatewaySettings, LocalNotify, LogSettings,
-    NodeSettings, parse_client, parse_gateway, parse_node,
+    NodeSettings, ObserverSettings, parse_client, parse_gateway, parse_node, parse_observer,
 };
 pub(crate) use reader::duration;
 pub use text::text_of;

@@ -27,6 +27,8 @@ fn the_examples_pass() {
     assert_eq!(checked.cluster.members.len(), 3);
     let file = |name: &str| Path::new("config").join(name);
     parse_node(&file("node.toml"), include_str!("../../config/node.toml")).unwrap();
+    let observer = include_str!("../../config/observer.toml");
+    parse_observer(&file("observer.toml"), observer).unwrap();
     parse_gateway(&file("gateway.toml"), include_str!("../../config/gateway.toml")).unwrap();
     let client = parse_client(&file("client.toml"), include_str!("../../config/client.toml"));
     assert_eq!(client.unwrap().ca, Path::new("config/ca.crt"));
@@ -176,6 +178,38 @@ fn a_witness_serves_nothing_and_somebody_has_to() {
         assert!(shown.contains(&format!("`members.c.{key}`: a witness votes")), "{shown}");
         assert!(shown.contains(&format!("remove {key}, or leave `role` out")), "{shown}");
     }
+}
+
+#[test]
+fn observers_beside_the_members_count_and_clash_with_nobody() {
+    let with = |more: &str| check(&format!("{EXAMPLE}\n{more}"));
+    let one = "[observers.probe-1]\nid = 101\nsite = \"fourth\"\n";
+    let two = "[observers.probe-2]\nid = 102\nsite = \"fourth\"\n";
+    let cluster = with(&format!("{one}{two}")).unwrap().cluster;
+    assert_eq!((cluster.voting().majority(), cluster.observing().majority()), (2, 3));
+    assert_eq!((cluster.voters().len(), cluster.needs_ruleset()), (3, 3));
+    assert_eq!(cluster.sites().len(), 4);
+    let faults = [
+        (one.replace("101", "2"), "2 is the id of member `b` too"),
+        (format!("{one}{}", two.replace("102", "101")), "101 is the id of observer `probe-1` too"),
+        (one.replace("probe-1", "a"), "`a` is a member"),
+        (one.replace("site = \"fourth\"", ""), "`observers.probe-1.site`: is missing"),
+    ];
+    for (text, words) in faults {
+        let shown = with(&text).unwrap_err();
+        assert!(shown.contains(words), "{shown}");
+    }
+    let many = |count: u64| -> String {
+        let one = |n| format!("[observers.p{n}]\nid = {}\nsite = \"s{n}\"\n", 100 + n);
+        (0..count).map(one).collect()
+    };
+    with(&many(limits::OBSERVERS.max)).unwrap();
+    let shown = with(&many(limits::OBSERVERS.max + 1)).unwrap_err();
+    assert!(shown.contains("there are 17 observers; the limit is 16"), "{shown}");
+    // Half of all eyes at one site, and it takes the quorum of observers with it.
+    let crowd = format!("{one}{two}[observers.probe-3]\nid = 103\nsite = \"fourth\"\n");
+    let warned = with(&crowd).unwrap().warnings.join("\n");
+    assert!(warned.contains("takes the quorum of observers"), "{warned}");
 }
 
 #[test]

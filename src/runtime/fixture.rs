@@ -104,6 +104,7 @@ pub(super) fn cluster(addresses: &[SocketAddr; 3]) -> Cluster {
             Plane { name: west, site: site("south") },
         ],
         members: members.into_iter().map(|member| (member.id, member)).collect(),
+        observers: [].into(),
         services: [(name(ServiceName::new("web")), service)].into(),
         groups: [(name(GroupName::new("shop")), group)].into(),
         zones: [("demo.test".to_owned(), zone())].into(),

@@ -27,6 +27,7 @@ pub mod kernel_thread;
 pub mod limits;
 pub mod node;
 pub mod node_parts;
+pub mod observer;
 pub mod persist_thread;
 pub mod replies;
 pub mod scribe;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,7 @@ use super::{cluster_file, descriptors, dns_gauges};
 use crate::config::{NodeSettings, parse_cluster};
 use crate::edge::api::{self, ApiSettings};
 use crate::edge::dns::{DnsServer, Identity as DnsIdentity, Published, ask_epoch};
-use crate::edge::identity::{IdentityError, member_server_name, token_hash};
+use crate::edge::identity::{IdentityError, member_server_name, peer_observer, token_hash};
 use crate::edge::probe::ProbeRunner;
 use crate::edge::storage::{Identity, RedbStore, Store, StoreError, open_dir};
 use crate::edge::telemetry::Metrics;
@@ -136,7 +136,8 @@ impl Node {
             ..Published::default()
         }));
         let dns = start_dns(&parts, Arc::clone(&published))?;
-        let (transport, incoming) = start_transport(&parts).await?;
+        let in_force: InForce = Arc::default();
+        let (transport, incoming) = start_transport(&parts, Arc::clone(&in_force)).await?;
         let (results, probed) = mpsc::channel(PROBED);
         let runner = ProbeRunner::new(parts.probes.clone(), move || clock.now(), results);
         let incarnation = recovered.incarnation;
@@ -158,7 +159,7 @@ impl Node {
             probed,
             ask_dns: asker(),
             notifier: parts.notifier.clone(),
-            publish: publisher(published),
+            publish: publisher(published, in_force),
             metrics: parts.metrics.clone(),
             audit: (parts.audit_mib > 0).then(|| (parts.data_dir.clone(), parts.audit_mib << 20)),
             journal: JournalSettings::new(&parts.data_dir, parts.journal_mib),
@@ -265,8 +266,12 @@ async fn stop_dns(dns: Option<Arc<DnsServer>>) {
     }
 }
 
+/// The configuration in force, as this node published it last.
+type InForce = Arc<ArcSwapOption<Cluster>>;
+
 async fn start_transport(
     parts: &NodeParts,
+    in_force: InForce,
 ) -> Result<(Transport, mpsc::Receiver<crate::edge::transport::Incoming>), NodeError> {
     let address = parts.member_listen;
     let peer = |member: &Member| Peer {
@@ -284,6 +289,11 @@ async fn start_transport(
         server_tls: Arc::clone(&parts.member_tls.server),
         client_tls: Arc::clone(&parts.member_tls.client),
         identify: Arc::clone(&parts.identify),
+        observers: Arc::new(move |chain| {
+            let cluster = in_force.load_full()?;
+            let observers = cluster.observers.values().map(|other| (other.id, &other.name));
+            peer_observer(chain, observers, cluster.name.as_str())
+        }),
     };
     let (sender, incoming) = mpsc::channel(INCOMING);
     let transport = Transport::start(settings, sender)
@@ -338,8 +348,9 @@ fn asker() -> AskDns {
 }
 
 /// On the kernel's thread: replacing what the DNS server reads is one atomic store.
-fn publisher(published: Arc<ArcSwap<Published>>) -> Publish {
+fn publisher(published: Arc<ArcSwap<Published>>, in_force: InForce) -> Publish {
     Box::new(move |view| {
+        in_force.store(view.cluster.clone());
         let since = published.load().cut_off_since;
         let cut_off_since =
             if view.in_quorum { None } else { Some(since.unwrap_or_else(Instant::now)) };

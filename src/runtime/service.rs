@@ -26,18 +26,26 @@ pub(super) fn stopping() {
     tell(NotifyState::Stopping);
 }
 
+/// It lives.
+pub(super) fn alive() {
+    tell(NotifyState::Watchdog);
+}
+
+/// How often to say so; nothing where nobody watches.
+pub(super) fn watched_every() -> Option<Duration> {
+    let mut micros = 0;
+    let watched = sd_notify::watchdog_enabled(false, &mut micros);
+    watched.then(|| Duration::from_micros(micros / 4).max(Duration::from_millis(10)))
+}
+
 /// Says that the kernel answers, as long as it does: at least twice in the time that the service manager gives.
 pub(super) async fn watch(backend: Arc<NodeBackend>) {
-    let mut micros = 0;
-    if !sd_notify::watchdog_enabled(false, &mut micros) {
-        return;
-    }
     // Waiting for the answer and for the next question takes two of these at most.
-    let quarter = Duration::from_micros(micros / 4).max(Duration::from_millis(10));
+    let Some(quarter) = watched_every() else { return };
     loop {
         let asked = backend.ask("service manager".to_owned(), Action::Look);
         if let Ok(Response::Read(_)) = tokio::time::timeout(quarter, asked).await {
-            tell(NotifyState::Watchdog);
+            alive();
         }
         tokio::time::sleep(quarter).await;
     }

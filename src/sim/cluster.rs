@@ -104,6 +104,7 @@ pub fn cluster(shape: &Shape) -> Cluster {
         name: MemberName::new("simulated").expect(PROOF),
         planes,
         members: members.map(|member| (member.id, member)).collect(),
+        observers: BTreeMap::new(),
         services,
         zones: BTreeMap::from([("biplane.test".to_owned(), zone(groups.keys()))]),
         groups,

@@ -57,7 +57,7 @@ pub(super) fn warnings(cluster: &Cluster) -> Vec<String> {
     if sites < 3 {
         let mode = if automatic { "; groups with mode = \"auto\" will only hold" } else { "" };
         warnings.push(format!(
-            "automation is off: members stand at {sites} site(s), and an automatic switch needs three{mode}"
+            "automation is off: observers stand at {sites} site(s), and an automatic switch needs three{mode}"
         ));
     }
     let serving = cluster.serving().count();

@@ -4,6 +4,7 @@ mod across;
 mod checks;
 mod groups;
 mod notify;
+mod observers;
 mod services;
 mod timing;
 mod zones;
@@ -79,6 +80,7 @@ fn read_cluster(top: &Section<'_>) -> Option<Cluster> {
     let name = top.parsed("cluster", "a name, for example \"shop-prod\"", MemberName::new);
     let planes = read_planes(top);
     let members = read_members(top);
+    let observers = observers::read(top, &members);
     let plane_names = planes.as_ref().map(|[one, two]| [one.name.clone(), two.name.clone()]);
     let known = plane_names.as_ref();
     let services = services::read(top, known);
@@ -92,6 +94,7 @@ fn read_cluster(top: &Section<'_>) -> Option<Cluster> {
         name: name?,
         planes: planes?,
         members,
+        observers,
         services: services.into_values(),
         groups: groups.into_values(),
         zones,

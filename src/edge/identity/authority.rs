@@ -43,6 +43,11 @@ pub fn member_server_name(member: &str, cluster: &str) -> String {
     format!("{member}.{cluster}.biplane")
 }
 
+/// The name by which an observer's certificate is known: `NAME.observer.CLUSTER.biplane`.
+pub fn observer_name(name: &str, cluster: &str) -> String {
+    format!("{name}.observer.{cluster}.biplane")
+}
+
 /// The name by which a client's certificate is known: `NAME.ROLE.client.CLUSTER.biplane`.
 pub fn client_name(name: &PrincipalName, role: AccessRole, cluster: &str) -> String {
     format!("{name}.{role}.client.{cluster}.biplane")
@@ -81,8 +86,22 @@ impl Authority {
         role: AccessRole,
         until: (i32, u8, u8),
     ) -> Result<Issued, IdentityError> {
+        self.issue_caller(client_name(name, role, cluster), until)
+    }
+
+    /// An observer's certificate: good for knocking at members' doors, as this observer.
+    pub fn issue_observer(
+        &self,
+        cluster: &str,
+        name: &str,
+        until: (i32, u8, u8),
+    ) -> Result<Issued, IdentityError> {
+        self.issue_caller(observer_name(name, cluster), until)
+    }
+
+    /// A certificate of somebody who connects and is not connected to.
+    fn issue_caller(&self, full: String, until: (i32, u8, u8)) -> Result<Issued, IdentityError> {
         let key = KeyPair::generate().map_err(issue)?;
-        let full = client_name(name, role, cluster);
         let mut params = CertificateParams::new(vec![full.clone()]).map_err(issue)?;
         params.distinguished_name.push(DnType::CommonName, full);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];

@@ -10,10 +10,11 @@ mod token;
 #[cfg(test)]
 mod tests;
 
-pub use authority::{Authority, Issued, client_name, member_server_name};
+pub use authority::{Authority, Issued, client_name, member_server_name, observer_name};
 pub use tls::{
     ALPN, MemberTls, TlsFiles, api_client_tls, api_server_tls, certified_client_tls, good_until,
-    key_is_exposed, member_tls, own_member, peer_client, peer_member, read_secret, webhook_tls,
+    key_is_exposed, member_tls, own_member, own_observer, peer_client, peer_member, peer_observer,
+    read_secret, webhook_tls,
 };
 pub use token::{TokenEntry, Tokens, new_token, token_hash};
 
@@ -54,6 +55,19 @@ pub enum IdentityError {
         file: String,
         /// Whose it should be.
         member: String,
+        /// Of which cluster.
+        cluster: String,
+    },
+    /// The certificate is not that of the observer that shows it.
+    #[error(
+        "{file} is not the certificate of observer {observer} of cluster {cluster}: the members would turn it away. \
+         Name the one that `biplane init`, or `biplane certificate {observer} --observer`, made in observer.toml"
+    )]
+    NotObserver {
+        /// Which file.
+        file: String,
+        /// Whose it should be.
+        observer: String,
         /// Of which cluster.
         cluster: String,
     },

@@ -10,7 +10,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use super::IdentityError;
-use super::authority::member_server_name;
+use super::authority::{member_server_name, observer_name};
 use crate::kernel::domain::{MemberId, MemberName, Principal, PrincipalName, WallTime};
 
 /// A secret that signs has so many bytes at least.
@@ -196,6 +196,16 @@ pub fn own_member<'a>(
     Ok(peer_member(&certificates(certificate)?, members, cluster))
 }
 
+/// Whether an observer's own certificate names it.
+pub fn own_observer(
+    certificate: &Path,
+    name: &MemberName,
+    cluster: &str,
+) -> Result<bool, IdentityError> {
+    let chain = certificates(certificate)?;
+    Ok(peer_observer(&chain, [(MemberId(0), name)], cluster).is_some())
+}
+
 /// Until when a certificate is good; nothing where its dates cannot be read.
 pub fn good_until(certificate: &Path) -> Result<Option<WallTime>, IdentityError> {
     let chain = certificates(certificate)?;
@@ -223,16 +233,33 @@ pub fn peer_client(certificates: &[CertificateDer<'_>], cluster: &str) -> Option
     })
 }
 
+/// Which observer a verified certificate belongs to; nobody for a member's, or one of another cluster or name.
+pub fn peer_observer<'a>(
+    certificates: &[CertificateDer<'_>],
+    observers: impl IntoIterator<Item = (MemberId, &'a MemberName)>,
+    cluster: &str,
+) -> Option<MemberId> {
+    known_by(certificates, observers, |name| observer_name(name, cluster))
+}
+
 /// Which member a verified certificate belongs to; nobody for one of another cluster or name.
 pub fn peer_member<'a>(
     certificates: &[CertificateDer<'_>],
     members: impl IntoIterator<Item = (MemberId, &'a MemberName)>,
     cluster: &str,
 ) -> Option<MemberId> {
+    known_by(certificates, members, |member| member_server_name(member, cluster))
+}
+
+fn known_by<'a>(
+    certificates: &[CertificateDer<'_>],
+    all: impl IntoIterator<Item = (MemberId, &'a MemberName)>,
+    full: impl Fn(&str) -> String,
+) -> Option<MemberId> {
     let leaf = certificates.first()?;
     let leaf = webpki::EndEntityCert::try_from(leaf).ok()?;
-    members.into_iter().find_map(|(id, member)| {
-        let name = ServerName::try_from(member_server_name(member.as_str(), cluster)).ok()?;
+    all.into_iter().find_map(|(id, name)| {
+        let name = ServerName::try_from(full(name.as_str())).ok()?;
         leaf.verify_is_valid_for_subject_name(&name).is_ok().then_some(id)
     })
 }

@@ -55,6 +55,12 @@ pub enum StoreError {
          has forgotten. To have three members again, make a new cluster with `biplane init`"
     )]
     Corrupt(String),
+    /// An observer's number cannot be read.
+    #[error(
+        "the file `incarnation` in the observer's data directory is damaged: {0}. Take the observer out of the \
+         configuration and put it back (`biplane config apply`), remove the file, and start it again"
+    )]
+    Observer(String),
     /// Another process holds it.
     #[error("the store is in use by another process: is this node running already?")]
     InUse,

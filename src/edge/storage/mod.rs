@@ -5,6 +5,7 @@
 
 mod birth;
 mod error;
+mod incarnation;
 mod model;
 mod record;
 mod redb_store;
@@ -15,6 +16,7 @@ mod tests;
 
 pub use birth::{BIRTH_TOKEN_FILE, STORE_FILE, birth_token, open_dir};
 pub use error::StoreError;
+pub use incarnation::{Incarnations, raise_incarnation};
 pub use model::ModelStore;
 pub use redb_store::{Identity, RedbStore};
 pub use sim_disk::{DiskCounts, DiskFaults, SimDisk};

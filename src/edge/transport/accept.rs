@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use rustls::pki_types::CertificateDer;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -15,7 +16,7 @@ use super::door::{Door, Seat, Stranger};
 use super::frame::{FrameError, read_frame, write_frame};
 use super::hello::{Answer, Hello, Lane, Mismatch, decode, encode};
 use super::limits::{ACCEPT_PAUSE, HANDSHAKE_TIMEOUT, MAX_BULK_FRAME, MAX_HELLO, MAX_NORMAL_FRAME};
-use super::{Incoming, Shared};
+use super::{Incoming, Shared, outlet};
 use crate::kernel::domain::MemberId;
 
 /// More connections are open from somewhere than may be before they say who they are.
@@ -78,10 +79,12 @@ async fn receive(socket: TcpStream, stranger: Stranger, door: Door, shared: &Sha
             return shared.refusals.refused(&address.to_string(), "it did not say who it is");
         }
     };
+    let observes = lane == Lane::Observer;
+    let who = format!("{} {member}", if observes { "observer" } else { "member" });
     let (seat, contested) = Seat::take(&door, (member, lane), Instant::now());
     drop(stranger);
     if contested {
-        shared.refusals.refused(&format!("member {member}"), TWO_PROCESSES);
+        shared.refusals.refused(&who, TWO_PROCESSES);
     }
     if let Some(link) = shared.links.get(&member) {
         link.peer_seen();
@@ -91,14 +94,26 @@ async fn receive(socket: TcpStream, stranger: Stranger, door: Door, shared: &Sha
             tracing::debug!(%member, ?lane, "a newer connection replaced this one");
             return;
         }
-        ended = listen(connection, member, lane, shared) => ended,
+        ended = hear(connection, member, lane, shared) => ended,
     };
     match ended {
         Some(error @ FrameError::TooLong { .. }) => {
-            shared.refusals.refused(&format!("member {member}"), &error.to_string());
+            shared.refusals.refused(&who, &error.to_string());
         }
         Some(error) => tracing::debug!(%member, ?lane, "a connection ended: {error}"),
         None => {}
+    }
+}
+
+async fn hear(
+    connection: TlsStream<TcpStream>,
+    from: MemberId,
+    lane: Lane,
+    shared: &Shared,
+) -> Option<FrameError> {
+    match lane {
+        Lane::Normal | Lane::Bulk => listen(connection, from, lane, shared).await,
+        Lane::Observer => outlet::serve(connection, from, shared).await,
     }
 }
 
@@ -127,13 +142,13 @@ async fn greet(socket: TcpStream, shared: &Shared) -> Result<Guest, Turned> {
     let mut connection = acceptor.accept(socket).await.map_err(|_| {
         nobody("TLS failed: it shows no certificate of this cluster's CA, or speaks something else")
     })?;
-    let chain = connection.get_ref().1.peer_certificates().unwrap_or_default();
-    let shown = (settings.identify)(chain);
+    let chain = connection.get_ref().1.peer_certificates().unwrap_or_default().to_vec();
+    let shown = (settings.identify)(&chain);
     let hello = read_frame(&mut connection, MAX_HELLO).await.map_err(|_| Turned {
         who: shown,
         why: "it closed before its hello was whole".to_owned(),
     })?;
-    let (member, lane) = match admit(&hello, shown, shared) {
+    let (member, lane) = match admit(&hello, shown, &chain, shared) {
         Ok(admitted) => admitted,
         Err(mismatch) => {
             let why = mismatch.to_string();
@@ -154,9 +169,15 @@ async fn greet(socket: TcpStream, shared: &Shared) -> Result<Guest, Turned> {
 fn admit(
     hello: &[u8],
     shown: Option<MemberId>,
+    chain: &[CertificateDer<'static>],
     shared: &Shared,
 ) -> Result<(MemberId, Lane), Mismatch> {
     let hello: Hello = decode(hello)?;
+    if hello.lane == Lane::Observer {
+        let shown = (shared.settings.observers)(chain).ok_or(Mismatch::NoObserver)?;
+        hello.accept(&shared.settings.cluster, shown)?;
+        return Ok((shown, hello.lane));
+    }
     let shown = shown.ok_or(Mismatch::Stranger)?;
     if shown == shared.settings.me {
         return Err(Mismatch::Myself(shown));
@@ -176,7 +197,7 @@ async fn listen(
     shared: &Shared,
 ) -> Option<FrameError> {
     let max = match lane {
-        Lane::Normal => MAX_NORMAL_FRAME,
+        Lane::Normal | Lane::Observer => MAX_NORMAL_FRAME,
         Lane::Bulk => MAX_BULK_FRAME,
     };
     loop {

@@ -22,6 +22,8 @@ pub(super) enum Lane {
     Normal,
     /// Snapshots.
     Bulk,
+    /// An observer beside the members: both sides speak.
+    Observer,
 }
 
 impl From<Traffic> for Lane {
@@ -74,6 +76,11 @@ pub(super) enum Mismatch {
     Name { said: MemberId, shown: MemberId },
     #[error("its certificate is not that of a member of this cluster")]
     Stranger,
+    #[error(
+        "its certificate is not that of an observer of the configuration in force: see [observers] there \
+         (`biplane config show`), and which certificate observer.toml names"
+    )]
+    NoObserver,
     #[error(
         "its certificate is that of member {shown}, not of member {wanted}: check the addresses"
     )]

@@ -6,6 +6,8 @@ use std::time::Duration;
 pub const MAX_NORMAL_FRAME: usize = 32 << 20;
 /// Longest bulk frame (a snapshot), in bytes.
 pub const MAX_BULK_FRAME: usize = 256 << 20;
+/// Longest frame of an observer beside the members, in bytes: a report of every service is well below it.
+pub const MAX_OBSERVER_FRAME: usize = 4 << 20;
 /// Longest hello or answer to it, in bytes.
 pub const MAX_HELLO: usize = 1024;
 /// Memory is taken for a frame in steps of at most this many bytes, as its bytes arrive.

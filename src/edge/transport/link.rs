@@ -1,23 +1,26 @@
 //! What one member keeps of its way to one peer.
 
 use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::backoff::Backoff;
 use super::dial::{self, Connection, DialError};
-use super::frame::{FrameError, write_batch};
+use super::frame::{FrameError, read_frame, write_batch};
 use super::hello::Lane;
 use super::limits::{
     BATCH_BYTES, BULK_QUEUE_FRAMES, MAX_BULK_FRAME, MAX_NORMAL_FRAME, STEADY, UNREACHABLE_EVERY,
 };
 use super::queue::FrameQueue;
-use super::{Peer, Shared};
+use super::{Incoming, Peer, Shared};
 use crate::kernel::domain::MemberId;
 
 /// The state of a link, for metrics and status.
@@ -41,6 +44,19 @@ pub struct PeerState {
     pub received_frames: u64,
     /// Bytes received from it.
     pub received_bytes: u64,
+}
+
+/// A half that never ends: somebody else reads the connection.
+struct Never;
+
+impl AsyncRead for Never {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
 }
 
 /// The next thing for the bulk task to do.
@@ -184,11 +200,11 @@ impl Link {
     async fn keep_connected(&self, shared: &Shared) {
         let mut backoff = Backoff::new(shared.settings.me.0 << 32 ^ self.id.0);
         loop {
-            match dial::connect(self, Lane::Normal, shared).await {
+            match dial::connect(self, shared.lane, shared).await {
                 Ok(connection) => {
                     let begun = Instant::now();
                     self.opened();
-                    let why = self.pump(connection).await;
+                    let why = self.carry(connection, shared).await;
                     self.closed();
                     let steady = begun.elapsed() >= STEADY;
                     if steady {
@@ -206,9 +222,38 @@ impl Link {
         }
     }
 
+    /// Carries frames until the connection breaks: towards the peer, and back if it is one that is visited.
+    async fn carry(&self, connection: Connection, shared: &Shared) -> FrameError {
+        let (mut from, to) = tokio::io::split(connection);
+        if shared.lane != Lane::Observer {
+            return self.pump(from, to).await;
+        }
+        let hear = async {
+            loop {
+                match read_frame(&mut from, MAX_NORMAL_FRAME).await {
+                    Ok(frame) => {
+                        self.received(frame.len());
+                        let news = Incoming::Frame { from: self.id, frame };
+                        if shared.incoming.send(news).await.is_err() {
+                            return FrameError::Closed;
+                        }
+                    }
+                    Err(error) => return error,
+                }
+            }
+        };
+        tokio::select! {
+            ended = hear => ended,
+            ended = self.pump(Never, to) => ended,
+        }
+    }
+
     /// Writes what is queued until the connection breaks. The peer never writes: what is read is its end.
-    async fn pump(&self, connection: Connection) -> FrameError {
-        let (mut from, mut to) = tokio::io::split(connection);
+    async fn pump(
+        &self,
+        mut from: impl AsyncRead + Unpin,
+        mut to: impl AsyncWrite + Unpin,
+    ) -> FrameError {
         let mut end = [0; 1];
         let mut batch = BytesMut::new();
         loop {

@@ -19,6 +19,7 @@ mod frame;
 mod hello;
 pub mod limits;
 mod link;
+mod outlet;
 mod queue;
 mod refusal;
 
@@ -39,7 +40,9 @@ pub use link::PeerState;
 
 use crate::kernel::controller::Traffic;
 use crate::kernel::domain::MemberId;
+use hello::Lane;
 use link::Link;
+use outlet::Outlets;
 use refusal::RefusalLog;
 
 /// Says which member a certificate chain (leaf first, already verified against the cluster's CA) belongs to.
@@ -71,6 +74,8 @@ pub struct TransportSettings {
     pub client_tls: Arc<rustls::ClientConfig>,
     /// Certificate → member.
     pub identify: Identify,
+    /// Certificate → observer beside the members, of the configuration in force.
+    pub observers: Identify,
 }
 
 impl fmt::Debug for TransportSettings {
@@ -114,6 +119,73 @@ struct Shared {
     stop: CancellationToken,
     tasks: TaskTracker,
     links: BTreeMap<MemberId, Arc<Link>>,
+    /// What the connections that it opens are for.
+    lane: Lane,
+    outlets: Outlets,
+}
+
+impl Shared {
+    fn new(settings: TransportSettings, incoming: mpsc::Sender<Incoming>, lane: Lane) -> Self {
+        let links = settings
+            .peers
+            .iter()
+            .filter(|(id, _)| **id != settings.me)
+            .map(|(id, peer)| (*id, Arc::new(Link::new(*id, peer.clone()))))
+            .collect();
+        Self {
+            settings,
+            incoming,
+            refusals: RefusalLog::default(),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            links,
+            lane,
+            outlets: Outlets::default(),
+        }
+    }
+}
+
+/// The connections of an observer beside the members: it opens one to each, and both sides speak on it. Its tasks end when
+/// it is stopped or dropped.
+pub struct Visits {
+    shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Visits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Visits").field("me", &self.shared.settings.me).finish_non_exhaustive()
+    }
+}
+
+impl Visits {
+    /// Connects to every member. Nobody connects to an observer: `listen` and `server_tls` are not used.
+    pub fn start(settings: TransportSettings, incoming: mpsc::Sender<Incoming>) -> Self {
+        let shared = Arc::new(Shared::new(settings, incoming, Lane::Observer));
+        for link in shared.links.values() {
+            shared.tasks.spawn(Arc::clone(link).run_normal(Arc::clone(&shared)));
+        }
+        shared.tasks.close();
+        Self { shared }
+    }
+
+    /// Hands a frame to the connection to a member; never waits. Without a connection it is lost.
+    pub fn send(&self, to: MemberId, frame: Bytes) {
+        if let Some(link) = self.shared.links.get(&to) {
+            link.send_normal(frame);
+        }
+    }
+
+    /// Closes every connection and waits until all tasks have ended.
+    pub async fn stop(&self) {
+        self.shared.stop.cancel();
+        self.shared.tasks.wait().await;
+    }
+}
+
+impl Drop for Visits {
+    fn drop(&mut self) {
+        self.shared.stop.cancel();
+    }
 }
 
 /// The connections to and from the other members. Its tasks end when it is stopped or dropped.
@@ -145,20 +217,7 @@ impl Transport {
         incoming: mpsc::Sender<Incoming>,
     ) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        let links = settings
-            .peers
-            .iter()
-            .filter(|(id, _)| **id != settings.me)
-            .map(|(id, peer)| (*id, Arc::new(Link::new(*id, peer.clone()))))
-            .collect();
-        let shared = Arc::new(Shared {
-            settings,
-            incoming,
-            refusals: RefusalLog::default(),
-            stop: CancellationToken::new(),
-            tasks: TaskTracker::new(),
-            links,
-        });
+        let shared = Arc::new(Shared::new(settings, incoming, Lane::Normal));
         for link in shared.links.values() {
             shared.tasks.spawn(Arc::clone(link).run_normal(Arc::clone(&shared)));
             shared.tasks.spawn(bulk::run(Arc::clone(link), Arc::clone(&shared)));
@@ -173,12 +232,11 @@ impl Transport {
         self.address
     }
 
-    /// Hands a frame to the connection to `to`; never waits. A frame for oneself or a stranger, or longer than
-    /// its traffic allows, is dropped and counted against nobody: it would be a fault of the caller.
+    /// Hands a frame to the connection to `to`, a member or an observer that is connected; never waits. A frame for
+    /// oneself or a stranger, or longer than its traffic allows, is dropped and counted against nobody.
     pub fn send(&self, to: MemberId, frame: Bytes, traffic: Traffic) {
         let Some(link) = self.shared.links.get(&to) else {
-            tracing::debug!(member = %to, "a frame for a member that is no peer was dropped");
-            return;
+            return self.shared.outlets.send(to, frame);
         };
         match traffic {
             Traffic::Normal => {

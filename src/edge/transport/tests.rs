@@ -38,6 +38,7 @@ fn settings(
         peers: peers.iter().map(|(id, address)| peer(id, address)).collect(),
         server_tls,
         client_tls,
+        observers: Arc::new(|_| None),
         identify: identify(),
     }
 }

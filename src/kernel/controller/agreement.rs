@@ -113,7 +113,7 @@ impl Controller {
     fn compare(&mut self, index: u64, from: MemberId) {
         let Some(told) = self.agreement.digests.get(&index) else { return };
         let Some(own) = told.get(&self.me) else { return };
-        let majority = self.file.observers().majority();
+        let majority = self.file.voting().majority();
         let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
         for digest in told.values() {
             *counts.entry(digest).or_default() += 1;

@@ -245,22 +245,28 @@ impl Controller {
         let Some(config) = self.ledger.config() else { return };
         let cards = self.all_cards();
         let wall = self.wall_now();
-        for (id, member) in &config.members {
-            let name = member.name.as_str();
+        for (id, known, _) in config.all_observers() {
+            let (id, name) = (&id, known.as_str());
+            let voter = config.members.contains_key(id);
+            let what = if voter { "member" } else { "observer" };
             let state = self.ledger.observers().get(id);
             if self.apart.contains(id) {
                 let text = format!("member {name} runs and takes no part: its log says why");
                 all.add(AlarmKind::MemberApart, name, text);
             } else if state.is_some_and(|state| state.lost) || self.never_heard(*id) {
-                let text = format!("member {name} fell silent: one more, and nothing is decided");
+                let text = if voter {
+                    format!("member {name} fell silent: one more, and nothing is decided")
+                } else {
+                    format!("observer {name} is not heard: its word counts for nothing")
+                };
                 all.add(AlarmKind::MemberLost, name, text);
             } else if state.is_some_and(|state| state.isolated) {
                 let text =
-                    format!("member {name} cannot reach other sites: its votes do not count");
+                    format!("{what} {name} cannot reach other sites: its votes do not count");
                 all.add(AlarmKind::MemberIsolated, name, text);
             }
             let card = cards.get(id);
-            let shown = super::show::card_warnings(&member.name, card, wall);
+            let shown = super::show::card_warnings(known, card, wall);
             if let Some(text) = shown.clock {
                 all.add(AlarmKind::Clock, name, text);
             }

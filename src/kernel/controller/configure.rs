@@ -77,6 +77,7 @@ impl Controller {
     /// Another configuration is in force here.
     pub(super) fn on_configured(&mut self) {
         self.configure_observer();
+        self.brief_anew();
         self.publishing.all_zones = true;
         let version = self.ledger.config_version();
         let text = match self.ledger.configs().get(&version) {

@@ -11,6 +11,7 @@
 
 mod agreement;
 mod alarming;
+mod briefs;
 mod card;
 mod configure;
 mod decide;
@@ -24,6 +25,8 @@ mod lead;
 mod logins;
 mod notifying;
 mod observe;
+mod observer;
+mod observing;
 mod on_applied;
 mod on_input;
 mod outgoing;
@@ -47,6 +50,7 @@ pub use input::{
     Action, ClientRequest, ConfigRequest, DataPlaneHint, GatewayReport, Input, Receipt,
     ReceiptOutcome, RequestId, SwitchKind, SwitchRequest,
 };
+pub use observer::{Observer, ObserverBoot, ObserverInput, ObserverOutput};
 pub use output::{
     ConfigPlan, Effect, EffectId, EffectOrder, Event, Level, Measure, Output, OutputKind, Plan,
     Refusal, RefusalKind, Response, Traffic,
@@ -229,7 +233,8 @@ pub struct Controller {
     disk_stuck: bool,
     /// The other members that said of themselves that they stand apart.
     apart: BTreeSet<MemberId>,
-    observing: observe::Observing,
+    observing: observing::Observing,
+    briefs: briefs::Briefs,
     leading: lead::Leading,
     agreement: agreement::Agreement,
     reads: reads::Reads,
@@ -293,7 +298,8 @@ impl Controller {
             left: None,
             disk_stuck: false,
             apart: BTreeSet::new(),
-            observing: observe::Observing::default(),
+            observing: observing::Observing::default(),
+            briefs: briefs::Briefs::default(),
             leading: lead::Leading::default(),
             agreement: agreement::Agreement::default(),
             reads: reads::Reads::default(),
@@ -332,6 +338,7 @@ impl Controller {
         self.serve_requests();
         self.run_consensus();
         self.compact();
+        self.send_briefs();
         self.publish();
         let (moment, timer) = self.next_wake();
         self.outputs.push_back(Output::WaitUntil(moment, timer));

@@ -92,30 +92,35 @@ impl Controller {
             Applied::Configured => self.on_configured(),
             Applied::Asked(id) => {
                 self.on_asked(id);
+                self.brief_all();
                 if self.leads() {
                     self.lead_asked(id);
                 }
             }
             Applied::Closed(id, groups) => {
                 self.on_closed(id);
+                self.brief_all();
                 if self.leads() {
                     self.lead_closed(&groups);
                 }
             }
             Applied::Voted(id, services) => {
                 self.on_voted(id, &services);
+                self.brief_all();
                 if self.leads() {
                     self.lead_voted(id, &services);
                 }
             }
             Applied::Reported(observer, services) => {
                 self.on_reported(observer, &services);
+                self.brief_reported(observer);
                 self.on_announced();
                 self.suspect_reported(observer, &services);
             }
             Applied::Lost(observer) => {
-                let text = format!("member {observer} fell silent: its votes do not count");
+                let text = format!("observer {observer} fell silent: its votes do not count");
                 self.tell(Level::Warn, "observer", None, text);
+                self.brief_reported(observer);
                 if observer == self.me {
                     self.announce();
                 }
@@ -202,6 +207,7 @@ impl Controller {
         self.publishing.all_zones = true;
         self.check_rules();
         self.configure_observer();
+        self.brief_anew();
         let open: Vec<_> =
             self.ledger.questions().iter().filter(|(_, q)| q.open).map(|(id, _)| *id).collect();
         self.forget_closed();

@@ -57,7 +57,7 @@ impl Controller {
 
     fn on_peer(&mut self, from: MemberId, frame: &Bytes) {
         if !self.file.members.contains_key(&from) {
-            return;
+            return self.on_visitor(from, frame);
         }
         let Some(message) = PeerMessage::decode(frame) else {
             let text = format!("member {from} sent a frame that this version cannot read");
@@ -97,6 +97,8 @@ impl Controller {
             }
             PeerMessage::Gateway(report) => self.on_gateway(report),
             PeerMessage::Hint(hint) => self.on_hint(&hint),
+            // Members tell each other neither.
+            PeerMessage::Present(_) | PeerMessage::Brief(_) => {}
         }
     }
 

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::input::{DataPlaneHint, GatewayReport};
-use crate::kernel::domain::{GroupName, Incarnation, ServiceName};
-use crate::kernel::ledger::Command;
+use crate::kernel::domain::{GroupName, Incarnation, QuestionId, ServiceName};
+use crate::kernel::ledger::{Ballot, Command, ObserverState};
 
 /// The format of these frames.
 const FORMAT: u8 = 1;
@@ -41,6 +41,39 @@ pub(super) enum PeerMessage {
     WantSeen { ask: u64, group: GroupName },
     /// The answer, as JSON.
     Seen { ask: u64, seen: String },
+    /// From an observer beside the members: "I live".
+    Present(Present),
+    /// To an observer beside the members: what it needs to know.
+    Brief(Brief),
+}
+
+/// What an observer beside the members says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Present {
+    pub(super) incarnation: Incarnation,
+    /// It knows what briefs up to this log index said.
+    pub(super) taken: u64,
+    /// The configuration that it works by; 0 while it has none.
+    pub(super) config: u64,
+    /// As in [`PeerMessage::Card`].
+    pub(super) wall: u64,
+    /// As in [`PeerMessage::Card`].
+    pub(super) certificate_until: u64,
+}
+
+/// What a member tells an observer beside the members, after its own apply.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Brief {
+    /// The log index of what it says.
+    pub(super) index: u64,
+    /// The number of the configuration in force.
+    pub(super) config: u64,
+    /// The settings themselves, as JSON, where the observer works by others.
+    pub(super) settings: Option<Vec<u8>>,
+    /// What the ledger holds of the observer; absent where that has not changed since what it has taken.
+    pub(super) held: Option<Option<ObserverState>>,
+    /// Every open question: its services, and the observer's ballot as the ledger holds it.
+    pub(super) questions: Vec<(QuestionId, Vec<ServiceName>, Option<Ballot>)>,
 }
 
 impl PeerMessage {
@@ -85,15 +118,33 @@ impl PeerMessage {
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
+    use std::sync::Arc;
 
     use proptest::prelude::*;
 
     use super::*;
-    use crate::kernel::domain::{Epoch, GatewayName, MemberId, PlaneName};
+    use crate::kernel::domain::{Epoch, GatewayName, HealthState, MemberId, PlaneName, StatePair};
     use crate::kernel::ledger::RequestKey;
 
+    fn brief() -> Brief {
+        let web = ServiceName::new("web").expect("a good name");
+        let pair = StatePair([HealthState::Up, HealthState::Down]);
+        let states = BTreeMap::from([(web.clone(), pair)]);
+        let incarnation = Incarnation(2);
+        let (seq, isolated, lost) = (5, false, true);
+        let ballot = Ballot { incarnation, seq, isolated, states: states.clone() };
+        let held = ObserverState { incarnation, seq, lost, isolated, states: Arc::new(states) };
+        Brief {
+            index: 401,
+            config: 3,
+            settings: Some(b"{}".to_vec()),
+            held: Some(Some(held)),
+            questions: vec![(QuestionId { term: 2, index: 300 }, vec![web], Some(ballot))],
+        }
+    }
+
     /// One of each kind.
-    fn messages() -> [(&'static str, PeerMessage); 11] {
+    fn messages() -> [(&'static str, PeerMessage); 13] {
         let service = ServiceName::new("web").expect("a good name");
         let gateway = GatewayName::new("edge-1").expect("a good name");
         let plane = PlaneName::new("east").expect("a good name");
@@ -110,6 +161,13 @@ mod tests {
             ruleset: 1,
             apart: true,
         };
+        let present = Present {
+            incarnation: Incarnation(2),
+            taken: 400,
+            config: 3,
+            wall: 1_800_000_000_000,
+            certificate_until: 300,
+        };
         [
             ("raft", PeerMessage::Raft(vec![1, 2, 3])),
             ("heartbeat", heartbeat),
@@ -122,6 +180,8 @@ mod tests {
             ("card", PeerMessage::Card { wall: 1_800_000_000_000, certificate_until: 300 }),
             ("want-seen", PeerMessage::WantSeen { ask: 4, group }),
             ("seen", PeerMessage::Seen { ask: 4, seen: "{}".to_owned() }),
+            ("present", PeerMessage::Present(present)),
+            ("brief", PeerMessage::Brief(brief())),
         ]
     }
 

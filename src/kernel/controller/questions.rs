@@ -76,8 +76,8 @@ impl Controller {
         }
         let not_up = settings.services.iter().any(|service| {
             config.services.get(service).is_some_and(|s| s.critical)
-                && config.members.keys().any(|member| {
-                    let says = self.ledger.voice(*member, service, active, Evidence::Reports);
+                && config.all_observers().any(|(observer, ..)| {
+                    let says = self.ledger.voice(observer, service, active, Evidence::Reports);
                     matches!(says, HealthState::Down | HealthState::Degraded)
                 })
         });

@@ -16,6 +16,9 @@ use crate::kernel::domain::{
 use crate::kernel::ledger::{Cluster, Evidence, GroupState, OnSwitch, PlacedBy};
 use crate::kernel::switchover::{State, Switchover};
 
+/// The kind and the role of an observer beside the members.
+const OBSERVER: &str = "observer";
+
 impl View {
     /// `GET /v1/status`, as of `now` on this node's clock.
     pub fn status(&self, now: Moment) -> Status {
@@ -52,7 +55,7 @@ impl View {
         if ledger.member_sites() < 3 {
             status
                 .warnings
-                .push("automation is off: members stand at fewer than three sites".to_owned());
+                .push("automation is off: observers stand at fewer than three sites".to_owned());
         }
         status.planes = config
             .planes
@@ -73,7 +76,7 @@ impl View {
     }
 
     fn member_name(&self, id: MemberId) -> MemberName {
-        let known = self.cluster.as_ref().and_then(|c| c.members.get(&id)).map(|m| m.name.clone());
+        let known = self.cluster.as_ref().and_then(|config| config.name_of(id)).cloned();
         known.unwrap_or_else(|| {
             MemberName::new(&format!("member-{id}")).expect("`member-` and digits are a name")
         })
@@ -100,55 +103,61 @@ impl View {
         warnings: &mut Vec<String>,
     ) -> Vec<MemberStatus> {
         let mut members = Vec::new();
-        for (id, member) in &config.members {
-            let state = self.ledger.observers().get(id);
-            let silent = self.silent(config, *id, now);
-            let lost = silent || state.is_some_and(|state| state.lost);
-            let isolated = state.is_some_and(|state| state.isolated);
-            let apart = self.apart.contains(id);
-            if apart && *id != self.member {
-                warnings.push(format!(
-                    "member {} runs but takes no part in consensus, and its answers are old: its log says why",
-                    member.name
-                ));
-            } else if silent && !self.heard.contains_key(id) {
-                warnings.push(format!(
-                    "member {} is lost: {} has not heard it since it started itself",
-                    member.name,
-                    self.member_name(self.member)
-                ));
-            } else if lost {
-                warnings.push(format!("member {} is lost: it has fallen silent", member.name));
-            } else if isolated {
-                warnings
-                    .push(format!("member {} is isolated: its votes do not count", member.name));
-            }
-            let card = self.cards.get(id);
+        for (id, name, site) in config.all_observers() {
+            let kind = config.members.get(&id).map_or(OBSERVER, |member| member.role.as_str());
+            warnings.extend(self.member_warning(config, id, now));
+            let card = self.cards.get(&id);
             let days = card.and_then(|card| days_left(self.wall, card.certificate_until?));
-            let CardWarnings { clock, certificate } = card_warnings(&member.name, card, self.wall);
+            let CardWarnings { clock, certificate } = card_warnings(name, card, self.wall);
             warnings.extend(clock.into_iter().chain(certificate));
-            let role = if apart {
+            let state = self.ledger.observers().get(&id);
+            let lost = self.silent(config, id, now) || state.is_some_and(|state| state.lost);
+            let role = if self.apart.contains(&id) {
                 "apart"
             } else if lost {
                 "lost"
-            } else if self.leader == Some(*id) {
+            } else if self.leader == Some(id) {
                 "leader"
+            } else if kind == OBSERVER {
+                OBSERVER
             } else {
                 "follower"
             };
             members.push(MemberStatus {
-                id: *id,
-                name: member.name.clone(),
-                site: member.site.clone(),
+                id,
+                name: name.clone(),
+                site: site.clone(),
                 role: role.to_owned(),
-                kind: member.role.as_str().to_owned(),
-                isolated,
+                kind: kind.to_owned(),
+                isolated: state.is_some_and(|state| state.isolated),
                 clock_ms: card.map(|card| card.clock_ms),
-                lag: self.applied_by.get(id).map(|applied| self.applied.saturating_sub(*applied)),
+                lag: self.applied_by.get(&id).map(|applied| self.applied.saturating_sub(*applied)),
                 certificate_days: days,
             });
         }
         members
+    }
+
+    /// What is wrong with a member, or an observer beside them, in words.
+    fn member_warning(&self, config: &Cluster, id: MemberId, now: Moment) -> Option<String> {
+        let state = self.ledger.observers().get(&id);
+        let what = if config.members.contains_key(&id) { "member" } else { OBSERVER };
+        let name = self.member_name(id);
+        let silent = self.silent(config, id, now);
+        if self.apart.contains(&id) && id != self.member {
+            Some(format!(
+                "{what} {name} runs but takes no part in consensus, and its answers are old: its log says why"
+            ))
+        } else if silent && !self.heard.contains_key(&id) {
+            let me = self.member_name(self.member);
+            Some(format!("{what} {name} is lost: {me} has not heard it since it started itself"))
+        } else if silent || state.is_some_and(|state| state.lost) {
+            Some(format!("{what} {name} is lost: it has fallen silent"))
+        } else if state.is_some_and(|state| state.isolated) {
+            Some(format!("{what} {name} is isolated: its votes do not count"))
+        } else {
+            None
+        }
     }
 
     fn gateway_statuses(&self, now: Moment) -> Vec<GatewayStatus> {
@@ -204,10 +213,9 @@ impl View {
         let on_plane = |plane: usize| ServiceOnPlane {
             verdict: self.ledger.verdict(name, plane, Evidence::Reports).to_string(),
             reports: config
-                .members
-                .iter()
-                .map(|(id, member)| {
-                    (member.name.clone(), self.ledger.voice(*id, name, plane, Evidence::Reports))
+                .all_observers()
+                .map(|(id, observer, _)| {
+                    (observer.clone(), self.ledger.voice(id, name, plane, Evidence::Reports))
                 })
                 .collect(),
         };

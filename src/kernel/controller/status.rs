@@ -38,7 +38,7 @@ pub struct Status {
     pub warnings: Vec<String>,
     /// The planes.
     pub planes: Vec<PlaneStatus>,
-    /// The members.
+    /// The members, and the observers beside them.
     pub members: Vec<MemberStatus>,
     /// Open alarms by kind.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -66,7 +66,7 @@ pub struct PlaneStatus {
     pub drained_by: Option<PlacedBy>,
 }
 
-/// One member.
+/// One member, or one observer beside the members.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MemberStatus {
     /// Raft id.
@@ -75,10 +75,11 @@ pub struct MemberStatus {
     pub name: MemberName,
     /// Where it stands.
     pub site: SiteName,
-    /// `leader`, `follower`, `apart` (runs, and takes no part in consensus), or `lost` (fell silent, or was never
+    /// `leader`, `follower`, `observer` (beside the members), `apart` (runs, and takes no part in consensus), or `lost` (fell silent, or was never
     /// heard by the node that answered).
     pub role: String,
-    /// What it is for: `controller` (votes, probes, serves DNS and the API) or `witness` (votes and probes).
+    /// What it is for: `controller` (votes, probes, serves DNS and the API), `witness` (votes and probes) or `observer`
+    /// (probes).
     #[serde(default)]
     pub kind: String,
     /// Whether it counts itself as isolated.

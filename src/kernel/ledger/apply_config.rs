@@ -106,6 +106,8 @@ impl Ledger {
         let new = Arc::new(with_addresses_of(*cluster, &old));
         // They were asked of the old configuration; what still speaks against a route is asked about anew.
         self.close_questions(entry, |_| true);
+        // What an observer said that is one no more, or another under its number, is nobody's word.
+        self.observers.retain(|id, _| new.is_observer(*id) && new.name_of(*id) == old.name_of(*id));
         self.config = Some(Arc::clone(&new));
         self.config_version += 1;
         self.revision = entry.index;

@@ -25,7 +25,7 @@ impl Ledger {
         let Some(config) = self.config.clone() else {
             return refuse(entry, RefusalReason::NotConfigured);
         };
-        if !config.members.contains_key(&observer) || !self.is_news(observer, word) {
+        if !config.is_observer(observer) || !self.is_news(observer, word) {
             return refuse(entry, RefusalReason::OldNews(observer));
         }
         let known = |service: &ServiceName| config.services.contains_key(service);
@@ -73,8 +73,8 @@ impl Ledger {
     }
 
     pub(super) fn tell_observer(&mut self, entry: &mut Entry, observer: MemberId, what: &str) {
-        let member = self.config.as_ref().and_then(|config| config.members.get(&observer));
-        let name = member.map_or_else(|| observer.to_string(), |member| member.name.to_string());
+        let name = self.config.as_ref().and_then(|config| config.name_of(observer));
+        let name = name.map_or_else(|| observer.to_string(), ToString::to_string);
         self.tell(entry, EventKind::Observer, None, format!("{name} {what}"));
     }
 

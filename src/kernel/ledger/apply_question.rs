@@ -63,7 +63,7 @@ impl Ledger {
         isolated: bool,
         states: BTreeMap<ServiceName, StatePair>,
     ) {
-        let member = self.config.as_ref().is_some_and(|c| c.members.contains_key(&observer));
+        let member = self.config.as_ref().is_some_and(|c| c.is_observer(observer));
         if !member || !self.is_news(observer, word) {
             let reason = RefusalReason::OldNews(observer);
             return entry.applied.push(Applied::Refused(Refused::Ballot, reason));

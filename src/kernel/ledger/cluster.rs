@@ -15,7 +15,7 @@ use crate::kernel::health::Service;
 use crate::kernel::policy::{ASK_EXPIRES, OutWhen, Policy};
 use crate::kernel::zone::ZoneSettings;
 
-/// The ruleset of which members know witnesses.
+/// The ruleset of which members know witnesses, and observers beside the members.
 const WITNESS_SINCE: u32 = 3;
 
 /// One of the two planes.
@@ -68,6 +68,17 @@ pub struct Member {
     /// Where its DNS server is asked; a witness has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns_address: Option<SocketAddr>,
+}
+
+/// A process that probes, reports and answers questions, beside the members. It has no vote in consensus.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observer {
+    /// Its number, from the same numbers as the members'.
+    pub id: MemberId,
+    /// Its name; also in its certificate.
+    pub name: MemberName,
+    /// Where it stands.
+    pub site: SiteName,
 }
 
 /// What a gateway does with connections to the old plane.
@@ -165,6 +176,9 @@ pub struct Cluster {
     pub planes: [Plane; 2],
     /// The members, by id.
     pub members: BTreeMap<MemberId, Member>,
+    /// Observers beside the members, by id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub observers: BTreeMap<MemberId, Observer>,
     /// The services, by name.
     pub services: BTreeMap<ServiceName, Service>,
     /// The groups, by name.
@@ -188,19 +202,43 @@ impl Cluster {
         self.members.keys().map(|id| id.0).collect()
     }
 
-    /// The quorum of configured observers.
-    pub fn observers(&self) -> Quorum {
+    /// The quorum of the members: of consensus.
+    pub fn voting(&self) -> Quorum {
         Quorum::of(self.members.len())
     }
 
+    /// The quorum of the configured observers: of members, which all probe, and of those beside them.
+    pub fn observing(&self) -> Quorum {
+        Quorum::of(self.members.len() + self.observers.len())
+    }
+
+    /// Everybody who probes, and where they stand: members first.
+    pub fn all_observers(&self) -> impl Iterator<Item = (MemberId, &MemberName, &SiteName)> {
+        let members = self.members.values().map(|member| (member.id, &member.name, &member.site));
+        let others = self.observers.values().map(|other| (other.id, &other.name, &other.site));
+        members.chain(others)
+    }
+
+    /// Whether this one probes and its words count.
+    pub fn is_observer(&self, id: MemberId) -> bool {
+        self.members.contains_key(&id) || self.observers.contains_key(&id)
+    }
+
+    /// The name of a member or of an observer beside them.
+    pub fn name_of(&self, id: MemberId) -> Option<&MemberName> {
+        let member = self.members.get(&id).map(|member| &member.name);
+        member.or_else(|| self.observers.get(&id).map(|other| &other.name))
+    }
+
     /// The lowest ruleset whose members can read these settings in the log: some kinds of probe came later, who is
-    /// told of alarms, and witnesses.
+    /// told of alarms, witnesses, and observers beside the members.
     pub fn needs_ruleset(&self) -> u32 {
         let checks = self.services.values().flat_map(|service| service.checks.values());
         let targets = checks.flat_map(|check| check.targets.values());
         let patient = |group: &Group| group.policy.ask_expires != ASK_EXPIRES;
         let alarms = !self.notify.is_empty() || self.groups.values().any(patient);
-        let witness = self.members.values().any(|member| member.role == Role::Witness);
+        let witness = self.members.values().any(|member| member.role == Role::Witness)
+            || !self.observers.is_empty();
         let probes = targets.map(|target| target.kind.needs_ruleset()).max().unwrap_or(1);
         let alarms = if alarms { ALARMS_SINCE } else { 1 };
         let witness = if witness { WITNESS_SINCE } else { 1 };
@@ -212,27 +250,36 @@ impl Cluster {
         self.members.values().filter(|member| member.role == Role::Controller)
     }
 
-    /// How many members stand at each site.
-    pub fn sites(&self) -> BTreeMap<&SiteName, usize> {
-        let mut sites = BTreeMap::new();
-        for member in self.members.values() {
-            *sites.entry(&member.site).or_default() += 1;
+    /// How many members, and how many observers (members among them), stand at each site where anybody probes.
+    pub fn sites(&self) -> BTreeMap<&SiteName, (usize, usize)> {
+        let mut sites: BTreeMap<&SiteName, (usize, usize)> = BTreeMap::new();
+        for (id, _, site) in self.all_observers() {
+            let (members, observers) = sites.entry(site).or_default();
+            *members += usize::from(self.members.contains_key(&id));
+            *observers += 1;
         }
         sites
     }
 
-    /// In words, each single site whose loss takes the quorum.
+    /// In words, each single site whose loss takes the quorum, of members or of observers.
     pub fn sites_that_take_the_quorum(&self) -> Vec<String> {
         let all = self.members.len();
-        let quorum = self.observers();
-        let takes = |members: &usize| !quorum.reached(all - members);
-        self.sites()
-            .into_iter()
-            .filter(|(_, members)| takes(members))
-            .map(|(site, members)| {
-                format!("the loss of site {site} takes the quorum: {members} of {all} members stand there")
-            })
-            .collect()
+        let probing = self.observing().configured();
+        let told = |(site, (members, observers)): (&SiteName, (usize, usize))| {
+            if !self.voting().reached(all - members) {
+                Some(format!(
+                    "the loss of site {site} takes the quorum: {members} of {all} members stand there"
+                ))
+            } else if !self.observing().reached(probing - observers) {
+                Some(format!(
+                    "the loss of site {site} takes the quorum of observers, and nothing would be moved without a \
+                     person's --forced: {observers} of {probing} stand there"
+                ))
+            } else {
+                None
+            }
+        };
+        self.sites().into_iter().filter_map(told).collect()
     }
 
     /// 0 or 1: a plane's place in the cluster file.

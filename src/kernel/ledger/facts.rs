@@ -62,13 +62,12 @@ impl Ledger {
     /// What the quorum says of a service on a plane.
     pub fn verdict(&self, service: &ServiceName, plane: usize, evidence: Evidence) -> Verdict {
         let Some(config) = &self.config else { return Verdict::NoData };
-        let votes =
-            config.members.keys().map(|member| self.voice(*member, service, plane, evidence));
+        let votes = config.all_observers().map(|(id, ..)| self.voice(id, service, plane, evidence));
         if mutants::active(Mutant::M26OneBallotSwitches) {
             let known = votes.into_iter().find(|state| *state != HealthState::Unknown);
             return verdict(crate::kernel::domain::Quorum::of(1), known);
         }
-        verdict(config.observers(), votes)
+        verdict(config.observing(), votes)
     }
 
     /// A group's critical services on a plane.
@@ -133,7 +132,7 @@ impl Ledger {
         })
     }
 
-    /// At how many sites the members stand.
+    /// At how many sites observers stand, members among them.
     pub fn member_sites(&self) -> usize {
         let Some(config) = &self.config else { return 0 };
         config.sites().len()
@@ -192,12 +191,11 @@ impl Ledger {
                 .filter(|name| config.services.get(*name).is_some_and(|service| service.critical))
         };
         let sites: BTreeSet<&SiteName> = config
-            .members
-            .iter()
-            .filter(|(id, _)| {
-                critical().any(|name| against(self.voice(**id, name, source, evidence)))
+            .all_observers()
+            .filter(|(id, ..)| {
+                critical().any(|name| against(self.voice(*id, name, source, evidence)))
             })
-            .map(|(_, member)| &member.site)
+            .map(|(_, _, site)| site)
             .collect();
         sites.len() >= 2 && sites.iter().any(|site| *site != target_site)
     }

@@ -34,7 +34,8 @@ pub use apply_ask::{ALARMS_SINCE, Ask, AskState};
 pub use apply_config::{KeptConfig, RECONFIGURE_SINCE, with_addresses_of};
 pub use audit::{Audit, AuditHead, AuditLine, AuditLink, AuditPage, AuditRecord};
 pub use cluster::{
-    Cluster, GatewayRoute, Group, Member, Notify, NotifyKind, OnSwitch, Plane, Role, Timing,
+    Cluster, GatewayRoute, Group, Member, Notify, NotifyKind, Observer, OnSwitch, Plane, Role,
+    Timing,
 };
 pub use command::{Command, ConfigCommand, Move, RequestKey, SwitchCommand, TokenChange};
 pub use config_diff::{Change, changes};

@@ -37,7 +37,7 @@ pub struct Facts<'a> {
     pub target_unstable: bool,
     /// Whether a switchover of the group is under way.
     pub in_flight: bool,
-    /// At how many sites the members stand.
+    /// At how many sites observers stand, members among them.
     pub member_sites: usize,
     /// Whether the ballots against the source come from two sites, one of them not the target's.
     pub two_sites_voted: bool,
@@ -123,7 +123,7 @@ impl fmt::Display for Hold {
                 write!(f, "budget: {used} automatic switchovers used, {left} until one is free")
             }
             Self::TooFewSites => {
-                f.write_str("automation is off: members stand at fewer than three sites")
+                f.write_str("automation is off: observers stand at fewer than three sites")
             }
             Self::OneSiteVoted => {
                 f.write_str("the ballots against the active plane do not come from two sites")
@@ -163,7 +163,7 @@ impl Hold {
             Self::Frozen(_) => "the group is thawed",
             Self::Dwell { .. } => "the dwell time passes, or an operator switches",
             Self::Budget { .. } => "the budget's window moves on, or an operator switches",
-            Self::TooFewSites => "members stand at three sites or more",
+            Self::TooFewSites => "observers stand at three sites or more",
             Self::OneSiteVoted => "observers of a second site (not only the target's) see it too",
             Self::Observed => "the group's mode is ask or auto",
             Self::Asks => "a person approves (`biplane pending`), or the group's mode is auto",

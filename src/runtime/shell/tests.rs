@@ -105,6 +105,7 @@ impl World {
             peers: self.cluster.members.iter().map(peer).collect(),
             server_tls,
             client_tls,
+            observers: Arc::new(|_| None),
             identify: identify(),
         };
         let (sender, incoming) = mpsc::channel(64);

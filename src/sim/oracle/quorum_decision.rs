@@ -99,7 +99,7 @@ impl QuorumDecision {
         let plane = |name| self.cluster.plane_index(name).ok_or("an unknown plane");
         let (from, to) = (plane(&s.from)?, plane(&s.to)?);
         let asked = book.entries.get(&(question.index, question.term)).map_or(0, |q| q.born);
-        let needed = majority(self.cluster.members.len());
+        let needed = majority(self.cluster.members.len() + self.cluster.observers.len());
         for name in settings.services.iter().filter(critical) {
             let up = voters(votes, name, to, HealthState::Up);
             if up.len() < needed {

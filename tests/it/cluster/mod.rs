@@ -10,6 +10,7 @@ mod fail_static;
 mod journal;
 mod leader;
 mod metrics;
+mod observers;
 mod pasts;
 mod senses;
 mod service;

@@ -5,6 +5,7 @@ mod journals;
 mod planes;
 mod ports;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub(crate) struct World {
     nodes: [Option<Running>; 3],
     planes: [Option<Plane>; 2],
     gateway: Option<Running>,
+    /// Observers beside the members, by name.
+    observers: BTreeMap<String, Running>,
     /// The nodes that answer neither DNS nor clients.
     witnesses: Vec<usize>,
 }
@@ -87,6 +90,7 @@ impl World {
             nodes: [const { None }; 3],
             planes: [const { None }; 2],
             gateway: None,
+            observers: BTreeMap::new(),
             witnesses: (0..NODES.len()).filter(|node| !serves(NODES[*node])).collect(),
         };
         let made = std::process::Command::new(BIPLANE)
@@ -175,6 +179,22 @@ impl World {
     /// The nodes that run.
     pub(crate) fn living(&self) -> impl Iterator<Item = usize> + '_ {
         (0..NODES.len()).filter(|node| self.nodes[*node].is_some())
+    }
+
+    /// Starts an observer on its own directory.
+    pub(crate) fn start_observer(&mut self, name: &str) {
+        let file = self.path(&format!("{name}/observer.toml"));
+        self.observers.insert(name.to_owned(), Running::biplane(&["observer", &file]));
+    }
+
+    /// An observer's process.
+    pub(crate) fn observer(&mut self, name: &str) -> &mut Running {
+        self.observers.get_mut(name).expect("it runs")
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill_observer(&mut self, name: &str) {
+        self.observers.remove(name).expect("it runs").kill();
     }
 
     /// Starts the gateway.

@@ -308,6 +308,7 @@ pub(super) fn view(applied: u64, in_quorum: bool) -> Arc<View> {
         name: MemberName::new("test").unwrap(),
         planes: ["east", "west"].map(|name| Plane { name: plane(name), site: site() }),
         members: BTreeMap::new(),
+        observers: [].into(),
         services: BTreeMap::new(),
         groups: BTreeMap::new(),
         zones: BTreeMap::new(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::super::peer::PeerMessage;
 use super::super::*;
+use super::visitors::Visitors;
 use crate::kernel::consensus::PersistBatch;
 use crate::kernel::domain::{
     CheckName, Endpoint, Epoch, GroupName, MemberName, PlaneName, ProbeFault, ProbeKind,
@@ -37,8 +38,8 @@ pub(super) struct Trio {
     pub(super) now: Moment,
     pub(super) nodes: BTreeMap<MemberId, Node>,
     disks: BTreeMap<MemberId, Recovered>,
-    cluster: Arc<Cluster>,
-    inputs: VecDeque<(MemberId, Input)>,
+    pub(super) cluster: Arc<Cluster>,
+    pub(super) inputs: VecDeque<(MemberId, Input)>,
     up: BTreeMap<String, bool>,
     /// Observers that cannot see plane east.
     pub(super) blind: BTreeSet<MemberId>,
@@ -60,6 +61,7 @@ pub(super) struct Trio {
     pub(super) deaf: bool,
     /// What was told of alarms.
     pub(super) told: std::cell::RefCell<Vec<String>>,
+    pub(super) visitors: Visitors,
     replies: BTreeMap<u64, Response>,
     next_request: u64,
     pub(super) turns: usize,
@@ -90,6 +92,7 @@ impl Trio {
             slow: false,
             deaf: false,
             told: std::cell::RefCell::default(),
+            visitors: Visitors::default(),
             replies: BTreeMap::new(),
             next_request: 0,
             turns: 0,
@@ -173,18 +176,17 @@ impl Trio {
     fn step(&mut self, until: Moment) {
         while let Some((to, input)) = self.inputs.pop_front() {
             self.feed(to, input);
+            self.visit();
         }
-        let next = self.nodes.values().map(|node| node.wake).min().unwrap_or(until).min(until);
+        let next = self.nodes.values().map(|node| node.wake).min().unwrap_or(until);
+        let next = next.min(until).min(self.visitors.wake());
         self.now = next.max(self.now + Duration::from_micros(1));
-        let due: Vec<MemberId> = self
-            .nodes
-            .iter()
-            .filter(|(_, node)| node.wake <= self.now)
-            .map(|(id, _)| *id)
-            .collect();
+        let due = self.nodes.iter().filter(|(_, node)| node.wake <= self.now);
+        let due: Vec<MemberId> = due.map(|(id, _)| *id).collect();
         for id in due {
             self.feed(id, Input::TimePassed);
         }
+        self.visit();
     }
 
     pub(super) fn feed(&mut self, id: MemberId, input: Input) {
@@ -216,6 +218,9 @@ impl Trio {
             Output::Send { to, frame, traffic } => {
                 let lost = matches!(PeerMessage::decode(&frame), Some(PeerMessage::Forward(_)));
                 if lost && self.mute.contains(&id) {
+                    return;
+                }
+                if self.visitors.takes(id, to, &frame) {
                     return;
                 }
                 if traffic == Traffic::Bulk {
@@ -261,7 +266,7 @@ impl Trio {
         }
     }
 
-    fn probe(&self, id: MemberId, order: &ProbeOrder) -> ProbeResult {
+    pub(super) fn probe(&self, id: MemberId, order: &ProbeOrder) -> ProbeResult {
         let host = &order.target.endpoint.host;
         let hidden = host == "10.0.0.1" && self.blind.contains(&id);
         let member = host.strip_prefix("10.1.0.").and_then(|n| n.parse().ok()).map(MemberId);
@@ -434,6 +439,7 @@ pub(super) fn cluster(mode: Mode) -> Cluster {
             Plane { name: plane("west"), site: site("west") },
         ],
         members: members.into_iter().map(|m| (m.id, m)).collect(),
+        observers: BTreeMap::new(),
         services: BTreeMap::from([(web.clone(), service)]),
         groups: BTreeMap::from([(group("shop"), shop(mode, web))]),
         zones: BTreeMap::from([("shop.test".to_owned(), zone())]),

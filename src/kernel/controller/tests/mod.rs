@@ -10,6 +10,7 @@ mod explained;
 mod repaired;
 mod shown;
 mod verify;
+mod visitors;
 
 use std::time::Duration;
 

@@ -3,7 +3,8 @@
 use super::*;
 use crate::kernel::consensus::SnapshotRecord;
 use crate::kernel::domain::{
-    Epoch, LedgerTime, ProbeFault, ProbeOrder, ProbeResult, ProbeTimings, ServiceName, StatePair,
+    Epoch, LedgerTime, ProbeFault, ProbeOrder, ProbeResult, ProbeTimings, QuestionId, ServiceName,
+    StatePair,
 };
 use crate::kernel::ledger::{Command, Envelope, Evidence, FORMAT};
 
@@ -85,10 +86,14 @@ impl Alone {
 
     /// What this observer would say now; each call is a new word of it.
     fn say(&mut self) -> Vec<Command> {
-        let mut said: Vec<Command> = self.controller.next_report().into_iter().collect();
-        let open: Vec<_> = self.controller.ledger().questions().keys().copied().collect();
-        said.extend(open.into_iter().filter_map(|id| self.controller.next_ballot(id)));
-        said
+        self.controller.own_words()
+    }
+
+    /// The same, of its ballot alone.
+    fn next_ballot(&mut self, id: QuestionId) -> Option<Command> {
+        let of =
+            |said: &Command| matches!(said, Command::Ballot { question, .. } if *question == id);
+        self.say().into_iter().find(of)
     }
 }
 
@@ -127,7 +132,7 @@ fn a_ballot_that_changed_while_it_was_under_way_is_sent_again() {
     let ballot = |alone: &mut Alone| {
         alone.now = alone.now + limits::RESEND;
         alone.controller.now = alone.now;
-        alone.controller.next_ballot(id)
+        alone.next_ballot(id)
     };
     alone.turns(5, true);
     let up = ballot(&mut alone).expect("a first ballot");
@@ -139,7 +144,7 @@ fn a_ballot_that_changed_while_it_was_under_way_is_sent_again() {
     alone.log(vec![down]);
     let held = alone.controller.ledger().voice(MemberId(3), &web(), 0, Evidence::Ballots(id));
     assert_eq!(held, HealthState::Down);
-    assert!(alone.controller.next_ballot(id).is_some(), "the ledger holds down, and it is up");
+    assert!(alone.next_ballot(id).is_some(), "the ledger holds down, and it is up");
 }
 
 #[test]
@@ -159,7 +164,7 @@ fn a_question_that_closed_in_what_a_snapshot_skipped_is_answered_no_more() {
     alone.controller.restore(&SnapshotRecord { index, term: 1, membership, data });
     alone.turns(5, false);
     alone.controller.now = alone.now + limits::RESEND;
-    assert_eq!(alone.controller.next_ballot(id), None);
+    assert_eq!(alone.next_ballot(id), None);
 }
 
 #[test]

@@ -372,6 +372,7 @@ fn cluster() -> Cluster {
         name: MemberName::new("test").expect("a good name"),
         planes: ["east", "west"].map(|name| Plane { name: plane(name), site: site(name) }),
         members: [(1, "east"), (2, "west"), (3, "third")].map(member).into(),
+        observers: BTreeMap::new(),
         services: [("web", true), ("stats", false), ("imap", true)]
             .map(|(name, critical)| (service(name), served(critical)))
             .into(),

@@ -1,0 +1,51 @@
+//! Observers beside the members.
+
+use std::collections::BTreeMap;
+
+use super::super::limits;
+use super::super::reader::Section;
+use super::named_sections;
+use crate::kernel::domain::{MemberId, MemberName, SiteName};
+use crate::kernel::ledger::{Member, Observer};
+
+pub(super) fn read(
+    top: &Section<'_>,
+    members: &BTreeMap<MemberId, Member>,
+) -> BTreeMap<MemberId, Observer> {
+    let mut observers: BTreeMap<MemberId, Observer> = BTreeMap::new();
+    let sections = named_sections(top, "observers", MemberName::new);
+    let count = u64::try_from(sections.len()).unwrap_or(u64::MAX);
+    for (name, section) in sections {
+        if members.values().any(|member| member.name == name.value) {
+            let what = format!("`{}` is a member, and members probe anyway", name.value);
+            section.fault(&name.place, "", what, "choose another name");
+        }
+        let limit = limits::NumberLimit {
+            key: "id",
+            default: None,
+            min: 1,
+            max: u64::MAX >> 1,
+            meaning: "",
+        };
+        let id = section.number("id", &limit).map(MemberId);
+        let site = section.parsed("site", "the name of the site where it stands", SiteName::new);
+        let taken = id.and_then(|id| {
+            let member = members.get(&id).map(|member| format!("member `{}`", member.name));
+            member.or_else(|| observers.get(&id).map(|other| format!("observer `{}`", other.name)))
+        });
+        if let (Some(id), Some(owner)) = (id, taken) {
+            let what = format!("{id} is the id of {owner} too");
+            let write = "give each member and each observer its own, for example 101";
+            section.fault(&section.place_of("id"), "id", what, write);
+        } else if let (Some(id), Some(site)) = (id, site) {
+            observers.insert(id, Observer { id, name: name.value, site });
+        }
+        section.finish();
+    }
+    if count > limits::OBSERVERS.max {
+        let what = format!("there are {count} observers; the limit is {}", limits::OBSERVERS.max);
+        let place = top.place_of("observers");
+        top.fault(&place, "observers", what, "write fewer: one for each place to look from");
+    }
+    observers
+}
