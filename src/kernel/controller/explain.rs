@@ -7,9 +7,9 @@ use super::view::View;
 use super::{Explanation, GuardStatus, ObserverExplained, QuestionStatus};
 use crate::kernel::domain::{
     CheckName, GroupName, HealthState, MemberId, MemberName, Moment, PlaneName, ServiceName,
-    StatePair,
+    SiteName, StatePair,
 };
-use crate::kernel::ledger::{Cluster, Member};
+use crate::kernel::ledger::Cluster;
 use crate::kernel::policy::{Facts, Hold, Mode, holds};
 
 /// By service, plane and check, in words.
@@ -71,11 +71,10 @@ impl View {
         group: &GroupName,
         now: Moment,
     ) -> BTreeMap<MemberName, ObserverExplained> {
-        let one = |id: MemberId, member: &Member| {
-            let explained = self.observer_explained(config, group, now, (id, member));
-            (member.name.clone(), explained)
+        let one = |id: MemberId, name: &MemberName, site: &SiteName| {
+            (name.clone(), self.observer_explained(config, group, now, (id, site)))
         };
-        config.members.iter().map(|(id, member)| one(*id, member)).collect()
+        config.all_observers().map(|(id, name, site)| one(id, name, site)).collect()
     }
 
     fn observer_explained(
@@ -83,7 +82,7 @@ impl View {
         config: &Cluster,
         group: &GroupName,
         now: Moment,
-        (id, member): (MemberId, &Member),
+        (id, site): (MemberId, &SiteName),
     ) -> ObserverExplained {
         let state = self.ledger.observers().get(&id);
         let why = match state {
@@ -106,7 +105,7 @@ impl View {
         let question = question.and_then(|id| self.ledger.questions().get(&id));
         let ballot = question.and_then(|question| question.ballots.get(&id));
         ObserverExplained {
-            site: member.site.clone(),
+            site: site.clone(),
             counts: why.is_none(),
             why: why.map(str::to_owned),
             reports: of(state.map_or(&BTreeMap::new(), |state| &state.states)),
