@@ -1,6 +1,7 @@
 //! Real sockets on loopback, certificates made on the spot.
 
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -374,4 +375,60 @@ async fn the_newest_connection_of_a_member_wins() {
     nodes[1].transport.send(MemberId(1), Bytes::from_static(b"mine"), Traffic::Normal);
     let frame = Bytes::from_static(b"mine");
     assert_eq!(nodes[0].next_reachable().await, Incoming::Frame { from: MemberId(2), frame });
+}
+
+/// A member that knows observers 101 and 102 by the names `probe-1` and `probe-2`, as long as `known` says so, and
+/// somebody who says that it is observer 101 and shows the certificate of `shows`.
+async fn visited(shows: &str, known: Arc<AtomicBool>) -> (Node, Visits, mpsc::Receiver<Incoming>) {
+    let ca = Ca::new();
+    let (listener, address) = listen().await;
+    let mut member = settings(&ca, 1, &name_of(1), &BTreeMap::new());
+    member.observers = Arc::new(move |chain| {
+        let leaf = webpki::EndEntityCert::try_from(chain.first()?).ok()?;
+        let name = leaf.valid_dns_names().find_map(|name| name.strip_prefix("probe-"))?;
+        let id: u64 = name.parse().ok()?;
+        known.load(Ordering::SeqCst).then_some(MemberId(100 + id))
+    });
+    let node = Node::start(listener, member);
+    let peers = [(MemberId(1), address)].into();
+    let (sender, told) = mpsc::channel(64);
+    (node, Visits::start(settings(&ca, 101, shows, &peers), sender), told)
+}
+
+#[tokio::test]
+async fn an_observer_speaks_and_is_spoken_to_on_its_own_connection_while_it_is_known() {
+    let known = Arc::new(AtomicBool::new(true));
+    let (mut node, visits, mut told) = visited("probe-1", Arc::clone(&known)).await;
+    let frame = Bytes::from_static(b"seen");
+    let heard = loop {
+        visits.send(MemberId(1), frame.clone());
+        if let Ok(Some(heard)) = timeout(Duration::from_millis(20), node.incoming.recv()).await {
+            break heard;
+        }
+    };
+    assert_eq!(heard, Incoming::Frame { from: MemberId(101), frame: frame.clone() });
+    node.transport.send(MemberId(101), Bytes::from_static(b"brief"), Traffic::Normal);
+    let answer = timeout(PATIENCE, told.recv()).await.unwrap().unwrap();
+    let brief = Bytes::from_static(b"brief");
+    assert_eq!(answer, Incoming::Frame { from: MemberId(1), frame: brief });
+    // It is taken out of the configuration: its open connection is worth nothing.
+    while node.incoming.try_recv().is_ok() {}
+    known.store(false, Ordering::SeqCst);
+    let refusals = &node.transport.shared.refusals;
+    until("a refusal", || {
+        visits.send(MemberId(1), frame.clone());
+        refusals.reasons().iter().any(|why| why.contains("not that of an observer"))
+    })
+    .await;
+    visits.stop().await;
+}
+
+#[tokio::test]
+async fn a_members_or_another_observers_certificate_opens_no_door_to_an_observer() {
+    for (shows, why) in [("node-2", "not that of an observer"), ("probe-2", "of member 102")] {
+        let (node, visits, _told) = visited(shows, Arc::new(AtomicBool::new(true))).await;
+        let refusals = &node.transport.shared.refusals;
+        until(why, || refusals.reasons().iter().any(|said| said.contains(why))).await;
+        visits.stop().await;
+    }
 }

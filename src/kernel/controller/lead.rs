@@ -159,8 +159,9 @@ impl Controller {
         self.tell(Level::Info, "leader", None, text);
         let members: Vec<MemberId> =
             self.file.members.keys().copied().filter(|id| *id != self.me).collect();
-        let others = self.ledger.config().map(|config| config.observers.keys().copied().collect());
-        for observer in members.into_iter().chain(others.unwrap_or_else(Vec::new)) {
+        let others: Option<Vec<MemberId>> =
+            self.ledger.config().map(|config| config.observers.keys().copied().collect());
+        for observer in members.into_iter().chain(others.unwrap_or_default()) {
             self.leading.heard.insert(observer, self.now);
         }
         self.look_again();
