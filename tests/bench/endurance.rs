@@ -204,6 +204,9 @@ fn bounds(samples: &[Sample]) {
     }
 }
 
+/// One of the sizes.
+type SizeOf = fn(&Sizes) -> u64;
+
 /// The last quarter beside the second one.
 fn flat(samples: &[Sample]) {
     let quarter = samples.len() / 4;
@@ -211,7 +214,7 @@ fn flat(samples: &[Sample]) {
     let memory = |samples: &[Sample]| -> Vec<u64> {
         samples.iter().flat_map(|sample| sample.memory.iter().copied()).collect()
     };
-    let of = |size: fn(&Sizes) -> u64| {
+    let of = |size: SizeOf| {
         let most = |samples: &[Sample]| samples.iter().map(|sample| size(&sample.sizes)).max();
         (most(second).expect("a quarter has some"), most(last).expect("a quarter has some"))
     };
@@ -221,7 +224,7 @@ fn flat(samples: &[Sample]) {
         ("memory of three nodes, KiB, in the middle", middle(&before), middle(&after), SLACK),
         ("memory of three nodes, KiB, at the height", peak(&before), peak(&after), SLACK_OF_PEAKS),
     ];
-    let sizes: [(&str, fn(&Sizes) -> u64); 4] = [
+    let sizes: [(&str, SizeOf); 4] = [
         ("store, bytes", |sizes| sizes.store),
         ("snapshot, bytes", |sizes| sizes.snapshot),
         ("audit trail, bytes", |sizes| sizes.audit),

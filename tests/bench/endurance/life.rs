@@ -98,7 +98,7 @@ impl Life {
             let missing = due.saturating_sub(self.done.changes() + under_way as u64).min(4);
             (0..missing).for_each(|_| self.change(trio));
             let beats = trio.now.since(self.began).as_millis() / BEAT.as_millis();
-            if beats % 10 == 0 {
+            if beats.is_multiple_of(10) {
                 self.second(trio, u64::try_from(beats / 10).expect("a day or so"));
             }
         }
@@ -157,7 +157,7 @@ impl Life {
         self.restart(trio, second);
         for node in 0..NODES.len() {
             trio.tell_the_time(node);
-            if second % 60 == 0 {
+            if second.is_multiple_of(60) {
                 let from = format!("192.0.2.{}", second / 60 % 200);
                 trio.put(node, BEAT / 2, Input::LoginsFailed { count: 3, from });
             }
@@ -174,7 +174,7 @@ impl Life {
         if second % 20 == 3 {
             self.token(trio, second / 20);
         }
-        if second % 60 == 0 {
+        if second.is_multiple_of(60) {
             trio.look_at_sizes();
         }
     }
@@ -235,7 +235,7 @@ impl Life {
         self.done.most_asks = self.done.most_asks.max(asks.len());
         self.done.most_alarms = self.done.most_alarms.max(view.alarms().len());
         if let Some(ask) = open.first() {
-            let approve = second % 2 == 0;
+            let approve = second.is_multiple_of(2);
             let reason = "somebody looked".to_owned();
             self.ask(trio, Kind::Other, Action::Answer { ask: ask.id, approve, reason });
         }

@@ -244,7 +244,7 @@ fn hold_too_few_sites() {
         last.site = west;
     });
     outage(&mut trio);
-    holds(&mut trio, "sites", "fewer than three sites", "members stand at three sites or more");
+    holds(&mut trio, "sites", "fewer than three sites", "stand at three sites or more");
     assert!(trio.all_on("east"));
 }
 
