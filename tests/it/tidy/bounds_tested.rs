@@ -141,8 +141,10 @@ pub(super) const TESTED: &[(&str, &[&str])] = &[
     ("edge/probe/limits PROGRAM_WORDS", &[]),
     ("edge/storage CACHE_BYTES", &[]),
     ("edge/storage/birth TOKEN_BYTES", &[]),
+    ("edge/storage/incarnation BYTES", &[]),
     ("edge/transport/limits BATCH_BYTES", &["a_batch_is_bounded_and_keeps_the_order"]),
     ("edge/transport/limits MAX_BULK_FRAME", &[]),
+    ("edge/transport/limits MAX_OBSERVER_FRAME", &[]),
     (
         "edge/transport/limits MAX_HELLO",
         &["a_frame_of_the_limit_is_read_and_one_byte_more_is_refused"],

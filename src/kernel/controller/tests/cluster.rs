@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::peer::PeerMessage;
 use super::super::*;
 use super::visitors::Visitors;
-use crate::kernel::consensus::PersistBatch;
+use super::written::write;
 use crate::kernel::domain::{
     CheckName, Endpoint, Epoch, GroupName, MemberName, PlaneName, ProbeFault, ProbeKind,
     ProbeOrder, ProbeResult, ProbeTarget, ProbeTimings, ServiceName, SiteName,
@@ -370,26 +370,6 @@ impl Trio {
     pub(super) fn last_state(&self) -> String {
         let view = self.nodes.values().next().expect("a node").controller.view();
         view.switchovers().first().map(|record| record.state.clone()).unwrap_or_default()
-    }
-}
-
-/// What a disk does with a batch, in order.
-fn write(disk: &mut Recovered, batch: PersistBatch) {
-    if let Some(snapshot) = batch.snapshot {
-        disk.snapshot = Some(snapshot);
-    }
-    if batch.reset_log {
-        disk.entries.clear();
-    }
-    if let Some(first) = batch.first_index {
-        disk.entries.retain(|entry| entry.index >= first);
-    }
-    if let Some(first) = batch.entries.first() {
-        disk.entries.retain(|entry| entry.index < first.index);
-        disk.entries.extend(batch.entries);
-    }
-    if let Some(state) = batch.hard_state {
-        disk.hard_state = state;
     }
 }
 

@@ -11,6 +11,7 @@ mod repaired;
 mod shown;
 mod verify;
 mod visitors;
+mod written;
 
 use std::time::Duration;
 
