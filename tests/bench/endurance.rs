@@ -247,10 +247,10 @@ fn flat(samples: &[Sample]) {
 
 /// Real nodes on what the day left, on a real disk: each is killed and started again while the others run.
 fn restarts(cluster: &mut Cluster, scratch: &TempDir) {
-    for node in 0..NODES.len() {
+    for (node, name) in NODES.iter().enumerate() {
         let dir = data_dir(cluster, node);
         std::fs::remove_dir_all(&dir).unwrap();
-        copy(&scratch.path().join(NODES[node]), &dir);
+        copy(&scratch.path().join(name), &dir);
     }
     let began = Instant::now();
     (0..2).for_each(|plane| cluster.start_plane(plane));
