@@ -86,7 +86,7 @@ fn last_is(world: &World, state: &str) {
 /// A gateway that does not follow, then a plane that ends: undone, stuck, and a person is asked.
 fn routes_are_troubled(world: &mut World, prometheus: &mut Prometheus) {
     world.gateway_process().signal(Signal::STOP);
-    world.api().switch(WEST, "undone").unwrap();
+    until(LIMIT, || world.api().switch(WEST, "undone"));
     last_is(world, "undone");
     prometheus.fires("a switchover was undone", &["BiplaneSwitchoverUndone"]);
     world.kill_plane(EAST);

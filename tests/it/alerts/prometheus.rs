@@ -13,7 +13,7 @@ use crate::process::{Running, until};
 use crate::world::{LIMIT, NODES, World};
 
 /// An alert must fire within this after its cause.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Ends with the test.
 pub(super) struct Prometheus {
@@ -35,7 +35,7 @@ impl Prometheus {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
-        std::fs::write(world.file("alerts.yml"), rules::hurried("1s")).unwrap();
+        std::fs::write(world.file("alerts.yml"), rules::hurried("500ms")).unwrap();
         let file = world.file("prometheus.yml");
         std::fs::write(&file, configuration(world, fake)).unwrap();
         // Ends with the thread that started it, also when the tests are killed.
@@ -127,7 +127,7 @@ fn configuration(world: &World, fake: SocketAddr) -> String {
     };
     let nodes: Vec<SocketAddr> = (0..NODES.len()).map(|node| world.api_address(node)).collect();
     format!(
-        "global: {{ scrape_interval: 250ms, scrape_timeout: 250ms, evaluation_interval: 250ms }}\n\
+        "global: {{ scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 250ms }}\n\
          rule_files: ['alerts.yml']\n\
          scrape_configs:\n\
          - job_name: biplane\n  scheme: https\n  tls_config: {{ ca_file: 'ca.crt' }}\n  \
