@@ -17,7 +17,7 @@ impl ApiThreads {
         let mut threads = Builder::new_multi_thread();
         threads.enable_all().thread_name("api").on_thread_start(|| {
             // Of this thread alone. Comfort, not need: without it the scheduler deals evenly.
-            let _ = rustix::process::setpriority_process(None, API_NICE);
+            let _ = rustix::process::nice(API_NICE);
         });
         Ok(Self(Some(threads.build()?)))
     }

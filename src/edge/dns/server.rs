@@ -153,7 +153,7 @@ impl DnsServer {
     fn spawn(&mut self, name: String, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
         let behind = move || {
             // Of this thread alone. Comfort, not need: without it the scheduler deals evenly.
-            let _ = rustix::process::setpriority_process(None, NICE);
+            let _ = rustix::process::nice(NICE);
             work();
         };
         self.threads.push(std::thread::Builder::new().name(name).spawn(behind)?);

@@ -11,6 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::super::fixture::{EAST_ADDRESS, WEST_ADDRESS, cluster};
 use super::super::gateway::{GatewayParts, RunningGateway};
+use super::super::limits::API_NICE;
 use super::*;
 use crate::config::{self, LogSettings};
 use crate::edge::api::client::ApiClient;
@@ -323,4 +324,28 @@ async fn run_ends_when_it_is_asked_to() {
     // Its store is free again.
     let again = world.start(1).await;
     again.leave().await;
+}
+
+/// The nice values of this process's threads of this name.
+fn nice_values(name: &str) -> Vec<i32> {
+    let stat = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("stat")).ok();
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let stats = tasks.filter_map(|task| stat(task.ok()?));
+    let named = stats.filter(|stat| stat.contains(&format!("({name})")));
+    // The 19th word; the second is the name in brackets (proc(5)).
+    named.filter_map(|stat| stat.rsplit_once(") ")?.1.split(' ').nth(16)?.parse().ok()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_answers_stands_behind_who_decides() {
+    let (east, west) = planes().await;
+    let world = World::new(&east, &west);
+    let own = rustix::process::getpriority_process(None).unwrap();
+    let node = world.start(1).await;
+    for (name, nice) in [("api", API_NICE), ("dns-udp-0", 5), ("kernel", 0), ("persist", 0)] {
+        let values = nice_values(name);
+        // A thread that has just begun may not have come to it yet: other tests start nodes, too.
+        assert!(values.contains(&(own + nice).min(19)), "{name}: {values:?}");
+    }
+    node.leave().await;
 }
