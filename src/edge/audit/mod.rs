@@ -30,8 +30,10 @@ pub const AUDIT_DIR: &str = "audit";
 
 /// Limits of the archive.
 pub mod limits {
-    /// Bytes after which another segment begins.
+    /// Bytes after which another segment begins, or the part [`SEGMENTS`] of the archive's limit if that is less.
     pub const SEGMENT_BYTES: u64 = 4 << 20;
+    /// See [`SEGMENT_BYTES`].
+    pub const SEGMENTS: u64 = 4;
     /// Lines of one answer.
     pub const PAGE_LINES: usize = 500;
     /// Bytes of one answer; one line may have more.
@@ -95,7 +97,7 @@ impl Archive {
         let line = record.line();
         let mut text = serde_json::to_string(&line).map_err(io::Error::other)?;
         text.push('\n');
-        let full = self.segment.as_ref().is_none_or(|open| open.bytes >= limits::SEGMENT_BYTES);
+        let full = self.segment.as_ref().is_none_or(|open| open.bytes >= self.segment_bytes());
         if !fits || full {
             self.begin(record.index)?;
         }
@@ -119,6 +121,10 @@ impl Archive {
         Ok(())
     }
 
+    fn segment_bytes(&self) -> u64 {
+        limits::SEGMENT_BYTES.min(self.limit / limits::SEGMENTS)
+    }
+
     fn begin(&mut self, index: u64) -> io::Result<()> {
         self.sync()?;
         let path = self.dir.join(format!("{index:020}.jsonl"));
@@ -130,7 +136,7 @@ impl Archive {
         let mut total: u64 = all.iter().map(|(_, bytes)| bytes).sum();
         all.pop();
         for (path, bytes) in all {
-            if total + limits::SEGMENT_BYTES <= self.limit {
+            if total + self.segment_bytes() <= self.limit {
                 break;
             }
             fs::remove_file(path)?;

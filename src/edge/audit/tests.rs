@@ -92,6 +92,20 @@ fn the_archive_is_bounded_and_loses_its_oldest_first() {
 }
 
 #[test]
+fn a_small_archive_keeps_to_its_limit_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let limit = 1 << 20;
+    let mut archive = Archive::open(dir.path(), limit).unwrap();
+    for record in &chain(300, 10 << 10) {
+        archive.append(record).unwrap();
+        let all = segments(&dir.path().join(AUDIT_DIR)).unwrap();
+        let size: u64 = all.iter().map(|(_, bytes)| bytes).sum();
+        // A segment may be one line longer than its part.
+        assert!(size <= limit + 4 * (12 << 10), "{size}");
+    }
+}
+
+#[test]
 fn a_page_has_so_many_lines_and_no_more() {
     let dir = tempfile::tempdir().unwrap();
     let mut archive = Archive::open(dir.path(), 1 << 30).unwrap();

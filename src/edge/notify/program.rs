@@ -8,7 +8,7 @@ use tokio::process::Command;
 
 use super::{Told, short};
 
-/// A program and all that it started; killed when this is dropped.
+/// A program that was not waited for, and all that it started; killed when this is dropped.
 struct Group(Option<Pid>);
 
 impl Drop for Group {
@@ -38,13 +38,15 @@ pub(super) async fn run(program: &[String], told: &Told) -> Result<(), String> {
         .spawn()
         .map_err(|error| short(format_args!("`{path}` does not start: {error}")))?;
     let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    let _group = Group(pid);
+    let mut group = Group(pid);
     if let Some(mut stdin) = child.stdin.take() {
         // One that does not read what it is told may still do its part: its exit says.
         let _ = stdin.write_all(told.body.as_bytes()).await;
         let _ = stdin.write_all(b"\n").await;
     }
     let status = child.wait().await;
+    // From here on the number of its group may be somebody else's.
+    group.0 = None;
     let status =
         status.map_err(|error| short(format_args!("`{path}` cannot be waited for: {error}")))?;
     if status.success() {

@@ -255,7 +255,7 @@ impl Controller {
                 all.add(AlarmKind::MemberApart, name, text);
             } else if state.is_some_and(|state| state.lost) || self.never_heard(*id) {
                 let text = if voter {
-                    format!("member {name} fell silent: one more, and nothing is decided")
+                    format!("member {name} fell silent: its words do not count")
                 } else {
                     format!("observer {name} is not heard: its word counts for nothing")
                 };

@@ -66,7 +66,7 @@ impl QuorumDecision {
         let asked = book.committed(s.id.index).and_then(|entry| entry.envelope.as_ref());
         let commands = asked.map_or(&[][..], |envelope| &envelope.commands);
         let stands = commands.iter().any(|command| match (s.kind, command) {
-            (Kind::Automatic, Command::Decide { moves, .. }) => {
+            (Kind::Automatic | Kind::Approved, Command::Decide { moves, .. }) => {
                 moves.iter().any(|m| m.group == s.group && m.to == s.to)
             }
             (Kind::Planned | Kind::Forced, Command::Switch(switch)) => {

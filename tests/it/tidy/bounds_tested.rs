@@ -3,6 +3,7 @@
 /// Thresholds, formats, shares and repetitions: nothing grows by them.
 pub(super) const NO_SIZE: &[&str] = &[
     "cli/simulate SHOWN",
+    "edge/audit SEGMENTS",
     "edge/dns/limits ANY_TTL",
     "edge/dns/limits COOKIE_AHEAD",
     "edge/dns/limits COOKIE_LIFE",
@@ -95,7 +96,7 @@ pub(super) const TESTED: &[(&str, &[&str])] = &[
     ("edge/api/limits requests", &["too_many_requests_at_once_are_turned_away"]),
     ("edge/api/limits watch_backlog", &[]),
     ("edge/api/limits watchers", &["watchers_have_a_limit_and_leave_room_behind"]),
-    ("edge/audit PAGE_BYTES", &[]),
+    ("edge/audit PAGE_BYTES", &["the_archive_is_bounded_and_loses_its_oldest_first"]),
     ("edge/audit PAGE_LINES", &["a_page_has_so_many_lines_and_no_more"]),
     (
         "edge/dns/limits MAX_QUERY",
