@@ -58,7 +58,7 @@ impl Ledger {
             let reason = RefusalReason::Unknown("unknown variant `token`".to_owned());
             return entry.applied.push(Applied::Refused(Refused::Command, reason));
         }
-        if let Some((_, outcome)) = self.settled.requests.get(&request).cloned() {
+        if let Some(outcome) = self.settled.outcome(&request).cloned() {
             return entry.applied.push(Applied::Settled(request, outcome));
         }
         let text = match &change {

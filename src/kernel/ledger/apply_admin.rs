@@ -40,7 +40,7 @@ impl Ledger {
 
     pub(super) fn switch(&mut self, entry: &mut Entry, command: SwitchCommand) {
         let request = command.request;
-        if let Some((_, outcome)) = self.settled.requests.get(&request).cloned() {
+        if let Some(outcome) = self.settled.outcome(&request).cloned() {
             return entry.applied.push(Applied::Settled(request, outcome));
         }
         let outcome = match self.repeated(&command) {
@@ -61,9 +61,9 @@ impl Ledger {
     /// What an earlier request with the same principal and key made.
     fn repeated(&self, command: &SwitchCommand) -> Option<Outcome> {
         let (key, body) = command.idempotency.as_ref()?;
-        let (_, hash, id) = self.settled.keys.get(&(command.by.clone(), key.clone()))?;
+        let (hash, id) = self.settled.made(&command.by, key)?;
         Some(if hash == body {
-            Outcome::Switchover(*id, true)
+            Outcome::Switchover(id, true)
         } else {
             Outcome::Refused(RefusalReason::KeyReused(key.clone()))
         })
@@ -72,8 +72,7 @@ impl Ledger {
     fn remember_key(&mut self, command: &SwitchCommand, id: SwitchoverId) {
         if let Some((key, body)) = &command.idempotency {
             let settled = Arc::make_mut(&mut self.settled);
-            let made = (self.time, body.clone(), id);
-            settled.keys.insert((command.by.clone(), key.clone()), made);
+            settled.remember((&command.by, key), self.time, (body, id));
         }
     }
 
@@ -126,7 +125,7 @@ impl Ledger {
         wish: Wish,
         abort: bool,
     ) {
-        if let Some((_, outcome)) = self.settled.requests.get(&request).cloned() {
+        if let Some(outcome) = self.settled.outcome(&request).cloned() {
             return entry.applied.push(Applied::Settled(request, outcome));
         }
         if self.config.is_none() {
@@ -203,7 +202,7 @@ impl Ledger {
         plane: PlaneName,
         wish: Wish,
     ) {
-        if let Some((_, outcome)) = self.settled.requests.get(&request).cloned() {
+        if let Some(outcome) = self.settled.outcome(&request).cloned() {
             return entry.applied.push(Applied::Settled(request, outcome));
         }
         let known = self.config.as_ref().is_some_and(|c| c.plane_index(&plane).is_some());

@@ -244,7 +244,7 @@ impl Ledger {
         if self.knows_no_alarms(entry, "acknowledge") {
             return;
         }
-        if let Some((_, outcome)) = self.settled.requests.get(&request).cloned() {
+        if let Some(outcome) = self.settled.outcome(&request).cloned() {
             return entry.applied.push(Applied::Settled(request, outcome));
         }
         let done = Done { by, at: self.wall };

@@ -158,7 +158,7 @@ impl Ledger {
         if self.knows_no_alarms(entry, "answer") {
             return;
         }
-        if let Some((_, outcome)) = self.settled.requests.get(&request).cloned() {
+        if let Some(outcome) = self.settled.outcome(&request).cloned() {
             return entry.applied.push(Applied::Settled(request, outcome));
         }
         let outcome = match self.asks.get(&id).map(|ask| &ask.state) {

@@ -40,7 +40,7 @@ impl Ledger {
             return entry.applied.push(Applied::Refused(Refused::Command, reason));
         }
         let request = command.request;
-        if let Some((_, outcome)) = self.settled.requests.get(&request).cloned() {
+        if let Some(outcome) = self.settled.outcome(&request).cloned() {
             return entry.applied.push(Applied::Settled(request, outcome));
         }
         let outcome = match self.may_take(command.base, &command.cluster) {

@@ -20,6 +20,7 @@ mod events;
 mod facts;
 mod outcome;
 mod reads;
+mod settled;
 mod snapshot;
 mod state;
 mod timers;

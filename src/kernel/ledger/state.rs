@@ -17,10 +17,11 @@ use super::envelope::Envelope;
 use super::events::Events;
 use super::limits;
 use super::outcome::{Applied, Outcome, RefusalReason, Refused};
+use super::settled::Settled;
 use super::timers::Placed;
 use crate::kernel::domain::{
     AskId, Epoch, GroupName, Incarnation, LedgerTime, MemberId, PlaneName, PrincipalName,
-    QuestionId, Route, ServiceName, StatePair, SwitchoverId, WallTime, pairs,
+    QuestionId, Route, ServiceName, StatePair, SwitchoverId, WallTime,
 };
 use crate::kernel::switchover::Switchover;
 use crate::kernel::zone::next_serial;
@@ -96,17 +97,6 @@ pub struct Question {
     pub open: bool,
     /// By observer.
     pub ballots: BTreeMap<MemberId, Arc<Ballot>>,
-}
-
-/// Requests that were settled, so that a repetition is not done twice.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Settled {
-    /// By request.
-    #[serde(with = "pairs")]
-    pub(super) requests: BTreeMap<RequestKey, (LedgerTime, Outcome)>,
-    /// By (principal, idempotency key): when, hash of the body, what it made.
-    #[serde(with = "pairs")]
-    pub(super) keys: BTreeMap<(String, String), (LedgerTime, String, SwitchoverId)>,
 }
 
 /// What the cluster has agreed.
@@ -324,11 +314,8 @@ impl Ledger {
         let oldest = LedgerTime(self.time.0.saturating_sub(
             u64::try_from(limits::OUTCOMES_KEPT_FOR.as_millis()).unwrap_or(u64::MAX),
         ));
-        let settled = &self.settled;
-        let too_many = settled.requests.len() > limits::OUTCOMES_KEPT
-            || settled.keys.len() > limits::OUTCOMES_KEPT;
-        if too_many || settled.requests.values().any(|(at, _)| *at < oldest) {
-            forget_settled(Arc::make_mut(&mut self.settled), oldest);
+        if self.settled.is_due(oldest) {
+            Arc::make_mut(&mut self.settled).forget(oldest);
         }
     }
 
@@ -352,14 +339,13 @@ impl Ledger {
     }
 
     pub(super) fn settle(&mut self, entry: &mut Entry, request: RequestKey, outcome: Outcome) {
-        let settled = Arc::make_mut(&mut self.settled);
-        settled.requests.insert(request, (self.time, outcome.clone()));
+        Arc::make_mut(&mut self.settled).settle(request, self.time, outcome.clone());
         entry.applied.push(Applied::Settled(request, outcome));
     }
 
     /// What came of a request, if it was applied and is not forgotten.
     pub fn outcome(&self, request: &RequestKey) -> Option<&Outcome> {
-        self.settled.requests.get(request).map(|(_, outcome)| outcome)
+        self.settled.outcome(request)
     }
 
     pub(super) const fn first_epoch(&self) -> Epoch {
@@ -386,22 +372,4 @@ fn no_tokens(tokens: &Arc<BTreeMap<PrincipalName, Arc<TokenState>>>) -> bool {
 
 fn no_events(events: &Arc<Events>) -> bool {
     events.is_empty()
-}
-
-fn forget_settled(settled: &mut Settled, oldest: LedgerTime) {
-    settled.requests.retain(|_, (at, _)| *at >= oldest);
-    settled.keys.retain(|_, (at, _, _)| *at >= oldest);
-    while settled.requests.len() > limits::OUTCOMES_KEPT {
-        let oldest = settled.requests.iter().min_by_key(|(key, (at, _))| (*at, **key));
-        let Some(oldest) = oldest.map(|(key, _)| *key) else { break };
-        settled.requests.remove(&oldest);
-    }
-    while settled.keys.len() > limits::OUTCOMES_KEPT {
-        let Some(oldest) =
-            settled.keys.iter().min_by_key(|(_, (at, _, _))| *at).map(|(key, _)| key.clone())
-        else {
-            break;
-        };
-        settled.keys.remove(&oldest);
-    }
 }

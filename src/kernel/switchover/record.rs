@@ -133,3 +133,36 @@ impl Switchover {
         self.steps.iter().find(|step| step.step == "routed").map(|step| step.term)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::domain::{Epoch, SwitchoverId};
+
+    #[test]
+    fn a_record_keeps_so_many_steps_and_not_one_more() {
+        let mut record = Switchover {
+            id: SwitchoverId { index: 1, nth: 0 },
+            group: GroupName::new("shop").expect("a good name"),
+            from: PlaneName::new("east").expect("a good name"),
+            to: PlaneName::new("west").expect("a good name"),
+            kind: Kind::Planned,
+            state: State::Prechecking,
+            base: Epoch { generation: 1, counter: 1 },
+            epoch: None,
+            by: String::new(),
+            cause: String::new(),
+            question: None,
+            ballots: BTreeMap::new(),
+            skipped: Vec::new(),
+            steps: Vec::new(),
+            converging: Vec::new(),
+            outcome: String::new(),
+        };
+        for noted in 1..=STEPS_MAX + 1 {
+            record.note(&noted.to_string(), LedgerTime(0), WallTime(0), 1);
+            assert_eq!(record.steps.len(), noted.min(STEPS_MAX));
+        }
+        assert_eq!(record.steps.last().map(|step| step.step.clone()), Some(STEPS_MAX.to_string()));
+    }
+}

@@ -89,7 +89,7 @@ fn outcomes_are_kept_to_their_limit_and_the_oldest_go_first() {
     assert!(book.ledger.outcome(&key(1, 1)).is_some(), "the newest is kept");
     assert!(book.ledger.outcome(&key(2, 1)).is_none(), "the oldest is forgotten");
     assert!(book.ledger.outcome(&key(2, 2)).is_some());
-    assert_eq!(book.ledger.settled.requests.len(), limits::OUTCOMES_KEPT);
+    assert_eq!(book.ledger.settled.len(), limits::OUTCOMES_KEPT);
 }
 
 #[test]
@@ -141,4 +141,82 @@ fn the_audit_chain_holds_its_last_links_and_a_snapshot_keeps_them() {
     let again = Ledger::from_bytes(&book.ledger.to_bytes()).expect("a snapshot");
     assert_eq!(again.audit(), book.ledger.audit());
     assert_eq!((again.audit().count, again.audit().recent.len()), (41, limits::AUDIT_LINKS));
+}
+
+#[test]
+fn times_of_automatic_switchovers_are_kept_up_to_the_limit() {
+    let mut cluster = cluster();
+    let policy = &mut cluster.groups.get_mut(&group("shop")).expect("a group").policy;
+    policy.dwell = Duration::ZERO;
+    policy.budget = Some(Budget { switches: u32::MAX, window: secs(3600) });
+    let mut book = Book::with(cluster);
+    let mut first = LedgerTime(0);
+    for made in 1..=limits::AUTOMATIC_TIMES_KEPT + 1 {
+        book.pass(secs(5));
+        let question = book.ask("shop");
+        book.all_vote(question, "web=du");
+        let decided = book.decide(question, "shop", "west");
+        assert!(refused(&decided).is_empty(), "{made}: {decided:?}");
+        let id = book.last("shop").expect("a switchover");
+        book.advance(id, Event::Abandon);
+        let times = &book.ledger.groups()[&group("shop")].automatic;
+        if made == 1 {
+            first = times[0];
+        }
+        assert_eq!(times.len(), made.min(limits::AUTOMATIC_TIMES_KEPT));
+        assert_eq!(times[0] == first, made <= limits::AUTOMATIC_TIMES_KEPT, "the oldest goes");
+    }
+}
+
+#[test]
+fn marks_of_new_leaders_leave_room_for_steps() {
+    let mut book = Book::new();
+    let Outcome::Switchover(id, _) = book.switch(Kind::Forced, "shop", "west") else {
+        panic!("accepted")
+    };
+    let steps = |book: &Book| book.ledger.switchovers()[&id].steps.len();
+    while steps(&book) < limits::STEPS_BEFORE_MARKS {
+        let before = steps(&book);
+        book.term += 1;
+        book.log(vec![Command::Tick {}]);
+        assert_eq!(steps(&book), before + 1, "below the limit each new leader is marked");
+    }
+    book.term += 1;
+    book.log(vec![Command::Tick {}]);
+    assert_eq!(steps(&book), limits::STEPS_BEFORE_MARKS);
+    assert!(refused(&book.advance(id, Event::Route)).is_empty());
+    assert_eq!(steps(&book), limits::STEPS_BEFORE_MARKS + 1, "a step of its own has room");
+}
+
+#[test]
+fn so_many_differences_are_shown_and_all_are_counted() {
+    let old = cluster();
+    let mut new = cluster();
+    for number in 0..limits::CHANGES_SHOWN {
+        new.services
+            .insert(service(&format!("svc-{number}")), old.services[&service("web")].clone());
+    }
+    let (shown, all) = changes(&old, &new);
+    assert_eq!((shown.len(), all), (limits::CHANGES_SHOWN, limits::CHANGES_SHOWN));
+    new.services.insert(service("one-more"), old.services[&service("web")].clone());
+    let (shown, all) = changes(&old, &new);
+    assert_eq!((shown.len(), all), (limits::CHANGES_SHOWN, limits::CHANGES_SHOWN + 1));
+}
+
+#[test]
+fn an_address_of_a_failed_login_is_cut() {
+    let mut book = Book::new();
+    book.log(vec![Command::Raise { ruleset: 3 }]);
+    for (seq, given) in [(1, limits::ADDRESS_CHARS), (2, limits::ADDRESS_CHARS + 1)] {
+        book.log(vec![Command::LoginsFailed {
+            member: MemberId(2),
+            incarnation: Incarnation(1),
+            seq,
+            count: 7,
+            from: "ä".repeat(given),
+        }]);
+        let last = &book.ledger.events().kept.back().expect("an event").text;
+        let told = last.chars().filter(|letter| *letter == 'ä').count();
+        assert_eq!(told, limits::ADDRESS_CHARS, "{last}");
+    }
 }
