@@ -17,7 +17,7 @@ use crate::kernel::ledger::{Command, Envelope, FORMAT, RULESET};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Agreement {
     /// By log index and member: hex of the state's digest there.
-    digests: BTreeMap<u64, BTreeMap<MemberId, String>>,
+    pub(super) digests: BTreeMap<u64, BTreeMap<MemberId, String>>,
     /// The newest ruleset that this version knows. A constant, but for tests.
     pub(super) ruleset: u32,
     /// The newest ruleset that each other member said it knows.

@@ -2,11 +2,12 @@
 //! moment: the ledger holds what matters.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::proposals::Proposals;
 use super::{Controller, Level, Measure, Output, limits};
 use crate::kernel::consensus::NotProposed;
 use crate::kernel::domain::{GroupName, LedgerTime, MemberId, Moment, QuestionId, SwitchoverId};
@@ -51,7 +52,7 @@ pub(super) struct Leading {
     /// What each other member last said it had applied.
     pub(super) applied: BTreeMap<MemberId, u64>,
     /// When each entry was proposed that is not applied yet, oldest first.
-    proposed: VecDeque<Moment>,
+    proposed: Proposals,
     /// Groups to be asked about, and when.
     pub(super) ask_at: BTreeMap<GroupName, Moment>,
     pub(super) backoff: BTreeMap<GroupName, Backoff>,
@@ -126,8 +127,7 @@ impl Controller {
 
     /// An entry of this leader's term was applied: they come in the order in which it proposed them.
     pub(super) fn note_commit(&mut self) {
-        if let Some(at) = self.leading.proposed.pop_front() {
-            let took = self.now.since(at);
+        if let Some(took) = self.leading.proposed.applied(self.now) {
             self.outputs.push_back(Output::Measured { what: Measure::Commit, took });
         }
     }
@@ -289,9 +289,7 @@ impl Controller {
                 break;
             }
             self.leading.last_proposal = self.now;
-            if self.leading.proposed.len() < limits::PROPOSED {
-                self.leading.proposed.push_back(self.now);
-            }
+            self.leading.proposed.made(self.now);
         }
         if self.leading.outbox.is_empty() {
             self.leading.foreign_weight = 0;
@@ -300,7 +298,7 @@ impl Controller {
 }
 
 /// How many of the commands fit one entry.
-fn batch_len(commands: &[Command]) -> usize {
+pub(super) fn batch_len(commands: &[Command]) -> usize {
     let mut weight = 0;
     for (place, command) in commands.iter().enumerate() {
         if matches!(command, Command::Raise { .. }) {

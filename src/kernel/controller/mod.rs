@@ -32,6 +32,7 @@ mod on_input;
 mod outgoing;
 mod output;
 mod peer;
+mod proposals;
 mod publish;
 mod questions;
 mod reads;

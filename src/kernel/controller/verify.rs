@@ -61,6 +61,12 @@ pub(super) struct Verifying {
 }
 
 impl Verifying {
+    /// How many effects are under way.
+    #[cfg(test)]
+    pub(super) fn effects(&self) -> usize {
+        self.effects.len()
+    }
+
     pub(super) fn forget(&mut self, id: SwitchoverId) {
         if let Some(running) = self.running.remove(&id) {
             for effect in running.asked_by.values() {

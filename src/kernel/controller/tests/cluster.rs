@@ -37,7 +37,7 @@ pub(super) struct Node {
 pub(super) struct Trio {
     pub(super) now: Moment,
     pub(super) nodes: BTreeMap<MemberId, Node>,
-    disks: BTreeMap<MemberId, Recovered>,
+    pub(super) disks: BTreeMap<MemberId, Recovered>,
     pub(super) cluster: Arc<Cluster>,
     pub(super) inputs: VecDeque<(MemberId, Input)>,
     up: BTreeMap<String, bool>,

@@ -71,16 +71,27 @@ fn the_same_text_again_changes_nothing_and_a_dry_run_neither() {
 }
 
 #[test]
-fn a_command_that_no_entry_holds_is_refused() {
+fn a_command_that_an_entry_just_holds_is_taken_and_one_byte_more_is_refused() {
     let mut trio = Trio::steady(Mode::Ask);
-    let large = "#".repeat(limits::COMMAND_BYTES);
-    let reply = trio.ask_action(1, wish(slower(), &large, false));
-    let Response::Refused(refusal) = reply else { panic!("refused") };
-    assert_eq!(refusal.kind, RefusalKind::Unprocessable);
-    assert_eq!(trio.view(1).ledger.config_version(), 1);
+    let refusal = |trio: &mut Trio, at: u64, len: usize| {
+        let reply = trio.ask_action(at, wish(slower(), &"#".repeat(len), false));
+        let Response::Refused(refusal) = reply else { return None };
+        assert_eq!(refusal.kind, RefusalKind::Unprocessable);
+        assert_eq!(trio.view(1).ledger.config_version(), 1);
+        Some(refusal.why)
+    };
+    let why = refusal(&mut trio, 1, limits::COMMAND_BYTES).expect("the settings have no room");
+    let bytes = why.split_whitespace().find_map(|word| word.parse::<usize>().ok());
+    let beside = bytes.expect("it says how many") - limits::COMMAND_BYTES;
+    let most = limits::COMMAND_BYTES - beside;
+    let leader = trio.leader().expect("steady").0;
+    // From where it has to be sent to the leader.
+    let from = leader % 3 + 1;
+    assert!(refusal(&mut trio, from, most + 1).is_some());
+    assert_eq!(refusal(&mut trio, from, most), None);
+    assert_eq!(trio.view(1).ledger.config_version(), 2);
 }
 
-/// A group that goes while a decision about it is on its way leaves nothing behind that keeps the leader awake.
 #[test]
 fn a_group_that_is_gone_is_forgotten() {
     let mut trio = Trio::steady(Mode::Observe);

@@ -3,6 +3,7 @@
 
 mod agreement;
 mod alarms;
+mod bounds;
 mod cluster;
 mod configure;
 mod disk;
