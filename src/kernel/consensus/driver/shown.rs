@@ -71,6 +71,12 @@ impl Consensus {
         self.raw.raft.read_only.pending_read_count()
     }
 
+    /// Steps that wait for the disk, and messages that raft holds back behind them.
+    #[cfg(test)]
+    pub(in crate::kernel::consensus) fn waiting(&self) -> (usize, usize) {
+        (self.halves.len(), self.raw.raft.msgs.len())
+    }
+
     /// Whether a message of this member came within the shortest election timeout.
     pub(super) fn heard_lately(&self, id: u64) -> bool {
         let span = u64::try_from(self.settings.election_min_ticks).unwrap_or(u64::MAX);

@@ -1,5 +1,6 @@
 //! Three members in one loop: a network and disks that answer when the test says so.
 
+mod bounds;
 mod hostile;
 mod members;
 mod recovery;
