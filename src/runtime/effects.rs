@@ -202,6 +202,37 @@ mod tests {
         assert!(receipt.outcome.unwrap_err().contains("too many effects"));
     }
 
+    /// Lets everything else run until nothing has more to do: there is one thread.
+    async fn settle() {
+        for _ in 0..10 * EFFECTS_AT_ONCE {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn so_many_effects_are_under_way_and_one_more_waits_for_a_place() {
+        let (inbox, asked) = (Inbox::new(), Arc::new(Semaphore::new(0)));
+        let (started, answered) = (Arc::clone(&asked), Arc::new(Semaphore::new(0)));
+        let answer = Arc::clone(&answered);
+        let waits: AskDns = Arc::new(move |_, _, _| {
+            let answer = Arc::clone(&answer);
+            started.add_permits(1);
+            Box::pin(async move {
+                answer.acquire_owned().await.expect("never closed").forget();
+                Ok(record())
+            })
+        });
+        let effects = Effects::start(&Handle::current(), inbox, waits, Notifier::default());
+        for id in 0..=EFFECTS_AT_ONCE as u64 {
+            effects.perform(EffectOrder { id: EffectId(id), effect: dns(), timeout: PATIENCE });
+        }
+        settle().await;
+        assert_eq!(asked.available_permits(), EFFECTS_AT_ONCE);
+        answered.add_permits(1);
+        settle().await;
+        assert_eq!(asked.available_permits(), EFFECTS_AT_ONCE + 1);
+    }
+
     #[tokio::test]
     async fn an_effect_that_hangs_is_answered_at_its_timeout() {
         let hangs: AskDns = Arc::new(|_, _, _| Box::pin(std::future::pending()));
@@ -233,6 +264,32 @@ mod tests {
         for says in ["", "HTTP/1.1 502 Bad Gateway\r\n\r\n"] {
             assert!(door(says).await.is_err(), "{says}");
         }
+    }
+
+    /// Says so many bytes of one line, and holds the connection open: whether that is taken for an answer.
+    async fn endless(bytes: usize) -> bool {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let endpoint = Endpoint { host: "127.0.0.1".to_owned(), port };
+        let doorkeeper = async {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut says = b"HTTP/1.1 200 ".to_vec();
+            says.resize(bytes, b'x');
+            socket.write_all(&says).await.unwrap();
+            std::future::pending::<()>().await;
+        };
+        let patience = if bytes < FRONT_DOOR_ANSWER { PATIENCE / 100 } else { PATIENCE };
+        tokio::select! {
+            () = doorkeeper => unreachable!("it waits for ever"),
+            outcome = tokio::time::timeout(patience, knock(&endpoint)) => outcome == Ok(Ok(())),
+        }
+    }
+
+    #[tokio::test]
+    async fn of_an_endless_line_so_many_bytes_are_read_and_then_it_is_judged() {
+        assert!(!endless(FRONT_DOOR_ANSWER - 1).await, "the line may still end");
+        assert!(endless(FRONT_DOOR_ANSWER).await);
+        assert!(endless(FRONT_DOOR_ANSWER + 1).await);
     }
 
     #[tokio::test]

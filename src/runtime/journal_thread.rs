@@ -8,8 +8,8 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::limits::{JOURNAL_BLOCK, JOURNAL_FLUSH, JOURNAL_NOTES, JOURNAL_RETRY, JOURNAL_TURNS};
-use super::scribe::{Begin, Note, Scribe, Shared, weight};
+use super::limits::{JOURNAL_BLOCK, JOURNAL_FLUSH, JOURNAL_RETRY, JOURNAL_TURNS};
+use super::scribe::{Begin, Note, Scribe, Shared, way, weight};
 use crate::edge::journal::{
     Beginning, End, Gap, Header, Ring, RingError, Turn, Turns, build, write_kernel,
 };
@@ -49,7 +49,7 @@ impl JournalThread {
         started: Moment,
         boot: Boot,
     ) -> io::Result<(Scribe, Self)> {
-        let (sender, notes) = mpsc::sync_channel(JOURNAL_NOTES);
+        let (sender, notes) = way();
         let (alive, ended) = mpsc::channel();
         // So that it is scraped before the first one.
         metrics::counter!(JOURNAL_GAPS).increment(0);

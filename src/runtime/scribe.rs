@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
-use super::limits::{JOURNAL_BYTES, JOURNAL_LAST_WORDS, JOURNAL_PAUSE};
+use super::limits::{JOURNAL_BYTES, JOURNAL_LAST_WORDS, JOURNAL_NOTES, JOURNAL_PAUSE};
 use crate::edge::journal::{Beginning, End, Gap, Turn};
 use crate::kernel::controller::{Action, Controller, Input, Output, OutputDigest};
 use crate::kernel::domain::{Moment, WallTime};
@@ -69,6 +69,11 @@ struct Open {
     now: Moment,
     input: Input,
     outputs: Vec<(u8, u16)>,
+}
+
+/// The way from the kernel's thread to the journal's.
+pub(super) fn way() -> (SyncSender<Note>, Receiver<Note>) {
+    sync_channel(JOURNAL_NOTES)
 }
 
 /// Bytes that an input holds elsewhere.
@@ -197,5 +202,56 @@ impl Drop for Scribe {
             // The process is about to be aborted. Nothing is ever sent: this waits for the other end to go.
             let _ = self.ended.recv_timeout(JOURNAL_LAST_WORDS);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::domain::MemberId;
+
+    /// A scribe whose notes nobody takes.
+    fn unread() -> (Scribe, Receiver<Note>) {
+        let (sender, notes) = way();
+        let (_, ended) = std::sync::mpsc::channel();
+        (Scribe::new(sender, Arc::default(), ended, Moment::default()), notes)
+    }
+
+    fn turn(scribe: &mut Scribe, input: &Input) {
+        scribe.takes(Moment::default(), input);
+        scribe.turned(Moment::default(), || None);
+    }
+
+    fn frame(bytes: usize) -> Input {
+        Input::Peer { from: MemberId(2), frame: vec![0; bytes].into() }
+    }
+
+    #[test]
+    fn so_many_notes_wait_and_one_more_is_lost_and_counted() {
+        let (mut scribe, notes) = unread();
+        for _ in 0..JOURNAL_NOTES {
+            turn(&mut scribe, &Input::TimePassed);
+        }
+        assert!(scribe.lost.is_none());
+        turn(&mut scribe, &Input::TimePassed);
+        assert_eq!(scribe.lost.as_ref().map(|gap| gap.inputs), Some(1));
+        // The gap lasts until a segment begins, however much room there is.
+        notes.try_iter().for_each(drop);
+        turn(&mut scribe, &Input::TimePassed);
+        assert_eq!(scribe.lost.as_ref().map(|gap| gap.inputs), Some(2));
+    }
+
+    #[test]
+    fn so_many_bytes_wait_and_one_more_is_lost_but_a_single_larger_note_passes() {
+        let (mut scribe, _notes) = unread();
+        for _ in 0..4 {
+            turn(&mut scribe, &frame(JOURNAL_BYTES / 4));
+        }
+        assert!(scribe.lost.is_none());
+        turn(&mut scribe, &frame(1));
+        assert_eq!(scribe.lost.as_ref().map(|gap| gap.inputs), Some(1));
+        let (mut scribe, _notes) = unread();
+        turn(&mut scribe, &frame(JOURNAL_BYTES + 1));
+        assert!(scribe.lost.is_none());
     }
 }

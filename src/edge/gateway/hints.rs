@@ -45,3 +45,25 @@ impl Hints {
         let _ = self.queue.try_send(hint);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_that_finds_no_room_is_lost_and_nobody_waits() {
+        let gateway = GatewayName::new("edge-1").expect("a good name");
+        let (queue, mut taken) = mpsc::channel(2);
+        let hints = Hints::new(gateway, queue);
+        let plane = PlaneName::new("east").expect("a good name");
+        let routes = ["a", "b", "c"].map(|name| ServiceName::new(name).expect("a good name"));
+        for route in &routes {
+            hints.send(route, &plane);
+        }
+        let mut next = || taken.try_recv().ok().map(|hint| hint.route);
+        assert_eq!(
+            [next(), next(), next()],
+            [Some(routes[0].clone()), Some(routes[1].clone()), None]
+        );
+    }
+}

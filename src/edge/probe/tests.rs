@@ -6,6 +6,7 @@ mod dns;
 mod exec;
 mod grpc;
 mod prometheus;
+mod results;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

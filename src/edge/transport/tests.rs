@@ -432,3 +432,26 @@ async fn a_members_or_another_observers_certificate_opens_no_door_to_an_observer
         visits.stop().await;
     }
 }
+
+/// What a member does not read fills its channel, then the sockets, then the sender's queue, and is not lost.
+#[tokio::test]
+async fn what_nobody_reads_waits_at_its_sender() {
+    let ca = Ca::new();
+    let (mut nodes, _) = cluster(&ca, 2).await;
+    let (mut deaf, speaker) = (nodes.remove(0), nodes.remove(0));
+    let (frames, bytes) = (200_u32, 1 << 18);
+    assert!(frames as usize * bytes < NORMAL_QUEUE_BYTES, "the sender loses none");
+    for number in 0..frames {
+        let mut frame = number.to_be_bytes().to_vec();
+        frame.resize(bytes, 7);
+        speaker.transport.send(MemberId(1), frame.into(), Traffic::Normal);
+    }
+    let places = deaf.incoming.max_capacity();
+    until("a full channel", || deaf.incoming.len() == places).await;
+    // One more is in the reader's hand.
+    assert!(deaf.state(2).received_frames <= places as u64 + 1);
+    for number in 0..frames {
+        let Incoming::Frame { frame, .. } = deaf.next_reachable().await else { panic!("a frame") };
+        assert_eq!(frame[..4], number.to_be_bytes());
+    }
+}
