@@ -312,7 +312,7 @@ impl Controller {
         self.reads.forget(id);
         let Some(pending) = self.requests.pending.get(&id) else { return };
         if pending.risked {
-            let settle = settle_url(&pending.action);
+            let settle = pending.action.settled_by();
             return self.reply(id, Response::Unknown { settle });
         }
         let why = "no quorum: no leader confirmed the request in time; nothing was changed";
@@ -345,18 +345,21 @@ const fn needs(action: &Action) -> u32 {
     }
 }
 
-fn settle_url(action: &Action) -> String {
-    match action {
-        Action::Switch(SwitchRequest { group, .. }) => format!("/v1/groups/{group}"),
-        Action::Configure(_) => "/v1/config".to_owned(),
-        Action::Token { .. } => "/v1/tokens".to_owned(),
-        Action::Answer { ask, .. } => format!("/v1/asks/{ask}"),
-        Action::Acknowledge { .. } => "/v1/alarms".to_owned(),
-        Action::Look
-        | Action::Read
-        | Action::Explain(_)
-        | Action::Freeze { .. }
-        | Action::Drain { .. } => "/v1/status".to_owned(),
+impl Action {
+    /// The path that tells what became of this request.
+    pub fn settled_by(&self) -> String {
+        match self {
+            Self::Switch(SwitchRequest { group, .. }) => format!("/v1/groups/{group}"),
+            Self::Configure(_) => "/v1/config".to_owned(),
+            Self::Token { .. } => "/v1/tokens".to_owned(),
+            Self::Answer { ask, .. } => format!("/v1/asks/{ask}"),
+            Self::Acknowledge { .. } => "/v1/alarms".to_owned(),
+            Self::Look
+            | Self::Read
+            | Self::Explain(_)
+            | Self::Freeze { .. }
+            | Self::Drain { .. } => "/v1/status".to_owned(),
+        }
     }
 }
 
@@ -396,6 +399,10 @@ pub(super) fn refusal(reason: &RefusalReason) -> Refusal {
         RefusalReason::Busy(..) => (
             RefusalKind::Conflict,
             "apply again when it has ended: `biplane explain last` shows it",
+        ),
+        RefusalReason::WouldMove { .. } => (
+            RefusalKind::Conflict,
+            "a configuration moves nobody: give a new group the plane as its `home`, or switch first",
         ),
         RefusalReason::NameTaken(_) => {
             (RefusalKind::Conflict, "choose another name: what a name did is in the log for ever")

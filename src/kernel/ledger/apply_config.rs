@@ -1,12 +1,13 @@
 //! A configuration in force is replaced as a whole, at apply. No route moves by it: a group that stays keeps its plane,
 //! its epoch, its guards and its history.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::apply_admin::{because, shortened};
+use super::apply_ask::ALARMS_SINCE;
 use super::cluster::Cluster;
 use super::command::ConfigCommand;
 use super::events::EventKind;
@@ -15,7 +16,7 @@ use super::outcome::{Applied, Outcome, RefusalReason, Refused};
 use super::state::{Entry, GroupState, Ledger};
 use crate::kernel::domain::{Epoch, GroupName, Route, ServiceName, WallTime};
 use crate::kernel::health::Service;
-use crate::kernel::zone::next_serial;
+use crate::kernel::zone::{ZoneName, next_serial};
 
 /// The ruleset from which on a configuration can be replaced. Below it every member refuses as an older one does.
 pub const RECONFIGURE_SINCE: u32 = 2;
@@ -94,10 +95,43 @@ impl Ledger {
             last.is_some_and(|switchover| !switchover.state.ended())
         };
         let busy = old.groups.keys().filter(|name| loses_services(old, new, name)).find(in_use);
-        match busy.and_then(|name| Some((name, self.groups.get(name)?.switchover?))) {
-            Some((name, id)) => Err(RefusalReason::Busy(name.clone(), id)),
+        if let Some((name, id)) =
+            busy.and_then(|name| Some((name, self.groups.get(name)?.switchover?)))
+        {
+            return Err(RefusalReason::Busy(name.clone(), id));
+        }
+        match self.would_move(old, new).filter(|_| self.ruleset() >= ALARMS_SINCE) {
+            Some(reason) => Err(reason),
             None => Ok(()),
         }
+    }
+
+    /// What users follow now and would follow to another plane: a group that is new begins at its home, and a name or
+    /// a route may be given to another group.
+    fn would_move(&self, old: &Cluster, new: &Cluster) -> Option<RefusalReason> {
+        let is = |group: &GroupName| Some(&self.routes.get(group)?.plane);
+        let will_be = |group: &GroupName| {
+            let home = || new.groups.get(group).map(|settings| &settings.home);
+            is(group).filter(|_| new.groups.contains_key(group)).or_else(home)
+        };
+        let moved = |what: String, had: &GroupName, has: &GroupName| {
+            let (from, to) = is(had).zip(will_be(has))?;
+            let (from, to, group) = (from.clone(), to.clone(), has.clone());
+            (from != to).then_some(RefusalReason::WouldMove { what, from, to, group })
+        };
+        let followed: BTreeMap<_, _> =
+            names(old).map(|(origin, name)| ((origin, &name.name), &name.group)).collect();
+        let by_name = names(new).find_map(|(origin, name)| {
+            let had = followed.get(&(origin, &name.name))?;
+            moved(format!("the name {}", name.name), had, &name.group)
+        });
+        let by_route = || {
+            new.routes.iter().find_map(|(name, route)| {
+                let had = &old.routes.get(name)?.group;
+                moved(format!("the route `{name}`"), had, &route.group)
+            })
+        };
+        by_name.or_else(by_route)
     }
 
     fn take_config(&mut self, entry: &mut Entry, command: ConfigCommand) {
@@ -177,7 +211,7 @@ impl Ledger {
     fn keep(&mut self, kept: KeptConfig) {
         let configs = Arc::make_mut(&mut self.configs);
         configs.insert(self.config_version, Arc::new(kept));
-        let bytes = |configs: &std::collections::BTreeMap<u64, Arc<KeptConfig>>| {
+        let bytes = |configs: &BTreeMap<u64, Arc<KeptConfig>>| {
             configs.values().map(|kept| kept.text.len()).sum::<usize>()
         };
         // The one in force stays, however large it is.
@@ -187,6 +221,14 @@ impl Ledger {
             configs.pop_first();
         }
     }
+}
+
+/// Every name with its zone.
+fn names(cluster: &Cluster) -> impl Iterator<Item = (&String, &ZoneName)> {
+    cluster
+        .zones
+        .iter()
+        .flat_map(|(origin, zone)| zone.names.iter().map(move |name| (origin, name)))
 }
 
 /// What of a cluster cannot be changed while it runs, in words; nothing when that is the same.

@@ -50,6 +50,17 @@ pub enum RefusalReason {
     Fixed(String),
     /// A switchover is using services that the new configuration takes away from this group.
     Busy(GroupName, SwitchoverId),
+    /// Users of a name or a route would be moved by it.
+    WouldMove {
+        /// Which.
+        what: String,
+        /// Where they are.
+        from: PlaneName,
+        /// Where they would be.
+        to: PlaneName,
+        /// By the route of this group.
+        group: GroupName,
+    },
     /// There is a token of this name already, or it was revoked.
     NameTaken(PrincipalName),
     /// The log holds as many tokens as it can.
@@ -110,6 +121,10 @@ impl fmt::Display for RefusalReason {
             Self::Busy(group, id) => {
                 write!(f, "switchover {id} is using services of group `{group}` that would go")
             }
+            Self::WouldMove { what, from, to, group } => write!(
+                f,
+                "{what} is on `{from}`, and by the route of group `{group}` it would be on `{to}`"
+            ),
             Self::NameTaken(name) => write!(f, "the name `{name}` was given to a token before"),
             Self::TooManyTokens => {
                 write!(

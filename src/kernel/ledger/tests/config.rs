@@ -138,6 +138,52 @@ fn services_that_a_switchover_is_using_do_not_go() {
     assert_eq!(book.configure(fewer), Outcome::Configured(2));
 }
 
+/// A group under another name is another group, which begins at its home: users of its names must not go there unasked.
+#[test]
+fn a_configuration_that_would_move_users_is_refused_whatever_they_follow() {
+    let mut book = book();
+    let Outcome::Switchover(moved, _) = book.switch(Kind::Forced, "shop", "west") else { panic!() };
+    book.advance(moved, Event::Route);
+    let renamed = |home: &str| {
+        let mut cluster = cluster();
+        let settings = cluster.groups.remove(&group("shop")).expect("it is there");
+        cluster.groups.insert(group("store"), Group { home: plane(home), ..settings });
+        for name in cluster.zones.values_mut().flat_map(|zone| &mut zone.names) {
+            if name.group == group("shop") {
+                name.group = group("store");
+            }
+        }
+        cluster
+    };
+    book.advance(moved, Event::Verify);
+    book.advance(moved, Event::Verified);
+    let refused = refusal(book.configure(renamed("east")));
+    let RefusalReason::WouldMove { from, to, group: by, .. } = &refused else {
+        panic!("{refused}")
+    };
+    assert_eq!((from.as_str(), to.as_str(), by), ("west", "east", &group("store")));
+    // A name, or a gateway's route, that is given to a group on the other plane.
+    let mut given = cluster();
+    for name in given.zones.values_mut().flat_map(|zone| &mut zone.names) {
+        name.group = group("mail");
+    }
+    assert!(matches!(refusal(book.configure(given)), RefusalReason::WouldMove { .. }));
+    let routed = |to: &str| {
+        let upstream = [("east", "10.0.0.1"), ("west", "10.0.0.2")]
+            .map(|(name, host)| (plane(name), Endpoint { host: host.to_owned(), port: 80 }));
+        let upstream = upstream.into_iter().collect();
+        let mut cluster = cluster();
+        let route = GatewayRoute { group: group(to), upstream, front_door: None };
+        cluster.routes.insert(service("web"), route);
+        cluster
+    };
+    assert_eq!(book.configure(routed("shop")), Outcome::Configured(2));
+    assert!(matches!(refusal(book.configure(routed("mail"))), RefusalReason::WouldMove { .. }));
+    // Where it begins where users are, nobody moves.
+    assert_eq!(book.configure(renamed("west")), Outcome::Configured(3));
+    assert_eq!(book.on("store"), "west");
+}
+
 #[test]
 fn only_what_the_author_saw_is_replaced_and_a_repetition_does_no_harm() {
     let mut book = book();
