@@ -1,16 +1,21 @@
 //! `biplane audit head | export | verify`.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Write as _};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+mod file;
+mod judge;
+
+use file::{FORMAT, Footer, Header, Out};
+use judge::{Verified, judge};
 
 use super::exit::{Exit, Failure};
 use super::reach::Reach;
 use super::{Context, block_on, print, print_json};
-use crate::kernel::domain::WallTime;
-use crate::kernel::ledger::{AuditHead, AuditLine, AuditPage};
+use crate::kernel::ledger::{Audit, AuditHead, AuditLine, AuditPage};
 use crate::runtime::clock::Clock;
 
 /// What to do with the audit trail.
@@ -26,7 +31,7 @@ pub enum AuditCommand {
         #[arg(long, value_name = "INDEX", default_value_t = 0)]
         from: u64,
     },
-    /// Check an exported file: that no byte of it was changed, nothing cut out, nothing cut off
+    /// Check an exported file: that no byte of it was changed, nothing cut out, nothing cut off at either end
     Verify {
         /// The file
         file: PathBuf,
@@ -35,23 +40,6 @@ pub enum AuditCommand {
         head: Vec<String>,
     },
 }
-
-/// The first line of an export.
-#[derive(Debug, Serialize, Deserialize)]
-struct Header {
-    /// The format.
-    biplane_audit: u32,
-    cluster: String,
-    exported_at: WallTime,
-}
-
-/// The last line of an export.
-#[derive(Debug, Serialize, Deserialize)]
-struct Footer {
-    end: AuditHead,
-}
-
-const FORMAT: u32 = 1;
 
 pub(super) fn run(command: AuditCommand, context: &Context) -> Result<Exit, Failure> {
     match command {
@@ -89,6 +77,8 @@ struct Exported {
     head: String,
     /// Where something is missing at every controller: after these entries.
     gaps: Vec<u64>,
+    /// The head before the first entry: that of the log's beginning, or of what no archive holds any more.
+    begins_after: Option<String>,
 }
 
 impl Exported {
@@ -100,6 +90,10 @@ impl Exported {
             file.display(),
             self.head
         );
+        let beginning = Audit::default().head;
+        if self.begins_after.as_ref().is_some_and(|before| *before != beginning) {
+            text.push_str(&format!("what was before entry {first} is not in it\n"));
+        }
         for gap in &self.gaps {
             text.push_str(&format!("missing at every controller: what follows entry {gap}\n"));
         }
@@ -113,13 +107,13 @@ async fn export(reach: &Reach, file: &Path, from: u64) -> Result<Exported, Failu
     let cannot = |error: std::io::Error| {
         Failure::failed(format!("{}: {error}", file.display()), "name a file that can be written")
     };
-    let mut out = BufWriter::new(File::create(file).map_err(cannot)?);
+    let full = |error: std::io::Error| {
+        Failure::failed(format!("{}: {error}", file.display()), "see its disk")
+    };
+    let mut out = Out::new(File::create(file).map_err(cannot)?);
     let cluster = status.cluster;
-    write_line(
-        &mut out,
-        &Header { biplane_audit: FORMAT, cluster, exported_at: Clock.wall() },
-        file,
-    )?;
+    let header = Header { biplane_audit: FORMAT, cluster, exported_at: Clock.wall() };
+    out.line(&header).map_err(full)?;
     let mut done = Exported { head: head.head.clone(), ..Exported::default() };
     let mut next = from;
     let mut before: Option<String> = None;
@@ -128,6 +122,7 @@ async fn export(reach: &Reach, file: &Path, from: u64) -> Result<Exported, Failu
         let Some(last) = lines.last() else { break };
         next = last.index + 1;
         for line in &lines {
+            done.begins_after.get_or_insert_with(|| line.before.clone());
             if before.as_ref().is_some_and(|before| *before != line.before) {
                 done.gaps.push(done.last.unwrap_or_default());
             }
@@ -135,14 +130,15 @@ async fn export(reach: &Reach, file: &Path, from: u64) -> Result<Exported, Failu
             done.entries += 1;
             done.first.get_or_insert(line.index);
             done.last = Some(line.index);
-            write_line(&mut out, line, file)?;
+            out.line(line).map_err(full)?;
         }
     }
     if before.as_ref().is_some_and(|last| *last != head.head) {
         done.gaps.push(done.last.unwrap_or_default());
     }
-    write_line(&mut out, &Footer { end: head }, file)?;
-    out.flush().map_err(cannot)?;
+    let footer = Footer { end: head, entries: Some(done.entries), first: done.first };
+    out.line(&footer).map_err(full)?;
+    out.end().map_err(full)?;
     Ok(done)
 }
 
@@ -204,26 +200,6 @@ fn sound_part(lines: Vec<AuditLine>, before: Option<&str>, until: u64) -> Vec<Au
     part
 }
 
-fn write_line<T: Serialize>(
-    out: &mut impl std::io::Write,
-    value: &T,
-    file: &Path,
-) -> Result<(), Failure> {
-    let text = serde_json::to_string(value).map_err(|error| error.to_string());
-    let written = text.and_then(|text| writeln!(out, "{text}").map_err(|error| error.to_string()));
-    written.map_err(|error| Failure::failed(format!("{}: {error}", file.display()), "see its disk"))
-}
-
-/// What is wrong with a file, and where it ends.
-#[derive(Debug, Default, Serialize)]
-struct Verified {
-    entries: u64,
-    first: Option<u64>,
-    last: Option<u64>,
-    head: String,
-    faults: Vec<String>,
-}
-
 fn verify(file: &Path, noted: &[String], context: &Context) -> Result<Exit, Failure> {
     let opened = File::open(file).map_err(|error| {
         Failure::failed(format!("{}: {error}", file.display()), "name a file of `audit export`")
@@ -248,105 +224,6 @@ fn verify(file: &Path, noted: &[String], context: &Context) -> Result<Exit, Fail
         format!("{} is not the log as it was applied", file.display()),
         "export it again, from the members, and compare; `biplane audit head` says where they stand",
     ))
-}
-
-/// Faults that are told; further ones are of the same kind.
-const FAULTS: usize = 100;
-
-/// Reads an export line by line.
-#[derive(Default)]
-struct Judge<'a> {
-    noted: &'a [String],
-    seen: Vec<&'a String>,
-    footer: Option<Footer>,
-    done: Verified,
-}
-
-fn judge(file: impl std::io::BufRead, noted: &[String]) -> Verified {
-    let mut judge = Judge { noted, ..Judge::default() };
-    for (number, text) in file.lines().enumerate() {
-        let Ok(text) = text else {
-            judge.fault(format!("line {} cannot be read: it is not text", number + 1));
-            break;
-        };
-        if number == 0 {
-            judge.header(&text);
-        } else {
-            judge.line(number + 1, &text);
-        }
-    }
-    judge.end()
-}
-
-impl Judge<'_> {
-    fn fault(&mut self, what: String) {
-        if self.done.faults.len() < FAULTS {
-            self.done.faults.push(what);
-        }
-    }
-
-    fn header(&mut self, text: &str) {
-        match serde_json::from_str::<Header>(text) {
-            Ok(header) if header.biplane_audit <= FORMAT => {}
-            Ok(header) => {
-                let format = header.biplane_audit;
-                self.fault(format!("format {format} is newer than this version knows"));
-            }
-            Err(_) => self.fault("line 1 is not the beginning of an export".to_owned()),
-        }
-    }
-
-    fn line(&mut self, place: usize, text: &str) {
-        if let Ok(end) = serde_json::from_str::<Footer>(text) {
-            self.footer = Some(end);
-            return;
-        }
-        let Ok(line) = serde_json::from_str::<AuditLine>(text) else {
-            return self.fault(format!("line {place} is not an entry of the log: it was changed"));
-        };
-        let index = line.index;
-        if self.footer.is_some() {
-            self.fault(format!("line {place}: entry {index} stands behind the end"));
-        }
-        if !line.is_sound() {
-            self.fault(format!(
-                "entry {index} (line {place}) was changed: its bytes are not those that were chained"
-            ));
-        }
-        if let Some(last) = self.done.last.filter(|_| self.done.head != line.before) {
-            self.fault(format!(
-                "between entry {last} and entry {index} (line {place}) something was cut out or changed"
-            ));
-        }
-        let here = |head: &&String| **head == line.head || **head == line.before;
-        self.seen.extend(self.noted.iter().filter(here));
-        self.done.entries += 1;
-        self.done.first.get_or_insert(index);
-        self.done.last = Some(index);
-        self.done.head = line.head;
-    }
-
-    fn end(mut self) -> Verified {
-        let last = self.done.last.unwrap_or_default();
-        match self.footer.take() {
-            None => self.fault("the end is missing: the tail was cut off".to_owned()),
-            Some(Footer { end }) if end.head != self.done.head && self.done.entries > 0 => {
-                self.fault(format!(
-                    "the tail after entry {last} was cut off: the export ended at entry {}",
-                    end.index
-                ));
-            }
-            Some(_) => {}
-        }
-        let missing = self.noted.iter().filter(|head| !self.seen.contains(head));
-        let missing: Vec<String> = missing.cloned().collect();
-        for head in missing {
-            self.fault(format!(
-                "the noted head {head} is not in it: the tail was cut off, or it is another log"
-            ));
-        }
-        self.done
-    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,18 @@
 //! What is done to an exported file is named.
 
+use sha2::{Digest as _, Sha256};
+
+use super::file::{Sum, digits};
+use super::judge::FAULTS;
 use super::*;
+use crate::kernel::domain::WallTime;
 use crate::kernel::ledger::{Audit, AuditRecord};
 
 /// An export of so many entries, as lines.
 fn export(count: u64) -> Vec<String> {
     let mut audit = Audit::default();
-    let header = Header { biplane_audit: 1, cluster: "test".to_owned(), exported_at: WallTime(1) };
+    let header =
+        Header { biplane_audit: FORMAT, cluster: "test".to_owned(), exported_at: WallTime(1) };
     let mut lines = vec![serde_json::to_string(&header).unwrap()];
     for index in 1..=count {
         let data = format!("{{\"format\":1,\"at\":{index},\"by\":\"ann\"}}").into_bytes();
@@ -16,12 +22,25 @@ fn export(count: u64) -> Vec<String> {
         let record = AuditRecord { index, term: 1, before, head, data: data.into() };
         lines.push(serde_json::to_string(&record.line()).unwrap());
     }
-    lines.push(serde_json::to_string(&Footer { end: audit.stands() }).unwrap());
+    let first = (count > 0).then_some(1);
+    let footer = Footer { end: audit.stands(), entries: Some(count), first };
+    lines.push(serde_json::to_string(&footer).unwrap());
+    summed(lines)
+}
+
+/// With the sum of all lines.
+fn summed(mut lines: Vec<String>) -> Vec<String> {
+    let sha256 = digits(Sha256::new().chain_update(text(&lines)));
+    lines.push(serde_json::to_string(&Sum { sha256 }).unwrap());
     lines
 }
 
+fn text(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
 fn faults(lines: &[String], noted: &[String]) -> Vec<String> {
-    judge(lines.join("\n").as_bytes(), noted).faults
+    judge(text(lines).as_bytes(), noted).faults
 }
 
 fn head_of(line: &str) -> String {
@@ -93,7 +112,9 @@ fn a_tail_that_was_cut_off_is_named_against_the_end_and_against_a_noted_head() {
     assert!(told.len() == 1 && told[0].starts_with("the tail after entry 7"), "{told:?}");
     let mut shorter = lines[..8].to_vec();
     let end = AuditHead { count: 7, index: 7, head: head_of(&lines[7]) };
-    shorter.push(serde_json::to_string(&Footer { end }).unwrap());
+    let footer = Footer { end, entries: Some(7), first: Some(1) };
+    shorter.push(serde_json::to_string(&footer).unwrap());
+    let shorter = summed(shorter);
     assert_eq!(faults(&shorter, &[]), Vec::<String>::new(), "nothing in it says so");
     let told = faults(&shorter, &[noted]);
     assert!(told.len() == 1 && told[0].starts_with("the noted head"), "{told:?}");
@@ -102,7 +123,7 @@ fn a_tail_that_was_cut_off_is_named_against_the_end_and_against_a_noted_head() {
 #[test]
 fn what_is_no_export_is_said_to_be_none() {
     assert!(faults(&["{}".to_owned()], &[])[0].starts_with("line 1 is not the beginning"));
-    let newer = r#"{"biplane_audit":2,"cluster":"x","exported_at":1}"#.to_owned();
+    let newer = r#"{"biplane_audit":3,"cluster":"x","exported_at":1}"#.to_owned();
     assert!(faults(&[newer], &[])[0].contains("newer than this version knows"));
     assert!(!judge(&b"\xff\xfe"[..], &[]).faults.is_empty());
 }
@@ -116,4 +137,41 @@ fn an_export_takes_lines_up_to_a_gap_and_up_to_the_end() {
     let gap = [&lines[..3], &lines[5..]].concat();
     assert_eq!(indices(sound_part(gap, None, 9)), [1, 2, 3]);
     assert!(sound_part(lines[5..].to_vec(), Some(&lines[2].head), 9).is_empty());
+}
+
+#[test]
+fn so_many_faults_are_told_and_further_ones_are_left_out() {
+    for wrong in [FAULTS, FAULTS + 1] {
+        let mut lines = export(0);
+        assert_eq!(faults(&lines, &[]), Vec::<String>::new());
+        lines.splice(1..1, std::iter::repeat_n("x".to_owned(), wrong));
+        let told = faults(&lines, &[]);
+        assert_eq!(told.len(), FAULTS, "of {wrong}");
+        assert!(told[FAULTS - 1].starts_with(&format!("line {} is not", FAULTS + 1)), "{told:?}");
+    }
+}
+
+#[test]
+fn what_is_cut_off_at_the_beginning_is_named_and_an_empty_trail_is_none() {
+    for cut in 1..=9 {
+        let mut lines = export(9);
+        lines.drain(1..=cut);
+        let told = faults(&lines, &[]);
+        assert!(told[0].contains("export began with entry 1"), "{cut}: {told:?}");
+    }
+}
+
+#[test]
+fn one_changed_byte_anywhere_is_named() {
+    let whole = text(&export(3));
+    for at in 0..whole.len() {
+        let mut bytes = whole.clone().into_bytes();
+        bytes[at] = if bytes[at] == b'0' { b'1' } else { b'0' };
+        assert_ne!(judge(bytes.as_slice(), &[]).faults, Vec::<String>::new(), "byte {at}");
+        let mut longer = whole.clone().into_bytes();
+        longer.insert(at, b' ');
+        assert_ne!(judge(longer.as_slice(), &[]).faults, Vec::<String>::new(), "before {at}");
+    }
+    let longer = format!("{whole}\n");
+    assert!(judge(longer.as_bytes(), &[]).faults[0].contains("behind the end"));
 }
