@@ -59,7 +59,8 @@ fn gap() {
 }
 
 async fn follow(reach: Reach, newest: EventId, json: bool) -> Result<(), Failure> {
-    let mut watch = Arc::new(reach.client).events(Some(newest));
+    let client = Arc::new(reach.client);
+    let mut watch = Arc::clone(&client).events(Some(newest));
     loop {
         match watch.next().await {
             EventNews::Event(event) => {
@@ -68,8 +69,16 @@ async fn follow(reach: Reach, newest: EventId, json: bool) -> Result<(), Failure
                 }
             }
             EventNews::Gap => gap(),
-            EventNews::Lost { controller, why } => {
+            EventNews::Lost { controller, why, turned_away } => {
                 eprintln!("biplane: lost {controller}: {}; trying the next", printable(&why));
+                // An answer says why. One that lets us in all the same has not heard of it yet.
+                let why = match turned_away {
+                    true => client.get_json::<EventsBody>("/v1/events").await.err(),
+                    false => None,
+                };
+                if let Some(error) = why.filter(|error| matches!(error.status(), Some(401 | 403))) {
+                    return Err(error.into());
+                }
             }
         }
     }

@@ -11,8 +11,8 @@ use super::node::NodeError;
 use crate::config::NodeSettings;
 use crate::edge::api::{self, CheckCertificate, CheckToken};
 use crate::edge::identity::{
-    IdentityError, MemberTls, TlsFiles, Tokens, api_server_tls, good_until, key_is_exposed,
-    member_tls, own_member, peer_client, peer_member, read_secret, webhook_tls,
+    IdentityError, MemberTls, TlsFiles, Tokens, api_server_tls, certificate_ends, good_until,
+    key_is_exposed, member_tls, own_member, peer_client, peer_member, read_secret, webhook_tls,
 };
 use crate::edge::notify::{self, Notifier};
 use crate::edge::probe::ProbeSettings;
@@ -169,7 +169,10 @@ fn check_own(files: &TlsFiles, member: &Member, cluster: &Cluster) -> Result<(),
 /// By the name in its certificate.
 fn check_certificate(cluster: &Cluster) -> CheckCertificate {
     let cluster = cluster.name.to_string();
-    Arc::new(move |shown| peer_client(shown, &cluster))
+    Arc::new(move |shown| {
+        let until = shown.first().and_then(certificate_ends);
+        Some((peer_client(shown, &cluster)?, until))
+    })
 }
 
 /// By the name in its certificate; members and cluster are those of the cluster file.

@@ -19,10 +19,11 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::ApiState;
 use super::knock::Knock;
+use super::leave::Leave;
 use super::problem::{Problem, ProblemKind};
 use super::roles;
 use crate::kernel::controller::View;
-use crate::kernel::domain::{Principal, PrincipalName};
+use crate::kernel::domain::{Principal, PrincipalName, WallTime};
 
 /// Which node answered.
 pub(super) const NODE: &str = "biplane-node";
@@ -37,8 +38,8 @@ const NO_ROUTE: &str = "none";
 pub(super) struct Peer {
     /// From where.
     pub(super) address: IpAddr,
-    /// Who its certificate says it is.
-    pub(super) certified: Option<Principal>,
+    /// Who its certificate says it is, and until when that is good.
+    pub(super) certified: Option<(Principal, Option<WallTime>)>,
 }
 
 /// Wraps every route and the fallbacks.
@@ -55,9 +56,14 @@ pub(super) async fn admit(
         .map_or_else(|| NO_ROUTE.to_owned(), |path| path.as_str().to_owned());
     let mut response = match enter(&state, &mut request, &route) {
         Err(problem) => problem.into_response(),
-        Ok(permit) => {
+        Ok(entered) => {
+            let leave = Leave::of(&state, &request);
             let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
-            hold(answer.unwrap_or_else(|_| fault(&method, &route)), permit)
+            let answer = answer.unwrap_or_else(|_| fault(&method, &route));
+            match (entered, leave) {
+                (Some(_), Some(leave)) if is_event_stream(&answer) => leave.watch_over(answer),
+                (permit, _) => hold(answer, permit),
+            }
         }
     };
     let view = state.backend.view().borrow().clone();
@@ -130,7 +136,7 @@ fn authorize(
 }
 
 /// A failed login: counted, noted in the log as far as the address has not failed too often, and answered.
-fn turned_away(state: &ApiState, peer: Option<&Peer>, why: String) -> Problem {
+pub(super) fn turned_away(state: &ApiState, peer: Option<&Peer>, why: String) -> Problem {
     let from = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.address);
     metrics::counter!("biplane_api_logins_failed_total").increment(1);
     let next = "send `Authorization: Bearer TOKEN`; `biplane init` wrote the first token, and an admin makes others with `biplane \
@@ -156,7 +162,7 @@ fn turned_away(state: &ApiState, peer: Option<&Peer>, why: String) -> Problem {
 }
 
 /// Who asks, or why that is nobody.
-fn authenticate(
+pub(super) fn authenticate(
     state: &ApiState,
     headers: &HeaderMap,
     peer: Option<&Peer>,
@@ -176,7 +182,11 @@ fn authenticate(
     };
     let Some(token) = bearer(headers)? else {
         let certified = peer.and_then(|peer| peer.certified.clone());
-        return standing(certified.ok_or("there is no Authorization header")?);
+        let (principal, until) = certified.ok_or("there is no Authorization header")?;
+        if let Some(until) = until.filter(|until| *until <= state.backend.wall()) {
+            return Err(format!("the certificate of `{}` has ended: {until}", principal.name));
+        }
+        return standing(principal);
     };
     let hash = (state.hash_token)(token);
     let logged = tokens.and_then(|tokens| {
@@ -260,7 +270,7 @@ fn method_label(method: &axum::http::Method) -> &'static str {
 /// Keeps the permit until the answer is written: large answers count as long as they are in memory.
 /// A watch holds a permit of its own kind instead.
 fn hold(response: Response, permit: Option<OwnedSemaphorePermit>) -> Response {
-    let (Some(permit), false) = (permit, is_event_stream(&response)) else { return response };
+    let Some(permit) = permit else { return response };
     response.map(|inner| Body::new(Held { inner, _permit: permit }))
 }
 

@@ -16,6 +16,7 @@ mod crowd;
 mod events;
 mod extract;
 mod knock;
+mod leave;
 pub mod limits;
 mod openapi;
 mod operations;
@@ -61,8 +62,9 @@ pub type CheckToken = Arc<dyn Fn(&str, WallTime) -> Result<Principal, String> + 
 /// From a token to its hash, as the log holds it.
 pub type HashToken = fn(&str) -> String;
 
-/// From the certificates that a client showed, already verified, to who it is.
-pub type CheckCertificate = Arc<dyn Fn(&[CertificateDer<'_>]) -> Option<Principal> + Send + Sync>;
+/// From the certificates that a client showed, already verified, to who it is and until when that is good.
+pub type CheckCertificate =
+    Arc<dyn Fn(&[CertificateDer<'_>]) -> Option<(Principal, Option<WallTime>)> + Send + Sync>;
 
 /// How the API is served.
 #[derive(Clone)]
@@ -107,23 +109,24 @@ struct ApiState {
     hub: watch::Hub,
 }
 
-fn router(
-    settings: &ApiSettings,
-    backend: Arc<dyn Backend>,
-    shutdown: CancellationToken,
-) -> Router {
-    let limits = settings.limits;
-    let state = Arc::new(ApiState {
-        hub: watch::Hub::start(Arc::clone(&backend), limits, shutdown),
-        backend,
-        check_token: Arc::clone(&settings.check_token),
-        hash_token: settings.hash_token,
-        knocks: knock::Knocks::new(limits.failed_logins),
-        read_config: Arc::clone(&settings.read_config),
-        configuring: Semaphore::new(1),
-        limits,
-        requests: Arc::new(Semaphore::new(limits.requests)),
-    });
+impl ApiState {
+    fn new(settings: &ApiSettings, backend: Arc<dyn Backend>, shutdown: CancellationToken) -> Self {
+        let limits = settings.limits;
+        Self {
+            hub: watch::Hub::start(Arc::clone(&backend), limits, shutdown),
+            backend,
+            check_token: Arc::clone(&settings.check_token),
+            hash_token: settings.hash_token,
+            knocks: knock::Knocks::new(limits.failed_logins),
+            read_config: Arc::clone(&settings.read_config),
+            configuring: Semaphore::new(1),
+            limits,
+            requests: Arc::new(Semaphore::new(limits.requests)),
+        }
+    }
+}
+
+fn router(state: &Arc<ApiState>) -> Router {
     Router::new()
         .route("/healthz", get(read::healthz))
         .route("/readyz", get(read::readyz))
@@ -164,8 +167,8 @@ fn router(
         .route("/v1/watch", get(watch::watch))
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::from_fn_with_state(Arc::clone(&state), admit::admit))
-        .with_state(state)
+        .layer(middleware::from_fn_with_state(Arc::clone(state), admit::admit))
+        .with_state(Arc::clone(state))
 }
 
 async fn no_such_path(uri: axum::http::Uri) -> Problem {

@@ -19,12 +19,12 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-use super::admit::Peer;
+use super::admit::{Peer, turned_away};
 use super::backend::Backend;
 use super::crowd::Crowd;
 use super::limits::{ACCEPT_AGAIN, ACCEPT_PAUSE, HEADER_BYTES, HEADER_COUNT, Limits, PEER_DEAD};
 use super::stall::StallGuard;
-use super::{ApiSettings, CheckCertificate, router};
+use super::{ApiSettings, ApiState, CheckCertificate, router};
 
 /// Listens and serves until `shutdown`; then connections get a short time to end.
 ///
@@ -39,9 +39,10 @@ pub async fn serve(
     let address = listener.local_addr()?;
     let limits = settings.limits;
     let tls = settings.tls.clone().map(TlsAcceptor::from);
-    let router = router(&settings, backend, shutdown.clone());
+    let state = Arc::new(ApiState::new(&settings, backend, shutdown.clone()));
+    let router = router(&state);
     let check_certificate = Arc::clone(&settings.check_certificate);
-    let door = Door { tls, check_certificate, router, limits, shutdown };
+    let door = Door { tls, check_certificate, state, router, limits, shutdown };
     Ok((address, tokio::spawn(door.run(listener))))
 }
 
@@ -49,6 +50,7 @@ pub async fn serve(
 struct Door {
     tls: Option<TlsAcceptor>,
     check_certificate: CheckCertificate,
+    state: Arc<ApiState>,
     router: Router,
     limits: Limits,
     shutdown: CancellationToken,
@@ -113,7 +115,12 @@ impl Door {
                 let certified = shown.and_then(|shown| (self.check_certificate)(shown));
                 self.http(stream, Peer { certified, ..stranger }).await;
             }
-            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake with the API failed"),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a TLS handshake with the API failed");
+                if let Some(why) = bad_certificate(&error) {
+                    turned_away(&self.state, Some(&stranger), why);
+                }
+            }
             Err(_) => tracing::debug!("a TLS handshake with the API took too long"),
         }
     }
@@ -143,4 +150,11 @@ impl Door {
             tracing::debug!(%error, "a connection to the API broke");
         }
     }
+}
+
+/// What is wrong with the certificate that a client showed, if that is why a handshake failed: a failed login.
+fn bad_certificate(error: &io::Error) -> Option<String> {
+    let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+    let rustls::Error::InvalidCertificate(why) = error else { return None };
+    Some(format!("its certificate is not good here: {why}"))
 }

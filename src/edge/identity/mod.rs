@@ -12,9 +12,9 @@ mod tests;
 
 pub use authority::{Authority, Issued, client_name, member_server_name, observer_name};
 pub use tls::{
-    ALPN, MemberTls, TlsFiles, api_client_tls, api_server_tls, certified_client_tls, good_until,
-    key_is_exposed, member_tls, own_member, own_observer, peer_client, peer_member, peer_observer,
-    read_secret, webhook_tls,
+    ALPN, MemberTls, TlsFiles, api_client_tls, api_server_tls, certificate_ends,
+    certified_client_tls, good_until, key_is_exposed, member_tls, own_member, own_observer,
+    peer_client, peer_member, peer_observer, read_secret, webhook_tls,
 };
 pub use token::{TokenEntry, Tokens, new_token, token_hash};
 

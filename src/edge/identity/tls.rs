@@ -208,12 +208,14 @@ pub fn own_observer(
 
 /// Until when a certificate is good; nothing where its dates cannot be read.
 pub fn good_until(certificate: &Path) -> Result<Option<WallTime>, IdentityError> {
-    let chain = certificates(certificate)?;
-    let read = chain.first().and_then(|leaf| x509_parser::parse_x509_certificate(leaf).ok());
-    let seconds = read.map(|(_, leaf)| leaf.validity().not_after.timestamp());
-    Ok(seconds
-        .and_then(|seconds| u64::try_from(seconds).ok())
-        .map(|seconds| WallTime(seconds * 1000)))
+    Ok(certificates(certificate)?.first().and_then(certificate_ends))
+}
+
+/// Until when a certificate is good, if that can be read.
+pub fn certificate_ends(certificate: &CertificateDer<'_>) -> Option<WallTime> {
+    let (_, leaf) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    let seconds = u64::try_from(leaf.validity().not_after.timestamp()).ok()?;
+    Some(WallTime(seconds.saturating_mul(1000)))
 }
 
 /// Whether others than its owner and group may read a key.

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::super::process::{BIPLANE, until};
+use super::super::process::{BIPLANE, Running, until};
 use super::super::world::{EAST, LIMIT, World};
 use super::alone;
 
@@ -72,7 +72,17 @@ fn a_token_does_what_its_role_may_until_it_is_revoked_at_every_node() {
     let (code, said) = operator.run(&["thaw", "shop"]);
     assert_eq!(code, Some(0), "{said}");
 
+    let mut command = Command::new(BIPLANE);
+    command.args(["events", "-f"]).env("BIPLANE_DIR", operator.dir.path());
+    let mut follower = Running::start(&mut command);
+    admin(&world, &["freeze", "shop", "--reason", "for the follower"]);
+    follower.says("for the follower", LIMIT);
+
     admin(&world, &["token", "revoke", "night"]);
+    // Who was let in before is not served for ever either.
+    assert_eq!(follower.ended(LIMIT).code(), Some(1), "{:?}", follower.said);
+    assert!(follower.said.join("\n").contains("was revoked"), "{:?}", follower.said);
+    admin(&world, &["thaw", "shop"]);
     let listed = admin(&world, &["token", "list"]);
     assert!(listed.contains("night") && listed.contains("by admin at"), "{listed}");
     until(LIMIT, || {
@@ -114,6 +124,27 @@ fn a_certificate_is_the_other_way_in_and_its_name_can_be_revoked() {
         let (code, said) = client.run(&["status"]);
         let gone = code == Some(1) && said.contains("`ann` was revoked");
         if gone { Ok(()) } else { Err(said) }
+    });
+}
+
+/// Signed by another authority: nobody is let in, it is said why, and it counts as a failed login.
+#[test]
+fn a_strange_certificate_is_a_failed_login() {
+    let _turn = alone();
+    let world = World::steady();
+    let client = Client::of(&world, "certificate = \"eve.crt\"\nkey = \"eve.key\"\n");
+    let here = |args: &[&str]| {
+        let made = Command::new(BIPLANE).args(args).current_dir(client.dir.path()).output();
+        assert!(made.as_ref().is_ok_and(|made| made.status.success()), "{made:?}");
+    };
+    here(&["init", "other", "--cluster", "world"]);
+    here(&["certificate", "eve", "--role", "admin", "--cluster", "world", "--authority", "other"]);
+    let (code, said) = client.run(&["status"]);
+    assert!(code == Some(3) && said.contains("does not take this client's certificate"), "{said}");
+    until(LIMIT, || {
+        let events = world.api().get("/v1/events")?.to_string();
+        let told = events.contains("failed logins at") && events.contains("\"login\"");
+        if told { Ok(()) } else { Err(events) }
     });
 }
 

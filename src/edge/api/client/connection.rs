@@ -22,8 +22,12 @@ const HEADER_BYTES: usize = 32 * 1024;
 /// An open connection. Its task ends with it.
 pub(super) struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
-    _task: AbortOnDropHandle<()>,
+    /// Carries the connection until it ends, and gives why it broke.
+    task: Option<AbortOnDropHandle<Option<String>>>,
 }
+
+/// How long a request that was cut off waits to hear why.
+const WHY: Duration = Duration::from_millis(200);
 
 /// Why a request got no answer.
 #[derive(Debug)]
@@ -69,6 +73,37 @@ fn tls_fault(error: &std::io::Error) -> String {
     format!("TLS: {error}: {means}")
 }
 
+/// What to do when the server says that it does not take this client's certificate, if that is why a connection broke.
+fn refused_certificate(error: &hyper::Error) -> Option<String> {
+    use rustls::AlertDescription as Alert;
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let tls = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        if let Some(rustls::Error::AlertReceived(alert)) = tls {
+            let about_it = matches!(
+                alert,
+                Alert::UnknownCA
+                    | Alert::BadCertificate
+                    | Alert::UnsupportedCertificate
+                    | Alert::CertificateRevoked
+                    | Alert::CertificateExpired
+                    | Alert::CertificateUnknown
+                    | Alert::DecryptError
+                    | Alert::AccessDenied
+            );
+            return about_it.then(|| {
+                format!(
+                    "it does not take this client's certificate ({alert:?}): see that `certificate` in client.toml is of \
+                     this cluster's CA and has not ended; `biplane certificate` makes another"
+                )
+            });
+        }
+        cause = error.source();
+    }
+    None
+}
+
 impl Connection {
     /// Connects, with TLS if there is a configuration; the certificate must name the address.
     pub(super) async fn open(
@@ -103,11 +138,11 @@ impl Connection {
             .await
             .map_err(|error| error.to_string())?;
         let task = tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection to a controller broke");
-            }
+            let error = connection.await.err()?;
+            tracing::debug!(%error, "a connection to a controller broke");
+            refused_certificate(&error)
         });
-        Ok(Self { sender, _task: AbortOnDropHandle::new(task) })
+        Ok(Self { sender, task: Some(AbortOnDropHandle::new(task)) })
     }
 
     /// Whether it looks fit for another request.
@@ -131,8 +166,17 @@ impl Connection {
                 if unsent { SendFault::NotSent(why) } else { SendFault::Sent(why) }
             })
         };
-        tokio::time::timeout(within, sent).await.unwrap_or_else(|_| {
+        let sent = tokio::time::timeout(within, sent).await.unwrap_or_else(|_| {
             Err(SendFault::Silent(format!("no answer within {} s", within.as_secs_f32())))
-        })
+        });
+        // With TLS 1.3 a server looks at the client's certificate when the client believes to be connected already: what
+        // it thinks of it breaks the connection, and nothing of the request was looked at.
+        if matches!(&sent, Err(SendFault::NotSent(_) | SendFault::Sent(_)))
+            && let Some(task) = self.task.take()
+            && let Ok(Ok(Some(why))) = tokio::time::timeout(WHY, task).await
+        {
+            return Err(SendFault::NotSent(why));
+        }
+        sent
     }
 }

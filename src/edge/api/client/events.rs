@@ -31,7 +31,16 @@ pub enum EventNews {
         controller: SocketAddr,
         /// Why.
         why: String,
+        /// Whether it does not let this client in: others will not either, unless they have not heard yet why.
+        turned_away: bool,
     },
+}
+
+/// Why a controller is not followed.
+struct Lost {
+    controller: SocketAddr,
+    why: String,
+    turned_away: bool,
 }
 
 struct Open {
@@ -76,20 +85,21 @@ impl EventWatch {
                 }
                 return news;
             }
-            if let Err((controller, why)) = self.hear().await {
+            if let Err(Lost { controller, why, turned_away }) = self.hear().await {
                 self.open = None;
                 self.failures = self.failures.saturating_add(1);
-                self.ready.push_back(EventNews::Lost { controller, why });
+                self.ready.push_back(EventNews::Lost { controller, why, turned_away });
             }
         }
     }
 
-    async fn hear(&mut self) -> Result<(), (SocketAddr, String)> {
+    async fn hear(&mut self) -> Result<(), Lost> {
         if self.open.is_none() {
             self.open = Some(self.connect().await?);
         }
         let Some(open) = &mut self.open else { return Ok(()) };
-        let lost = |why: String| (open.controller, why);
+        let controller = open.controller;
+        let lost = |why: String| Lost { controller, why, turned_away: false };
         let silence = self.client.times.silence;
         let frame = match tokio::time::timeout(silence, open.body.frame()).await {
             Err(_) => return Err(lost(format!("silent for {} s", silence.as_secs_f32()))),
@@ -113,7 +123,7 @@ impl EventWatch {
     }
 
     /// To the next controller in turn; after each round without one, a pause.
-    async fn connect(&self) -> Result<Open, (SocketAddr, String)> {
+    async fn connect(&self) -> Result<Open, Lost> {
         let client = &self.client;
         let count = u32::try_from(client.controllers.len()).unwrap_or(u32::MAX).max(1);
         let rounds = (self.failures / count).min(16);
@@ -124,30 +134,34 @@ impl EventWatch {
         let Some((index, controller)) = client.in_turn().next() else {
             let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
             tokio::time::sleep(client.times.backoff_max).await;
-            return Err((nowhere, "no controller is configured".to_owned()));
+            let why = "no controller is configured".to_owned();
+            return Err(Lost { controller: nowhere, why, turned_away: false });
         };
         // Whatever comes of it, the next attempt is at the next one.
         client.preferred.store((index + 1) % client.controllers.len(), Ordering::Relaxed);
-        self.open_at(controller).await.map_err(|why| (controller, why))
+        let opened = self.open_at(controller).await;
+        opened.map_err(|(why, turned_away)| Lost { controller, why, turned_away })
     }
 
-    async fn open_at(&self, controller: SocketAddr) -> Result<Open, String> {
+    /// Or why not, and whether this client is not let in.
+    async fn open_at(&self, controller: SocketAddr) -> Result<Open, (String, bool)> {
         let client = &self.client;
         let mut order = order(Method::GET, "/v1/events/watch", Bytes::new(), None)
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| (error.to_string(), false))?;
         order.after = self.last.map(|last| last.to_string());
-        let request = client.request(controller, &order)?;
-        let mut connection =
-            Connection::open(controller, client.tls.as_ref(), client.times.connect).await?;
+        let request = client.request(controller, &order).map_err(|why| (why, false))?;
+        let opened = Connection::open(controller, client.tls.as_ref(), client.times.connect).await;
+        let mut connection = opened.map_err(|why| (why, false))?;
         let response = match connection.send(request, client.times.answer).await {
             Ok(response) => response,
             Err(SendFault::NotSent(why) | SendFault::Sent(why) | SendFault::Silent(why)) => {
-                return Err(why);
+                return Err((why, false));
             }
         };
         let kind = response.headers().get(header::CONTENT_TYPE);
         if response.status() != 200 || kind.is_none_or(|kind| kind != MEDIA_TYPE) {
-            return Err(format!("it answers {}", response.status()));
+            let status = response.status();
+            return Err((format!("it answers {status}"), matches!(status.as_u16(), 401 | 403)));
         }
         let body = response.into_body();
         Ok(Open { controller, _connection: connection, body, reader: SseReader::default() })
