@@ -19,7 +19,7 @@ use crate::kernel::ledger::Change;
 pub enum ConfigCommand {
     /// Read files and tell every fault with its place; the kind of a file follows from its name
     Check {
-        /// cluster.toml, node.toml, gateway.toml or client.toml, by name or by the start of it
+        /// cluster.toml, node.toml, observer.toml, gateway.toml or client.toml, by name or by the start of it
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
@@ -195,7 +195,7 @@ fn done(body: &ConfiguredBody) -> String {
     }
     format!(
         "configuration {version} is in force. Copy it to cluster.toml of every node, for its next start: until then \
-         `biplane status` says that the file it started with differs\n"
+         that node's `biplane status` says that its file differs\n"
     )
 }
 

@@ -19,7 +19,7 @@ pub enum Exit {
     Usage,
     /// No controller answers: nothing happened.
     Unreachable,
-    /// It may or may not have happened; the message names the URL that settles it.
+    /// It may or may not have happened; the message says what shows it.
     Unknown,
     /// A fault of this program.
     Bug,
@@ -46,12 +46,10 @@ impl Exit {
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Done => "what was asked for is done",
-            Self::Failed => "it was refused or it failed; nothing is left half done",
+            Self::Failed => "it was refused or it failed; the message says what is so now",
             Self::Usage => "the command line cannot be understood",
             Self::Unreachable => "no controller answers; nothing happened",
-            Self::Unknown => {
-                "it may or may not have happened; the message names the URL that settles it"
-            }
+            Self::Unknown => "it may or may not have happened; the message says what shows it",
             Self::Bug => "a fault of biplane itself",
         }
     }
@@ -66,6 +64,9 @@ impl From<Exit> for ExitCode {
 /// Where the names are that exist.
 const SHOWN_BY: &str =
     "`biplane status` lists groups and planes; `biplane explain last` shows the last switchover";
+
+/// Lists of the API that `status` shows too.
+const NAMED: [&str; 3] = ["/v1/groups", "/v1/planes", "/v1/switchovers"];
 
 /// Where a client's token is.
 const TOKEN: &str = "client.toml names the file of the token, or the certificate, that says who asks: `biplane init` wrote the \
@@ -153,7 +154,9 @@ impl From<ApiError> for Failure {
                 // The API names an address where the right names stand; here the command that shows them helps more.
                 next: match problem.status {
                     401 => TOKEN.to_owned(),
-                    404 => SHOWN_BY.to_owned(),
+                    404 if NAMED.iter().any(|list| problem.next.contains(list)) => {
+                        SHOWN_BY.to_owned()
+                    }
                     _ => problem.next,
                 },
             },
@@ -182,6 +185,19 @@ mod tests {
         assert_eq!(failure.render(false), "biplane: dwell: 20 s left\n  next: wait, or --forced");
         let json: serde_json::Value = serde_json::from_str(&failure.render(true)).unwrap();
         assert_eq!(json["exit"], 1);
+    }
+
+    #[test]
+    fn what_the_api_says_to_do_is_said_unless_a_command_shows_the_same() {
+        let next = |next: &str| {
+            let problem = Problem::new(ProblemKind::NotFound, "there is none", next);
+            Failure::from(ApiError::Problem(Box::new(problem))).next
+        };
+        assert_eq!(next("GET /v1/groups names them all"), SHOWN_BY);
+        assert_eq!(
+            next("`biplane alarms` lists what stands"),
+            "`biplane alarms` lists what stands"
+        );
     }
 
     #[test]

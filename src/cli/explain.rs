@@ -1,5 +1,7 @@
 //! `biplane explain`.
 
+use serde::Serialize;
+
 use super::exit::{Exit, Failure};
 use super::{Context, block_on, print, print_json, reach, show};
 use crate::kernel::controller::{Explanation, SwitchoverRecord};
@@ -8,7 +10,8 @@ use crate::kernel::domain::{GroupName, SwitchoverId};
 /// Arguments.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ExplainArgs {
-    /// `last` (the last switchover), the id of a switchover, or the name of a group
+    /// `last` (the last switchover), the id of a switchover, or the name of a group; a switchover is shown with its group
+    /// as it is now
     #[arg(value_name = "last|ID|GROUP")]
     subject: String,
     /// Take the word as the name of a group, even if it reads like `last` or an id
@@ -39,6 +42,15 @@ impl ExplainArgs {
     }
 }
 
+/// A switchover, and its group as it is now, where that is still there.
+#[derive(Serialize)]
+struct Recorded {
+    #[serde(flatten)]
+    record: SwitchoverRecord,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    now: Option<Explanation>,
+}
+
 /// Asks and prints.
 pub(super) fn run(args: &ExplainArgs, context: &Context) -> Result<Exit, Failure> {
     let subject = args.subject()?;
@@ -48,10 +60,15 @@ pub(super) fn run(args: &ExplainArgs, context: &Context) -> Result<Exit, Failure
         Subject::Switchover(id) => {
             let path = format!("/v1/switchovers/{id}");
             let (record, refused) = block_on(reach.read::<SwitchoverRecord>(&path, args.stale))??;
+            // The record tells what was decided and why; what is seen now often still shows what it was about.
+            let path = format!("/v1/explain/{}", record.group);
+            let now = block_on(reach.read::<Explanation>(&path, args.stale))?.ok();
+            let now = now.map(|(explanation, _)| explanation);
             if json {
-                print_json(&record)?
+                print_json(&Recorded { record, now })?
             } else {
-                print(&show::switchover(&record))
+                let now = now.map(|now| format!("\nThe group now:\n{}", show::explanation(&now)));
+                print(&(show::switchover(&record) + &now.unwrap_or_default()))
             }
             refused
         }

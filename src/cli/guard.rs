@@ -38,10 +38,10 @@ struct Whose {
     /// The group
     #[arg(value_parser = GroupName::new, required_unless_present = "all")]
     group: Option<GroupName>,
-    /// All groups
+    /// All groups that there are now
     #[arg(long, conflicts_with = "group")]
     all: bool,
-    /// Why; shown by `status` while it lasts
+    /// Why; kept in the log, and of a freeze shown by `status` while it lasts
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
 }
@@ -54,10 +54,15 @@ impl Whose {
         }
     }
 
+    /// As it stands on the command line.
+    fn argument(&self) -> &str {
+        self.group.as_ref().map_or("--all", GroupName::as_str)
+    }
+
     fn words(&self) -> String {
         match &self.group {
             Some(group) => format!("group {group} is"),
-            None => "all groups are".to_owned(),
+            None => "all groups that there are now are".to_owned(),
         }
     }
 }
@@ -104,7 +109,7 @@ fn until(span: Option<Duration>, end: &str) -> String {
 
 pub(super) fn freeze(args: FreezeArgs, context: &Context) -> Result<Exit, Failure> {
     let FreezeArgs { whose, span, abort } = args;
-    let until = until(span, "biplane thaw");
+    let until = until(span, &format!("biplane thaw {}", whose.argument()));
     let told = format!("{} frozen: nothing moves by itself {until}\n", whose.words());
     let path = whose.path();
     let body = FreezeBody { on: true, reason: whose.reason, for_ms: in_ms(span), abort };

@@ -11,6 +11,7 @@ use crate::kernel::controller::{
 };
 use crate::kernel::domain::{HealthState, MemberName, PlaneName, ServiceName};
 use crate::kernel::health::SampleSeen;
+use crate::kernel::ledger::PlacedBy;
 
 /// `biplane status`.
 pub(super) fn status(status: &Status) -> String {
@@ -51,13 +52,20 @@ fn section(text: &mut String, table: &Table) {
     }
 }
 
+/// ` by ann until 2026-11-26 12:00:00`.
+fn placed(placed: &PlacedBy) -> String {
+    let until = placed.until.map(|until| format!(" until {until}")).unwrap_or_default();
+    format!(" by {}{until}", placed.by)
+}
+
 fn groups(groups: &[GroupStatus]) -> Table {
     let mut table = Table::new(&["GROUP", "PLANE", "EPOCH", "MODE", "DECISION", "BECAUSE"]);
     for group in groups {
         let mut because = group.because.clone();
         if let Some(why) = &group.frozen {
             let why = if why.is_empty() { "no reason given" } else { why };
-            let _ = write!(because, " [frozen: {why}]");
+            let by = group.frozen_by.as_ref().map(placed).unwrap_or_default();
+            let _ = write!(because, " [frozen{by}: {why}]");
         }
         if let Some(id) = &group.switchover {
             let _ = write!(because, " [switchover {id}]");
@@ -103,7 +111,12 @@ fn reports(seen: &ServiceOnPlane) -> String {
 fn planes(status: &Status) -> Table {
     let mut table = Table::new(&["PLANE", "SITE", "DRAINED"]);
     for plane in &status.planes {
-        let drained = plane.drained.clone().unwrap_or_else(|| "no".to_owned());
+        let by = plane.drained_by.as_ref().map(placed).unwrap_or_default();
+        let drained = match plane.drained.as_deref() {
+            None => "no".to_owned(),
+            Some("") => format!("yes{by}"),
+            Some(why) => format!("{why}{by}"),
+        };
         table.row([plane.name.to_string(), plane.site.to_string(), drained]);
     }
     table
@@ -251,9 +264,11 @@ fn samples(explanation: &Explanation) -> Table {
         "LAST PROBES, NEWEST FIRST",
     ];
     let mut table = Table::new(&head);
+    let asked = explanation.observers.values().any(|explained| explained.checks.is_some());
+    let silent = if asked { "did not answer in time" } else { "was not asked" };
     for (observer, explained) in &explanation.observers {
         let Some(checks) = &explained.checks else {
-            let cells = [observer.as_str(), "", "", "", "", "", "did not answer in time"];
+            let cells = [observer.as_str(), "", "", "", "", "", silent];
             table.row(cells.map(str::to_owned));
             continue;
         };
@@ -268,6 +283,12 @@ fn samples(explanation: &Explanation) -> Table {
                     table.row(names.into_iter().chain(rest));
                 }
             }
+        }
+        let more = explained.reports.len().saturating_sub(checks.len());
+        if more > 0 {
+            let left_out = format!("{more} further services are left out");
+            let cells = [observer.as_str(), "", "", "", "", "", left_out.as_str()];
+            table.row(cells.map(str::to_owned));
         }
     }
     table

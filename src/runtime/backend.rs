@@ -19,9 +19,6 @@ use crate::kernel::controller::{
 use crate::kernel::domain::{Moment, WallTime};
 use crate::kernel::ledger::AuditPage;
 
-/// Where an unknown outcome is settled when the kernel did not say.
-const SETTLE: &str = "/v1/switchovers";
-
 /// Channels to the kernel's thread.
 #[derive(Debug)]
 pub struct NodeBackend {
@@ -46,6 +43,7 @@ impl Backend for NodeBackend {
         let Some(mut awaited) = self.replies.register() else {
             return Box::pin(async { busy() });
         };
+        let settle = action.settled_by();
         if !self.inbox.request(ClientRequest { id: awaited.id, principal, action }) {
             return Box::pin(async { busy() });
         }
@@ -54,7 +52,7 @@ impl Backend for NodeBackend {
             match tokio::time::timeout(patience, awaited.reply()).await {
                 Ok(Some(response)) => response,
                 // The kernel took it and said nothing: it may have happened.
-                Ok(None) | Err(_) => Response::Unknown { settle: SETTLE.to_owned() },
+                Ok(None) | Err(_) => Response::Unknown { settle },
             }
         })
     }

@@ -10,7 +10,7 @@ use super::events::Events;
 use super::kernel_thread::Hands;
 use super::persist_thread::PersistQueue;
 use super::replies::Replies;
-use crate::edge::telemetry::names::{COMMIT_SECONDS, STEP_SECONDS};
+use crate::edge::telemetry::names::{APPLY_SECONDS, COMMIT_SECONDS, STEP_SECONDS};
 use crate::edge::transport::Transport;
 use crate::kernel::controller::{Measure, Output, View};
 use crate::kernel::domain::ProbeOrder;
@@ -69,6 +69,9 @@ impl Hands for NodeHands {
             Output::Event(event) => self.events.tell(event),
             Output::Measured { what: Measure::Commit, took } => {
                 metrics::histogram!(COMMIT_SECONDS).record(took);
+            }
+            Output::Measured { what: Measure::Apply, took } => {
+                metrics::histogram!(APPLY_SECONDS).record(took);
             }
             Output::Measured { what: Measure::Step(step), took } => {
                 metrics::histogram!(STEP_SECONDS, "step" => step).record(took);

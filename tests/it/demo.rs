@@ -51,12 +51,17 @@ fn story(args: &[&str]) -> Value {
         .unwrap_or_else(|error| panic!("{error}:\n{said}"));
     let log = std::fs::read_to_string(keep.path().join("client.csv")).unwrap();
     the_log_gives_the_figures(&log, &summary);
+    replays(keep.path());
+    summary
+}
+
+/// The journals that the nodes left give the same again.
+fn replays(kept: &std::path::Path) {
     for node in 1..=3 {
-        let data = keep.path().join(format!("cluster/node-{node}/data"));
+        let data = kept.join(format!("cluster/node-{node}/data"));
         let replay = Command::new(BIPLANE).arg("replay").arg(data).output().unwrap();
         assert!(replay.status.success(), "{replay:?}");
     }
-    summary
 }
 
 /// One row of the client's log: when it was asked and answered in microseconds, whom, and the answer.
@@ -189,6 +194,7 @@ fn a_demo_that_is_killed_leaves_no_child_behind() {
         left if left.is_empty() => Ok(()),
         left => Err(format!("{left:?}")),
     });
+    replays(keep.path());
 }
 
 #[test]
@@ -221,6 +227,7 @@ fn what_the_demo_prints_works_as_it_stands() {
     let status = demo.ended(SOON);
     assert!(status.success(), "{status}: Ctrl-C is how it is meant to end");
     assert_eq!(children_of(demo.pid()), Vec::<String>::new());
+    replays(keep.path());
 }
 
 fn runs(tool: &str) -> bool {

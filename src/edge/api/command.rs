@@ -24,9 +24,6 @@ use crate::kernel::domain::{
     Epoch, GatewayName, GroupName, Incarnation, PlaneName, Principal, ServiceName,
 };
 
-/// Where an unknown outcome is settled when the kernel named no place.
-const SETTLE: &str = "/v1/switchovers/last";
-
 /// Body of `POST /v1/groups/{name}/switch`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -303,6 +300,7 @@ pub(super) async fn command(
     principal: &Principal,
     action: Action,
 ) -> Result<Response, Problem> {
+    let settled_by = action.settled_by();
     let asked = state.backend.ask(principal.name.to_string(), action);
     match tokio::time::timeout(state.limits.ask, asked).await {
         Ok(Reply::Accepted { switchover, repeated }) => accepted(switchover, repeated),
@@ -314,7 +312,7 @@ pub(super) async fn command(
         Ok(Reply::Unknown { settle }) if !settle.is_empty() => {
             Err(Problem::unknown_outcome(&settle))
         }
-        Ok(Reply::Unknown { .. }) | Err(_) => Err(Problem::unknown_outcome(SETTLE)),
+        Ok(Reply::Unknown { .. }) | Err(_) => Err(Problem::unknown_outcome(&settled_by)),
     }
 }
 

@@ -138,7 +138,9 @@ impl Problem {
     /// The outcome of a write is unknown; the URL tells it later.
     pub fn unknown_outcome(settle: &str) -> Self {
         let detail = "no answer in time: the change may or may not have happened";
-        let next = format!("ask GET {settle}, or repeat the request with the same Idempotency-Key");
+        let next = format!(
+            "ask GET {settle}; a switch may be repeated with the same Idempotency-Key, anything else as it was"
+        );
         Self { settle: Some(settle.into()), ..Self::new(ProblemKind::UnknownOutcome, detail, next) }
     }
 }

@@ -270,7 +270,9 @@ pub(super) async fn readyz(State(state): State<Arc<ApiState>>) -> Response {
     match state.backend.ready() {
         Ok(()) => "ready\n".into_response(),
         Err(why) => {
-            (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")).into_response()
+            let next = "GET /v1/status?stale=true says more; another node may be ready";
+            Problem::new(ProblemKind::Unavailable, format!("not ready: {why}"), next)
+                .into_response()
         }
     }
 }

@@ -63,6 +63,8 @@ metrics_table! {
         "Requests to the admin API.";
     APPLIED_INDEX = "biplane_applied_index", Gauge, "entries", "",
         "Raft index of the last applied entry.";
+    APPLY_SECONDS = "biplane_apply_seconds", Histogram, "seconds", "",
+        "Time from when a node knew an entry to be committed until it had applied it: its own write is in between.";
     BUILD_INFO = "biplane_build_info", Gauge, "bool", "version",
         "Always 1; the label says which version runs.";
     COMMIT_SECONDS = "biplane_commit_seconds", Histogram, "seconds", "",

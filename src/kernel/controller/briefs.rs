@@ -79,6 +79,7 @@ impl Controller {
                     self.suspect(&service, usize::from(plane), "an observer's probe failed");
                 }
             }
+            Some(PeerMessage::Seen { ask, seen }) => self.on_seen(from, ask, &seen),
             Some(_) => self.turn_away(from, "it speaks as only members may"),
             None => self.turn_away(from, "it sent a frame that this version cannot read"),
         }

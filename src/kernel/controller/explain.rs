@@ -131,7 +131,10 @@ fn guards(facts: &Facts<'_>) -> Vec<GuardStatus> {
     let out = facts.source.out(facts.out_when, facts.policy.degraded_is_out);
     let budget = facts.policy.budget.map_or_else(
         || "no limit".to_owned(),
-        |budget| format!("at most {} in {:?}", budget.switches, budget.window),
+        |budget| {
+            let used = facts.used(budget);
+            format!("{used} of {} used in {:?}", budget.switches, budget.window)
+        },
     );
     let dwell = match facts.policy.dwell {
         Duration::ZERO => "none".to_owned(),

@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::peer::PeerMessage;
 use super::{Controller, Output, RequestId, Response, Traffic, limits};
 use crate::kernel::domain::{GroupName, MemberId, Moment};
-use crate::kernel::health::Seen;
-use crate::kernel::ledger::ALARMS_SINCE;
+use crate::kernel::health::{Prober, Seen};
+use crate::kernel::ledger::{ALARMS_SINCE, Cluster};
 
 /// One group that is being explained.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -42,10 +43,12 @@ impl Controller {
         seen.insert(self.me, Arc::new(self.own_seen(group)));
         self.explaining.counter += 1;
         let ask = self.explaining.counter;
-        let others = self.file.members.keys().copied().filter(|member| *member != self.me);
-        let waiting: BTreeSet<MemberId> = others
-            .filter(|member| self.agreement.known_by(*member) >= ALARMS_SINCE)
-            .filter(|member| !self.is_silent(*member))
+        let members = self.file.members.keys().copied().filter(|member| *member != self.me);
+        let members = members.filter(|member| self.agreement.known_by(*member) >= ALARMS_SINCE);
+        let observers = self.ledger.config().map(|config| config.observers.keys().copied());
+        let waiting: BTreeSet<MemberId> = members
+            .chain(observers.into_iter().flatten())
+            .filter(|observer| !self.is_silent(*observer))
             .collect();
         let frame = PeerMessage::WantSeen { ask, group: group.clone() }.encode();
         for to in waiting.iter().copied() {
@@ -59,28 +62,17 @@ impl Controller {
 
     /// What this observer has seen of a group's services, as many as one answer holds.
     fn own_seen(&self, group: &GroupName) -> Seen {
-        let Some(config) = self.ledger.config() else { return Seen::new() };
-        let Some(settings) = config.groups.get(group) else { return Seen::new() };
-        let planes = config.planes.each_ref().map(|plane| &plane.name);
-        let services = settings.services.iter().take(limits::EXPLAINED_SERVICES);
-        services
-            .filter_map(|service| {
-                let seen = self.prober.seen(service, self.now)?;
-                let by_plane = planes.into_iter().cloned().zip(seen).collect();
-                Some((service.clone(), by_plane))
-            })
-            .collect()
+        let config = self.ledger.config();
+        config.map(|config| seen_of(&self.prober, config, group, self.now)).unwrap_or_default()
     }
 
     /// Another member wants to know.
     pub(super) fn on_want_seen(&mut self, from: MemberId, ask: u64, group: &GroupName) {
-        let seen = self.own_seen(group);
-        let seen = serde_json::to_string(&seen).expect("names, numbers and words are all JSON");
-        let frame = PeerMessage::Seen { ask, seen }.encode();
+        let frame = seen_frame(ask, &self.own_seen(group));
         self.outputs.push_back(Output::Send { to: from, frame, traffic: Traffic::Normal });
     }
 
-    /// Another member answers.
+    /// Another observer answers.
     pub(super) fn on_seen(&mut self, from: MemberId, ask: u64, seen: &str) {
         let Some(wanted) = self.explaining.wanted.get_mut(&ask) else { return };
         if !wanted.waiting.remove(&from) {
@@ -119,4 +111,24 @@ impl Controller {
         let silence = self.timing().observer_silence;
         self.heard.get(&member).is_none_or(|at| self.now.since(*at) > silence)
     }
+}
+
+/// What a prober has seen of a group's services, as many as one answer holds.
+pub(super) fn seen_of(prober: &Prober, config: &Cluster, group: &GroupName, now: Moment) -> Seen {
+    let Some(settings) = config.groups.get(group) else { return Seen::new() };
+    let planes = config.planes.each_ref().map(|plane| &plane.name);
+    let services = settings.services.iter().take(limits::EXPLAINED_SERVICES);
+    services
+        .filter_map(|service| {
+            let seen = prober.seen(service, now)?;
+            let by_plane = planes.into_iter().cloned().zip(seen).collect();
+            Some((service.clone(), by_plane))
+        })
+        .collect()
+}
+
+/// The answer to a member that wants to know.
+pub(super) fn seen_frame(ask: u64, seen: &Seen) -> Bytes {
+    let seen = serde_json::to_string(seen).expect("names, numbers and words are all JSON");
+    PeerMessage::Seen { ask, seen }.encode()
 }

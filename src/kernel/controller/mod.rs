@@ -228,6 +228,8 @@ pub struct Controller {
     heartbeat_due: Moment,
     /// Persists under way: number and when they were ordered.
     persists: VecDeque<(u64, Moment)>,
+    /// What is committed and not applied, since when.
+    committed: proposals::Committed,
     /// Why this node left consensus, if it did: from then on it only shows what it knows.
     left: Option<String>,
     /// Whether a write has been under way for so long that this node stands apart until it ends.
@@ -296,6 +298,7 @@ impl Controller {
             tick_due: now,
             heartbeat_due: now,
             persists: VecDeque::new(),
+            committed: proposals::Committed::default(),
             left: None,
             disk_stuck: false,
             apart: BTreeSet::new(),

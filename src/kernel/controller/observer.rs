@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::explaining::{seen_frame, seen_of};
 use super::observe::references_of;
 use super::observing::{Eye, Observing};
 use super::peer::{Brief, PeerMessage, Present};
@@ -213,6 +214,12 @@ impl Observer {
     fn on_told(&mut self, from: MemberId, frame: &Bytes) {
         match PeerMessage::decode(frame) {
             Some(PeerMessage::Brief(brief)) => self.on_brief(from, brief),
+            Some(PeerMessage::WantSeen { ask, group }) => {
+                let config = self.config.as_ref().map(|(_, config)| config);
+                let seen = config.map(|config| seen_of(&self.prober, config, &group, self.now));
+                let frame = seen_frame(ask, &seen.unwrap_or_default());
+                self.outputs.push_back(ObserverOutput::Send { to: from, frame });
+            }
             _ => {
                 let text = format!("member {from} sent a frame that this version cannot read");
                 self.tell(Level::Warn, "peer", text);

@@ -1,7 +1,7 @@
 //! Consensus' outputs and what applied commands set off.
 
 use super::peer::PeerMessage;
-use super::{Controller, Level, Output, Traffic, limits};
+use super::{Controller, Level, Measure, Output, Traffic, limits};
 use crate::kernel::consensus::limits::TAIL;
 use crate::kernel::consensus::{ConsensusOutput, LogEntry, SnapshotRecord};
 use crate::kernel::domain::{AlarmId, AskId};
@@ -22,6 +22,7 @@ impl Controller {
 
     /// Carries out what consensus wants until it wants no more.
     pub(super) fn run_consensus(&mut self) {
+        self.committed.known(self.consensus.commit(), self.now);
         while let Some(output) = self.consensus.poll() {
             match output {
                 ConsensusOutput::Send { to, message, bulk } => {
@@ -35,8 +36,12 @@ impl Controller {
                 }
                 ConsensusOutput::Restore(snapshot) => self.restore(&snapshot),
                 ConsensusOutput::Apply(entries) => {
-                    for entry in entries {
-                        self.apply(&entry);
+                    for entry in &entries {
+                        self.apply(entry);
+                    }
+                    let last = entries.last().map_or(0, |entry| entry.index);
+                    if let Some(took) = self.committed.applied(last, self.now) {
+                        self.outputs.push_back(Output::Measured { what: Measure::Apply, took });
                     }
                 }
                 ConsensusOutput::Readable { context, index } => self.on_readable(context, index),

@@ -64,6 +64,8 @@ pub enum Output {
 pub enum Measure {
     /// From a proposal of this leader to its entry's apply here.
     Commit,
+    /// From when this node knew an entry to be committed to its apply here.
+    Apply,
     /// One step of a switchover that ended, by ledger time: its name as in the record.
     Step(String),
 }

@@ -1,4 +1,4 @@
-//! How long entries take from their proposal until they are applied.
+//! How long entries take from their proposal, and from their commit, until they are applied.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -34,6 +34,35 @@ impl Proposals {
     }
 }
 
+/// What a node knows to be committed and has not applied.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Committed {
+    known: u64,
+    /// Up to which index since when: not of all, where too many are under way.
+    times: VecDeque<(u64, Moment)>,
+}
+
+impl Committed {
+    /// Everything up to this index is known to be committed.
+    pub(super) fn known(&mut self, index: u64, now: Moment) {
+        if index > self.known {
+            self.known = index;
+            if self.times.len() < limits::PROPOSED {
+                self.times.push_back((index, now));
+            }
+        }
+    }
+
+    /// Everything up to this index is applied; how long the oldest of it took.
+    pub(super) fn applied(&mut self, index: u64, now: Moment) -> Option<Duration> {
+        let mut first = None;
+        while let Some((_, at)) = self.times.pop_front_if(|(until, _)| *until <= index) {
+            first = first.or(Some(at));
+        }
+        first.map(|at| now.since(at))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,5 +82,22 @@ mod tests {
         proposals.made(now);
         assert_eq!(proposals.applied(now), None, "there was no room for its time");
         assert_eq!(proposals.applied(now), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn what_is_committed_is_measured_until_all_of_it_is_applied() {
+        let [one, two, three] = [1, 2, 3].map(Moment::from_micros);
+        let mut committed = Committed::default();
+        committed.known(4, one);
+        committed.known(4, two);
+        committed.known(9, two);
+        assert_eq!(committed.applied(3, three), None);
+        assert_eq!(committed.applied(4, three), Some(three.since(one)), "known since then");
+        assert_eq!(committed.applied(9, three), Some(three.since(two)));
+        assert_eq!(committed.applied(12, three), None);
+        for index in 10..10 + limits::PROPOSED as u64 + 1 {
+            committed.known(index, three);
+        }
+        assert_eq!(committed.times.len(), limits::PROPOSED);
     }
 }

@@ -228,7 +228,7 @@ pub struct Explanation {
 /// One guard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GuardStatus {
-    /// `dwell`, `budget`, `freeze`, `drain`, `epoch`, `in-flight`, `target`, `sites`.
+    /// `source`, `target`, `drain`, `flap`, `freeze`, `dwell`, `budget`, `in-flight`, `sites`, `mode`.
     pub guard: String,
     /// Whether it lets a switch pass.
     pub open: bool,
@@ -262,7 +262,8 @@ pub struct ObserverExplained {
     /// Its ballot for the open question: service → plane; absent while it has not voted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ballot: Option<BTreeMap<ServiceName, BTreeMap<PlaneName, HealthState>>>,
-    /// Its checks with their thresholds and last samples: service → plane → check; absent when it did not answer in time.
+    /// Its checks with their thresholds and last samples: service → plane → check, of the group's first fifty services;
+    /// absent when it did not answer in time, or was not asked: a stale read asks nobody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checks: Option<Seen>,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::settings::{Mode, OutWhen, Policy};
+use super::settings::{Budget, Mode, OutWhen, Policy};
 use super::sum::PlaneSum;
 use crate::kernel::domain::{LedgerTime, PlaneName};
 
@@ -250,11 +250,18 @@ fn dwell(facts: &Facts<'_>) -> Option<Hold> {
     (left > 0).then_some(Hold::Dwell { left_ms: left })
 }
 
+impl Facts<'_> {
+    /// How many automatic switchovers count against a budget now.
+    pub fn used(&self, budget: Budget) -> u32 {
+        let counts = |at: &&LedgerTime| left_until(self.now, **at, budget.window) > 0;
+        u32::try_from(self.automatic.iter().filter(counts).count()).unwrap_or(u32::MAX)
+    }
+}
+
 fn budget(facts: &Facts<'_>) -> Option<Hold> {
     let budget = facts.policy.budget?;
     let in_window = |at: &&LedgerTime| left_until(facts.now, **at, budget.window) > 0;
-    let used = facts.automatic.iter().filter(in_window).count();
-    let used = u32::try_from(used).unwrap_or(u32::MAX);
+    let used = facts.used(budget);
     if used < budget.switches {
         return None;
     }

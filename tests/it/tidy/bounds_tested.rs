@@ -49,7 +49,7 @@ pub(super) const NO_SIZE: &[&str] = &[
 
 /// Tests at the bound and one beyond; none where there is no such test yet.
 pub(super) const TESTED: &[(&str, &[&str])] = &[
-    ("cli/audit FAULTS", &[]),
+    ("cli/audit/judge FAULTS", &["so_many_faults_are_told_and_further_ones_are_left_out"]),
     ("cli/demo/load ANSWER_BYTES", &[]),
     ("cli/simulate SEEDS_MAX", &[]),
     ("config/cluster/across ENVELOPE_BYTES", &[]),

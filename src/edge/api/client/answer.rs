@@ -10,9 +10,10 @@ use hyper::body::{Body as _, Incoming};
 use serde::de::DeserializeOwned;
 
 use super::super::problem::Problem;
-use super::SETTLE;
+use super::Order;
 use super::connection::SendFault;
 use super::error::ApiError;
+use super::settle::{settled_by, unusable};
 
 /// Bytes of an answer that a client takes: the status of 10,000 groups fits.
 const ANSWER_BYTES: usize = 32 * 1024 * 1024;
@@ -53,29 +54,27 @@ pub(super) async fn read_all(body: Incoming, within: Duration) -> Attempt<Bytes>
     Err(AttemptFault::Failed(failed))
 }
 
-pub(super) fn judge(method: &Method, answer: Answer<Bytes>) -> Result<Answer<Bytes>, ApiError> {
+pub(super) fn judge(order: &Order, answer: Answer<Bytes>) -> Result<Answer<Bytes>, ApiError> {
     match answer.status {
         200..300 => Ok(answer),
         // It broke after it had begun.
-        500 if method != Method::GET => {
+        500 if order.method != Method::GET => {
             let why = format!("{} had a fault of its own", answer.controller);
-            Err(ApiError::UnknownOutcome { why, settle: SETTLE.to_owned() })
+            Err(ApiError::UnknownOutcome { why, settle: settled_by(order.path.path()) })
         }
-        _ => Err(read_problem(answer)),
+        _ => Err(read_problem(order, answer)),
     }
 }
 
-pub(super) fn read_problem(answer: Answer<Bytes>) -> ApiError {
+pub(super) fn read_problem(order: &Order, answer: Answer<Bytes>) -> ApiError {
     let Answer { controller, status, body, .. } = answer;
     match serde_json::from_slice::<Problem>(&body) {
         Ok(Problem { status: 504, detail, settle, .. }) => ApiError::UnknownOutcome {
             why: detail,
-            settle: settle.map_or_else(|| SETTLE.to_owned(), String::from),
+            settle: settle.map_or_else(|| settled_by(order.path.path()), String::from),
         },
         Ok(problem) => ApiError::Problem(Box::new(problem)),
-        Err(_) => {
-            ApiError::BadAnswer { controller, why: format!("status {status} without a word") }
-        }
+        Err(_) => unusable(order, controller, format!("status {status} without a word")),
     }
 }
 

@@ -7,6 +7,7 @@ mod answer;
 mod connection;
 mod error;
 mod events;
+mod settle;
 mod sse;
 mod watch;
 
@@ -30,9 +31,7 @@ pub use watch::{Watch, WatchEvent};
 use crate::kernel::domain::EventId;
 use answer::{Attempt, AttemptFault, judge, read_all, read_json, read_problem};
 use connection::{Connection, SendFault};
-
-/// Where an unknown outcome is settled when the controller named no place.
-const SETTLE: &str = "/v1/switchovers/last";
+use settle::{settled_by, unusable};
 
 /// The entity tag that every state has.
 pub const ANY: &str = "*";
@@ -225,20 +224,23 @@ impl ApiClient {
         for (index, controller) in self.in_turn() {
             match self.attempt(controller, &order).await {
                 Ok(answer) if answer.status == 503 => {
-                    refused = Some(read_problem(answer));
+                    refused = Some(read_problem(&order, answer));
                 }
                 Ok(answer) => {
                     self.preferred.store(index, Ordering::Relaxed);
-                    return judge(&order.method, answer);
+                    return judge(&order, answer);
                 }
                 Err(AttemptFault::Unusable(why)) => {
-                    return Err(ApiError::BadAnswer { controller, why });
+                    return Err(unusable(&order, controller, why));
                 }
                 Err(AttemptFault::Failed(SendFault::NotSent(why))) => tried.push((controller, why)),
                 Err(AttemptFault::Failed(SendFault::Sent(why) | SendFault::Silent(why))) => {
                     if !order.harmless_to_repeat() {
                         let why = format!("{controller} did not answer: {why}");
-                        return Err(ApiError::UnknownOutcome { why, settle: SETTLE.to_owned() });
+                        return Err(ApiError::UnknownOutcome {
+                            why,
+                            settle: settled_by(order.path.path()),
+                        });
                     }
                     maybe_done.get_or_insert_with(|| format!("{controller} did not answer: {why}"));
                     tried.push((controller, why));
@@ -248,7 +250,7 @@ impl ApiClient {
         match (maybe_done, refused) {
             // A reading leaves nothing behind; a writing may have.
             (Some(why), _) if order.method != Method::GET => {
-                Err(ApiError::UnknownOutcome { why, settle: SETTLE.to_owned() })
+                Err(ApiError::UnknownOutcome { why, settle: settled_by(order.path.path()) })
             }
             (_, Some(problem)) => Err(problem),
             _ => Err(ApiError::Unreachable(tried)),

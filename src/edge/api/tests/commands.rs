@@ -138,8 +138,8 @@ async fn an_unknown_outcome_is_never_called_a_failure() {
             Some(Response::Unknown { settle: "/v1/switchovers/2-9".to_owned() }),
             "/v1/switchovers/2-9",
         ),
-        (Some(Response::Unknown { settle: String::new() }), "/v1/switchovers/last"),
-        (None, "/v1/switchovers/last"),
+        (Some(Response::Unknown { settle: String::new() }), "/v1/groups/shop"),
+        (None, "/v1/groups/shop"),
     ] {
         node.reply(reply);
         let answer = post(server.address, SWITCH, "{}").await;

@@ -176,6 +176,23 @@ fn two_of_five_that_are_blind_move_nobody_and_a_third_moves_all() {
 }
 
 #[test]
+fn an_observer_beside_the_members_tells_its_samples_too() {
+    let mut trio = Trio::with_observers();
+    trio.visitors.asleep = [TWO].into();
+    trio.run_until("one is lost", |t| t.role(TWO) == "lost");
+    let reply = trio.ask_action(2, Action::Explain(group("shop")));
+    let Response::Read(view) = reply else { panic!("{reply:?}") };
+    let explained = view.explain(trio.now, &group("shop")).expect("a known group");
+    let of = |name: &str| &explained.observers[&MemberName::new(name).expect("a good name")];
+    let checks = of("probe-1").checks.as_ref().expect("it answered");
+    let web = ServiceName::new("web").expect("a good name");
+    let seen = checks[&web][&plane("west")].values().next().expect("one check");
+    assert!(!seen.samples.is_empty() && seen.samples[0].error.is_none(), "{seen:?}");
+    assert_eq!(of("probe-2").checks, None);
+    assert!(!trio.trace.join("").contains("turned away"));
+}
+
+#[test]
 fn without_the_observers_all_three_members_must_agree_and_when_they_are_back_they_count() {
     let mut trio = Trio::with_observers();
     trio.visitors.asleep = [ONE, TWO].into();
