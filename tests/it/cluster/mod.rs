@@ -14,6 +14,7 @@ mod observers;
 mod pasts;
 mod senses;
 mod service;
+mod systemd;
 mod two_sites;
 mod witness;
 
