@@ -50,13 +50,22 @@ pub(super) const NO_SIZE: &[&str] = &[
 /// Tests at the bound and one beyond; none where there is no such test yet.
 pub(super) const TESTED: &[(&str, &[&str])] = &[
     ("cli/audit/judge FAULTS", &["so_many_faults_are_told_and_further_ones_are_left_out"]),
-    ("cli/demo/load ANSWER_BYTES", &[]),
-    ("cli/simulate SEEDS_MAX", &[]),
-    ("config/cluster/across ENVELOPE_BYTES", &[]),
+    (
+        "cli/demo/load ANSWER_BYTES",
+        &["an_answer_of_the_limit_is_read_and_one_byte_more_is_a_fault"],
+    ),
+    ("cli/simulate SEEDS_MAX", &["a_campaign_has_so_many_seeds_and_not_one_more"]),
+    (
+        "config/cluster/across ENVELOPE_BYTES",
+        &["settings_of_the_limit_fit_an_entry_and_one_byte_more_is_refused"],
+    ),
     ("config/fault SHOWN", &["many_faults_are_counted_and_the_first_are_shown"]),
-    ("config/reader FAULTS", &[]),
-    ("config/suggest CANDIDATES", &[]),
-    ("config/suggest LONGEST", &[]),
+    ("config/reader FAULTS", &["so_many_faults_are_kept_and_further_ones_are_counted"]),
+    ("config/suggest CANDIDATES", &["so_many_words_are_compared_and_no_further_one"]),
+    (
+        "config/suggest LONGEST",
+        &["a_word_of_so_many_characters_is_worth_a_guess_and_a_longer_one_is_not"],
+    ),
     ("edge/api/client/answer ANSWER_BYTES", &[]),
     ("edge/api/client/connection HEADER_BYTES", &[]),
     ("edge/api/client/sse EVENT_BYTES", &[]),
@@ -145,7 +154,6 @@ pub(super) const TESTED: &[(&str, &[&str])] = &[
     ("edge/storage/incarnation BYTES", &[]),
     ("edge/transport/limits BATCH_BYTES", &["a_batch_is_bounded_and_keeps_the_order"]),
     ("edge/transport/limits MAX_BULK_FRAME", &[]),
-    ("edge/transport/limits MAX_OBSERVER_FRAME", &[]),
     (
         "edge/transport/limits MAX_HELLO",
         &["a_frame_of_the_limit_is_read_and_one_byte_more_is_refused"],
@@ -154,6 +162,7 @@ pub(super) const TESTED: &[(&str, &[&str])] = &[
         "edge/transport/limits MAX_NORMAL_FRAME",
         &["a_frame_of_the_limit_is_read_and_one_byte_more_is_refused"],
     ),
+    ("edge/transport/limits MAX_OBSERVER_FRAME", &[]),
     (
         "edge/transport/limits MAX_STRANGERS",
         &["when_all_places_are_taken_members_addresses_still_get_in"],
