@@ -129,8 +129,20 @@ pub(super) const TESTED: &[(&str, &[&str])] = &[
     ("edge/gateway/limits NAMES", &[]),
     ("edge/gateway/limits NAME_QUESTIONS", &[]),
     ("edge/identity/token TOKENS_MAX", &["a_file_holds_so_many_tokens_and_not_one_more"]),
-    ("edge/journal BLOCK_BYTES", &[]),
-    ("edge/journal FILES", &[]),
+    (
+        "edge/journal BLOCK_BYTES",
+        &[
+            "a_block_may_say_that_it_has_so_many_bytes_and_not_one_more",
+            "a_block_unpacks_to_the_limit_and_not_to_one_byte_more",
+        ],
+    ),
+    (
+        "edge/journal FILES",
+        &[
+            "so_many_segments_are_looked_at_and_with_one_more_none",
+            "a_ring_keeps_to_the_number_of_its_segments_and_loses_its_oldest",
+        ],
+    ),
     ("edge/notify WHY_CHARS", &[]),
     ("edge/probe/limits ADDRESSES", &[]),
     (
