@@ -122,12 +122,27 @@ pub(super) const TESTED: &[(&str, &[&str])] = &[
     ),
     ("edge/dns/limits TCP_PAYLOAD", &[]),
     ("edge/dns/query MAX_NAME", &["the_longest_name_is_answered"]),
-    ("edge/gateway/limits ADMIN_CONNECTIONS", &[]),
-    ("edge/gateway/limits ADMIN_HEADER_BYTES", &[]),
+    (
+        "edge/gateway/limits ADMIN_CONNECTIONS",
+        &["so_many_admin_connections_are_served_and_one_more_is_closed"],
+    ),
+    (
+        "edge/gateway/limits ADMIN_HEADER_BYTES",
+        &["an_admin_request_of_the_limit_is_answered_and_a_longer_one_is_not"],
+    ),
     ("edge/gateway/limits CONNECTIONS", &["connections_over_the_limit_are_refused"]),
-    ("edge/gateway/limits GROUPS", &[]),
-    ("edge/gateway/limits NAMES", &[]),
-    ("edge/gateway/limits NAME_QUESTIONS", &[]),
+    (
+        "edge/gateway/limits GROUPS",
+        &["so_many_groups_are_remembered_and_with_one_more_those_that_matter"],
+    ),
+    (
+        "edge/gateway/limits NAMES",
+        &["so_many_names_are_remembered_and_one_more_takes_the_place_of_the_oldest"],
+    ),
+    (
+        "edge/gateway/limits NAME_QUESTIONS",
+        &["so_many_questions_are_under_way_and_one_more_waits_for_an_answer"],
+    ),
     ("edge/identity/token TOKENS_MAX", &["a_file_holds_so_many_tokens_and_not_one_more"]),
     (
         "edge/journal BLOCK_BYTES",
