@@ -66,15 +66,29 @@ pub(super) const TESTED: &[(&str, &[&str])] = &[
         "config/suggest LONGEST",
         &["a_word_of_so_many_characters_is_worth_a_guess_and_a_longer_one_is_not"],
     ),
-    ("edge/api/client/answer ANSWER_BYTES", &[]),
-    ("edge/api/client/connection HEADER_BYTES", &[]),
-    ("edge/api/client/sse EVENT_BYTES", &[]),
-    ("edge/api/client/watch EVENTS", &[]),
+    (
+        "edge/api/client/answer ANSWER_BYTES",
+        &["an_answer_of_the_limit_is_taken_and_a_longer_one_is_not"],
+    ),
+    (
+        "edge/api/client/connection HEADER_BYTES",
+        &["a_head_of_the_limit_is_taken_and_one_without_an_end_there_is_not"],
+    ),
+    (
+        "edge/api/client/sse EVENT_BYTES",
+        &["an_event_of_the_limit_is_read_and_one_byte_more_is_refused"],
+    ),
+    (
+        "edge/api/client/watch EVENTS",
+        &["so_many_events_wait_for_their_reader_and_the_others_at_the_controller"],
+    ),
     (
         "edge/api/limits BODY_BYTES",
         &["malformed_requests_get_a_clear_error_and_slow_clients_leave_nothing_behind"],
     ),
     ("edge/api/limits CONFIG_BYTES", &["the_body_is_bounded"]),
+    ("edge/api/limits HEADER_BYTES", &["a_head_of_the_limit_is_served_and_a_longer_one_is_not"]),
+    ("edge/api/limits HEADER_COUNT", &["a_head_of_the_limit_is_served_and_a_longer_one_is_not"]),
     (
         "edge/api/limits KEY_CHARS",
         &["malformed_requests_get_a_clear_error_and_slow_clients_leave_nothing_behind"],
@@ -103,7 +117,10 @@ pub(super) const TESTED: &[(&str, &[&str])] = &[
         ],
     ),
     ("edge/api/limits requests", &["too_many_requests_at_once_are_turned_away"]),
-    ("edge/api/limits watch_backlog", &[]),
+    (
+        "edge/api/limits watch_backlog",
+        &["a_watcher_may_lag_so_many_changes_behind_and_not_one_more"],
+    ),
     ("edge/api/limits watchers", &["watchers_have_a_limit_and_leave_room_behind"]),
     ("edge/audit PAGE_BYTES", &["the_archive_is_bounded_and_loses_its_oldest_first"]),
     ("edge/audit PAGE_LINES", &["a_page_has_so_many_lines_and_no_more"]),
@@ -394,14 +411,6 @@ pub(super) const TESTED: &[(&str, &[&str])] = &[
 
 /// Tests that go beyond the bound, and none that stops at it.
 pub(super) const BEYOND: &[(&str, &[&str])] = &[
-    (
-        "edge/api/limits HEADER_BYTES",
-        &["malformed_requests_get_a_clear_error_and_slow_clients_leave_nothing_behind"],
-    ),
-    (
-        "edge/api/limits HEADER_COUNT",
-        &["malformed_requests_get_a_clear_error_and_slow_clients_leave_nothing_behind"],
-    ),
     ("edge/audit SEGMENT_BYTES", &["the_archive_is_bounded_and_loses_its_oldest_first"]),
     (
         "edge/dns/limits UDP_CLASSIC",
