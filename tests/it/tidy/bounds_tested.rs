@@ -130,14 +130,28 @@ pub(super) const TESTED: &[(&str, &[&str])] = &[
     ),
     ("edge/dns/limits MAX_TCP_CONNECTIONS", &["all_addresses_together_get_no_more_than_all_seats"]),
     ("edge/dns/limits MAX_TCP_PER_ADDRESS", &["one_address_cannot_take_all_connections"]),
-    ("edge/dns/limits MAX_THREADS", &[]),
-    ("edge/dns/limits NSID_MAX", &[]),
-    ("edge/dns/limits RATE_BUCKETS", &[]),
+    ("edge/dns/limits MAX_THREADS", &["so_many_threads_answer_by_udp_and_not_one_more"]),
+    ("edge/dns/limits NSID_MAX", &["so_many_octets_of_its_name_are_told_and_no_further_one"]),
+    (
+        "edge/dns/limits RATE_BUCKETS",
+        &["so_many_networks_are_counted_at_once_and_one_more_takes_the_place_of_another"],
+    ),
     (
         "edge/dns/limits RATE_PER_NETWORK",
         &["a_network_gets_its_answers_then_truncated_ones_and_silence_in_turn"],
     ),
-    ("edge/dns/limits TCP_PAYLOAD", &[]),
+    (
+        "edge/dns/limits TCP_PAYLOAD",
+        &["an_answer_over_tcp_may_have_so_many_octets_and_with_one_more_it_is_truncated"],
+    ),
+    (
+        "edge/dns/limits UDP_CLASSIC",
+        &["an_answer_by_udp_may_have_so_many_octets_and_with_one_more_it_is_truncated"],
+    ),
+    (
+        "edge/dns/limits UDP_PAYLOAD",
+        &["an_answer_by_udp_may_have_so_many_octets_and_with_one_more_it_is_truncated"],
+    ),
     ("edge/dns/query MAX_NAME", &["the_longest_name_is_answered"]),
     (
         "edge/gateway/limits ADMIN_CONNECTIONS",
@@ -412,14 +426,6 @@ pub(super) const TESTED: &[(&str, &[&str])] = &[
 /// Tests that go beyond the bound, and none that stops at it.
 pub(super) const BEYOND: &[(&str, &[&str])] = &[
     ("edge/audit SEGMENT_BYTES", &["the_archive_is_bounded_and_loses_its_oldest_first"]),
-    (
-        "edge/dns/limits UDP_CLASSIC",
-        &["too_long_an_answer_is_truncated_to_nothing_but_keeps_its_opt"],
-    ),
-    (
-        "edge/dns/limits UDP_PAYLOAD",
-        &["too_long_an_answer_is_truncated_to_nothing_but_keeps_its_opt"],
-    ),
     ("edge/notify HEAD_BYTES", &["a_head_without_end_is_bounded"]),
     ("edge/notify HEAD_FIELDS", &["a_head_without_end_is_bounded"]),
     ("edge/probe/limits BODY_BYTES", &["only_the_first_64_kib_of_a_huge_body_are_read"]),
