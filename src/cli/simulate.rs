@@ -62,7 +62,10 @@ fn parse_seeds(text: &str) -> Result<RangeInclusive<u64>, String> {
         Some((first, last)) => number(first)?..=number(last.trim_start_matches('='))?,
     };
     let count = range.end().checked_sub(*range.start()).ok_or_else(wrong)?;
-    if count >= SEEDS_MAX || *range.end() == 0 { Err(wrong()) } else { Ok(range) }
+    if count >= SEEDS_MAX {
+        return Err(format!("`{text}` is more than {SEEDS_MAX} seeds: write a shorter range"));
+    }
+    if *range.end() == 0 { Err(wrong()) } else { Ok(range) }
 }
 
 /// Runs scenarios or seeds. Fails when anything is not as it must be.
@@ -294,6 +297,18 @@ mod tests {
         assert_eq!(parse_seeds("7..7"), Ok(7..=7));
         for bad in ["", "x", "0", "9..3", "1..", "1..99999999999"] {
             assert!(parse_seeds(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_campaign_has_so_many_seeds_and_not_one_more() {
+        assert_eq!(parse_seeds(&SEEDS_MAX.to_string()), Ok(1..=SEEDS_MAX));
+        let last = u64::MAX - 1;
+        let range = |count: u64| format!("{}..{last}", last - (count - 1));
+        assert!(parse_seeds(&range(SEEDS_MAX)).is_ok());
+        for beyond in [(SEEDS_MAX + 1).to_string(), range(SEEDS_MAX + 1)] {
+            let why = parse_seeds(&beyond).expect_err("too many");
+            assert!(why.contains("more than 10000000 seeds"), "{why}");
         }
     }
 }

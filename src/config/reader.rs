@@ -15,7 +15,7 @@ use super::syntax;
 use crate::kernel::domain::Decimal;
 
 /// Faults that are kept of one file; further ones are only counted.
-const FAULTS: usize = 1_000;
+pub(super) const FAULTS: usize = 1_000;
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]

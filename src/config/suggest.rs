@@ -55,4 +55,21 @@ mod tests {
         }
         assert_eq!(nearest(&"a".repeat(100_000), known), None);
     }
+
+    #[test]
+    fn so_many_words_are_compared_and_no_further_one() {
+        let strangers = |count: usize| std::iter::repeat_n("stranger", count).chain(["interval"]);
+        assert_eq!(nearest("intervall", strangers(CANDIDATES - 1)), Some("interval"));
+        assert_eq!(nearest("intervall", strangers(CANDIDATES)), None);
+    }
+
+    #[test]
+    fn a_word_of_so_many_characters_is_worth_a_guess_and_a_longer_one_is_not() {
+        for (length, guessed) in [(LONGEST, true), (LONGEST + 1, false)] {
+            // Of two bytes each: characters count.
+            let (word, meant) = ("ä".repeat(length), "ä".repeat(length - 1));
+            let known = [meant.as_str()];
+            assert_eq!(nearest(&word, known), guessed.then_some(meant.as_str()), "{length}");
+        }
+    }
 }

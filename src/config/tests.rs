@@ -1,5 +1,6 @@
 //! Faults are told all at once with their place, and the committed examples are sound.
 
+mod bounds;
 mod checks;
 
 use std::path::Path;

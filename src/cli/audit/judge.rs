@@ -18,7 +18,7 @@ pub(super) struct Verified {
     pub(super) faults: Vec<String>,
 }
 
-/// Faults that are told; further ones are of the same kind.
+/// Faults that are told, the first ones; further ones are left out.
 pub(super) const FAULTS: usize = 100;
 
 /// Reads an export line by line.

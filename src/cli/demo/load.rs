@@ -119,7 +119,38 @@ fn plane_of(addresses: &[IpAddr]) -> Heard {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
     use super::*;
+
+    /// What a user hears of a gateway whose answer has a body of so many bytes.
+    async fn heard(bytes: usize) -> Result<Heard, String> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let gateway = listener.local_addr().unwrap();
+        let answering = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") {
+                asked.push(stream.read_u8().await.unwrap());
+            }
+            let plane = PLANES[1];
+            let head =
+                format!("HTTP/1.1 200 OK\r\nx-plane: {plane}\r\ncontent-length: {bytes}\r\n\r\n");
+            // A user who has heard enough hangs up.
+            let _ = stream.write_all(&[head.into_bytes(), vec![b'x'; bytes]].concat()).await;
+        });
+        let heard = get(gateway).await;
+        answering.await.unwrap();
+        heard
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_the_limit_is_read_and_one_byte_more_is_a_fault() {
+        assert_eq!(heard(ANSWER_BYTES).await, Ok(Heard::Plane(1)));
+        let why = heard(ANSWER_BYTES + 1).await.expect_err("too long");
+        assert!(why.starts_with("body: length limit exceeded"), "{why}");
+    }
 
     #[test]
     fn an_empty_or_mixed_answer_is_a_fault() {

@@ -78,3 +78,54 @@ pub(super) fn warnings(cluster: &Cluster) -> Vec<String> {
     }
     warnings
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::super::reader::Reader;
+    use super::super::parse_cluster;
+    use super::*;
+    use crate::kernel::domain::{LedgerTime, MemberId, ProbeKind, WallTime};
+    use crate::kernel::ledger::{Command, Envelope, FORMAT};
+
+    const EXAMPLE: &str = include_str!("../../../config/cluster.toml");
+
+    /// The example with settings of so many bytes: what a page must contain is that long.
+    fn taking(bytes: usize) -> Cluster {
+        let mut cluster = parse_cluster("cluster.toml", EXAMPLE).unwrap().cluster;
+        let shorter = bytes - serde_json::to_vec(&cluster).unwrap().len();
+        let checks = cluster.services.values_mut().flat_map(|service| service.checks.values_mut());
+        let mut targets = checks.flat_map(|check| check.targets.values_mut());
+        let page = targets.find(|target| matches!(target.kind, ProbeKind::Http(_))).unwrap();
+        if let ProbeKind::Http(page) = &mut Arc::make_mut(page).kind {
+            page.body_contains.push_str(&"x".repeat(shorter));
+        }
+        cluster
+    }
+
+    #[test]
+    fn settings_of_the_limit_fit_an_entry_and_one_byte_more_is_refused() {
+        let most = PROPOSAL_BYTES - ENVELOPE_BYTES;
+        let told = |cluster: &Cluster| {
+            let checked = |top: &Section<'_>| {
+                check(top, cluster);
+                Some(())
+            };
+            Reader::read("cluster.toml", "", checked).map_err(|faults| faults.to_string())
+        };
+        let largest = taking(most);
+        assert_eq!(told(&largest), Ok(()));
+        let shown = told(&taking(most + 1)).expect_err("one byte too many");
+        assert!(shown.contains("as one log entry; the limit is 24512 KiB"), "{shown}");
+        // And what the first leader makes of them is an entry that consensus takes.
+        let envelope = Envelope {
+            format: FORMAT,
+            at: LedgerTime(u64::MAX),
+            wall: WallTime(u64::MAX),
+            by: MemberId(u64::MAX),
+            commands: vec![Command::Configure(Box::new(largest))],
+        };
+        assert!(envelope.encode().len() <= PROPOSAL_BYTES);
+    }
+}

@@ -137,6 +137,8 @@ impl Door {
             .header_read_timeout(self.limits.header)
             .max_headers(HEADER_COUNT)
             .max_buf_size(HEADER_BYTES)
+            // A buffer may grow beyond what is asked of it.
+            .max_header_size(HEADER_BYTES)
             .serve_connection(io, service);
         tokio::pin!(connection);
         let result = tokio::select! {

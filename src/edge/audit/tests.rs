@@ -92,6 +92,21 @@ fn the_archive_is_bounded_and_loses_its_oldest_first() {
 }
 
 #[test]
+fn a_segment_of_the_limit_is_full_and_one_of_a_byte_less_is_not() {
+    let line = |record: &AuditRecord| serde_json::to_string(&record.line()).unwrap().len() + 1;
+    let empty = line(&chain(1, 0)[0]);
+    let limit = usize::try_from(limits::SEGMENT_BYTES).unwrap();
+    for (bytes, count) in [(limit - 1, 1), (limit, 2)] {
+        let records = chain(2, bytes - empty);
+        assert_eq!(line(&records[0]), bytes);
+        let dir = tempfile::tempdir().unwrap();
+        let mut archive = Archive::open(dir.path(), 1 << 30).unwrap();
+        records.iter().for_each(|record| archive.append(record).unwrap());
+        assert_eq!(segments(&dir.path().join(AUDIT_DIR)).unwrap().len(), count, "{bytes} bytes");
+    }
+}
+
+#[test]
 fn a_small_archive_keeps_to_its_limit_too() {
     let dir = tempfile::tempdir().unwrap();
     let limit = 1 << 20;

@@ -47,9 +47,7 @@ impl Rates {
             return Rate::Answer;
         }
         let (network, second) = (network(asker), now.as_secs());
-        let places = u64::try_from(self.buckets.len()).unwrap_or(u64::MAX);
-        let place = spread(network ^ self.seed) % places;
-        let place = usize::try_from(place).unwrap_or_default();
+        let place = self.place_of(network);
         let Some(bucket) = self.buckets.get_mut(place) else { return Rate::Answer };
         if bucket.network != network || bucket.second != second {
             *bucket = Bucket { network, second, count: 0 };
@@ -60,6 +58,11 @@ impl Rates {
             Some(beyond) if beyond % RATE_SLIP == 0 => Rate::Truncate,
             Some(_) => Rate::Drop,
         }
+    }
+
+    fn place_of(&self, network: u64) -> usize {
+        let places = u64::try_from(self.buckets.len()).unwrap_or(u64::MAX);
+        usize::try_from(spread(network ^ self.seed) % places).unwrap_or_default()
     }
 }
 
@@ -101,6 +104,28 @@ mod tests {
         assert_eq!(rates.take(ip("192.0.3.9"), now), Rate::Answer, "another network");
         let next = now + Duration::from_secs(1);
         assert_eq!(rates.take(ip("192.0.2.9"), next), Rate::Answer, "another second");
+    }
+
+    #[test]
+    fn so_many_networks_are_counted_at_once_and_one_more_takes_the_place_of_another() {
+        let mut rates = Rates::new(7);
+        let mut networks = (1_u32 << 8..126 << 16).map(|n| IpAddr::from((n << 8).to_be_bytes()));
+        // One for each place.
+        let mut askers = std::collections::BTreeMap::new();
+        while askers.len() < RATE_BUCKETS {
+            let asker = networks.next().expect("there are far more networks than places");
+            askers.entry(rates.place_of(network(asker))).or_insert(asker);
+        }
+        let now = Duration::from_secs(5);
+        for count in 1..=2 {
+            for asker in askers.values() {
+                assert_eq!(rates.take(*asker, now), Rate::Answer);
+            }
+            assert!(rates.buckets.iter().all(|bucket| bucket.count == count), "{count}");
+        }
+        rates.take(networks.next().expect("one more"), now);
+        let known = rates.buckets.iter().filter(|bucket| bucket.count == 2).count();
+        assert_eq!((known, rates.buckets.len()), (RATE_BUCKETS - 1, RATE_BUCKETS));
     }
 
     #[test]

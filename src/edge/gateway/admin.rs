@@ -61,6 +61,8 @@ pub(super) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
                 .timer(TokioTimer::new())
                 .header_read_timeout(limits::ADMIN_PATIENCE)
                 .max_buf_size(limits::ADMIN_HEADER_BYTES)
+                // A buffer may grow beyond what is asked of it.
+                .max_header_size(limits::ADMIN_HEADER_BYTES)
                 // One request a connection: nobody holds one of the few for longer than it takes.
                 .keep_alive(false)
                 .serve_connection(TokioIo::new(stream), service);

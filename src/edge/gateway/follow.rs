@@ -161,6 +161,37 @@ mod tests {
         assert!(followed.carried().is_empty());
     }
 
+    /// A table of one route for each of these groups.
+    fn crowd(groups: std::ops::Range<usize>, epoch: u64) -> RouteTable {
+        let entry = |number: usize| {
+            let entry = RouteEntry {
+                group: GroupName::new(&format!("g{number}")).expect("a good name"),
+                plane: PlaneName::new("east").expect("a good name"),
+                epoch: Epoch { generation: 1, counter: epoch },
+                on_switch: OnSwitch::Cut,
+                upstream: BTreeMap::new(),
+            };
+            (ServiceName::new(&format!("r{number}")).expect("a good name"), entry)
+        };
+        RouteTable { revision: 1, routes: groups.map(entry).collect() }
+    }
+
+    #[test]
+    fn so_many_groups_are_remembered_and_with_one_more_those_that_matter() {
+        let mut followed = Followed::new([web()].into());
+        followed.take(&table(2, "west"));
+        let last = limits::GROUPS - 1;
+        for first in (0..last).step_by(10_000) {
+            followed.take(&crowd(first..last.min(first + 10_000), 5));
+        }
+        assert_eq!(followed.epochs.len(), limits::GROUPS);
+        assert_eq!(followed.take(&crowd(0..1, 4)).older, 1, "the first is remembered");
+        assert!(followed.take(&crowd(last..last + 1, 5)).epochs);
+        assert_eq!(followed.epochs.len(), 2, "that of the newest table and its own");
+        assert_eq!(followed.take(&crowd(0..1, 4)).older, 0);
+        assert_eq!(followed.take(&table(1, "east")).older, 1, "its own is never forgotten");
+    }
+
     #[test]
     fn a_new_upstream_is_followed_without_a_new_epoch() {
         let mut followed = Followed::new([web()].into());

@@ -24,15 +24,15 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub const ACCEPT_AGAIN: Duration = Duration::from_secs(60);
 /// An upstream's name is asked for again after this long; until an answer comes, the last one holds.
 pub const NAME_TTL: Duration = Duration::from_secs(5);
-/// Names of upstreams that are remembered.
+/// Names of upstreams that are remembered; a further one takes the place of the one asked for longest ago.
 pub const NAMES: usize = 1_024;
 /// Questions for names at once: each takes a thread.
 pub const NAME_QUESTIONS: usize = 16;
-/// Groups whose epochs are remembered.
+/// Groups whose epochs are remembered; with more, only those of the newest table and of routes that it carries.
 pub const GROUPS: usize = 100_000;
 /// Connections to the admin port at once; a further one is closed.
 pub const ADMIN_CONNECTIONS: usize = 64;
 /// An admin request's header must arrive within this, and its answer be taken within this again.
 pub const ADMIN_PATIENCE: Duration = Duration::from_secs(5);
-/// Bytes of an admin request's line and headers.
+/// Bytes of an admin request's line and headers together; more gets 431.
 pub const ADMIN_HEADER_BYTES: usize = 8 * 1024;

@@ -1,5 +1,7 @@
 //! The gateway between real clients and real upstreams.
 
+mod bounds;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;

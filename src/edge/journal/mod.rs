@@ -18,6 +18,9 @@ mod read;
 mod record;
 mod ring;
 
+#[cfg(test)]
+mod tests;
+
 pub use read::{Found, Part, Segment, SegmentReader, Trouble, find, open};
 pub use record::{Beginning, End, Gap, Header, Turn, Turns, build, read_kernel, write_kernel};
 pub use ring::{Ring, RingError};
@@ -37,6 +40,6 @@ pub mod limits {
     pub const SEGMENT_PART: u64 = 2;
     /// Bytes that a block may claim to unpack to: an input with a snapshot of the largest state.
     pub const BLOCK_BYTES: usize = 1 << 29;
-    /// Segments that a reader looks at.
+    /// Segments that a ring has, and that a reader looks at.
     pub const FILES: usize = 4_096;
 }

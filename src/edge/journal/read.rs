@@ -20,7 +20,11 @@ pub struct Found {
 pub fn find(dir: &Path) -> io::Result<Found> {
     let inner = dir.join(JOURNAL_DIR);
     let dir = if inner.is_dir() { inner } else { dir.to_owned() };
-    Ok(Found { segments: list(&dir)?, dir })
+    let segments = list(&dir)?;
+    if segments.len() > limits::FILES {
+        return Err(io::Error::other(format!("more than {} segments", limits::FILES)));
+    }
+    Ok(Found { segments, dir })
 }
 
 /// The segments of a directory, oldest first: their names are made so.
@@ -33,9 +37,6 @@ pub(super) fn list(dir: &Path) -> io::Result<Vec<PathBuf>> {
         }
     }
     segments.sort();
-    if segments.len() > limits::FILES {
-        return Err(io::Error::other(format!("more than {} segments", limits::FILES)));
-    }
     Ok(segments)
 }
 

@@ -147,9 +147,10 @@ impl Ring {
         }
     }
 
-    /// Deletes the oldest segments until so many bytes fit.
+    /// Deletes the oldest segments until so many bytes fit, and one more segment: a node that starts again and again
+    /// writes many small ones.
     fn make_room(&mut self, bytes: u64) -> io::Result<()> {
-        while self.bytes() + bytes > self.limit {
+        while self.bytes() + bytes > self.limit || self.ended.len() >= limits::FILES {
             let Some((oldest, _)) = self.ended.front() else { break };
             match fs::remove_file(oldest) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

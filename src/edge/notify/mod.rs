@@ -25,9 +25,9 @@ use crate::kernel::ledger::NotifyKind;
 
 /// Bounds of telling.
 pub mod limits {
-    /// Bytes of an answer's head that are looked at.
+    /// Bytes of an answer's head: so many without an end are no receipt.
     pub const HEAD_BYTES: usize = 16 << 10;
-    /// Fields of it.
+    /// Fields of it; more are no receipt.
     pub const HEAD_FIELDS: usize = 64;
     /// Characters of what an error says.
     pub const WHY_CHARS: usize = 200;
@@ -93,7 +93,7 @@ impl Notifier {
                     )
                 })?;
                 let tls = local.and_then(|local| local.tls.clone());
-                webhook::post(url, secret, tls, &told).await
+                webhook::post(url, secret, tls, &told).await.map_err(short)
             }
             NotifyKind::Program {} => {
                 let program = local.map(|local| local.program.as_slice()).unwrap_or_default();
@@ -103,7 +103,7 @@ impl Notifier {
                         told.target
                     ));
                 }
-                program::run(program, &told).await
+                program::run(program, &told).await.map_err(short)
             }
         }
     }

@@ -6,7 +6,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-use super::{Told, short};
+use super::Told;
 
 /// A program that was not waited for, and all that it started; killed when this is dropped.
 struct Group(Option<Pid>);
@@ -36,7 +36,7 @@ pub(super) async fn run(program: &[String], told: &Told) -> Result<(), String> {
         .process_group(0)
         .kill_on_drop(true)
         .spawn()
-        .map_err(|error| short(format_args!("`{path}` does not start: {error}")))?;
+        .map_err(|error| format!("`{path}` does not start: {error}"))?;
     let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     let mut group = Group(pid);
     if let Some(mut stdin) = child.stdin.take() {
@@ -47,10 +47,9 @@ pub(super) async fn run(program: &[String], told: &Told) -> Result<(), String> {
     let status = child.wait().await;
     // From here on the number of its group may be somebody else's.
     group.0 = None;
-    let status =
-        status.map_err(|error| short(format_args!("`{path}` cannot be waited for: {error}")))?;
+    let status = status.map_err(|error| format!("`{path}` cannot be waited for: {error}"))?;
     if status.success() {
         return Ok(());
     }
-    Err(short(format_args!("`{path}` ended with {status}")))
+    Err(format!("`{path}` ended with {status}"))
 }

@@ -28,6 +28,15 @@ fn hook() -> Notifier {
 
 /// Answers one request with these bytes; gives what was asked.
 async fn receiver(answer: &'static [u8]) -> (NotifyKind, tokio::task::JoinHandle<String>) {
+    receiver_that(false, answer).await
+}
+
+/// The same; one that stays waits until who asked hangs up.
+async fn receiver_that(
+    stays: bool,
+    answer: impl Into<Vec<u8>>,
+) -> (NotifyKind, tokio::task::JoinHandle<String>) {
+    let answer = answer.into();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hook?x=1", listener.local_addr().unwrap());
     let task = tokio::spawn(async move {
@@ -40,7 +49,10 @@ async fn receiver(answer: &'static [u8]) -> (NotifyKind, tokio::task::JoinHandle
                 read => asked.extend_from_slice(&bytes[..read]),
             }
         }
-        stream.write_all(answer).await.unwrap();
+        stream.write_all(&answer).await.unwrap();
+        if stays {
+            let _ = stream.read(&mut [0]).await;
+        }
         String::from_utf8(asked).unwrap()
     });
     (NotifyKind::Webhook { url }, task)
@@ -87,7 +99,7 @@ async fn anything_but_success_is_no_receipt() {
     ] {
         let (kind, asked) = receiver(answer).await;
         let why = hook().tell(told(kind)).await.expect_err("no receipt");
-        assert!(!why.is_empty() && why.len() <= limits::WHY_CHARS + 40, "{why}");
+        assert!(!why.is_empty() && why.len() <= limits::WHY_CHARS, "{why}");
         asked.await.unwrap();
     }
     let kind = NotifyKind::Webhook { url: "http://127.0.0.1:1/".to_owned() };
@@ -112,6 +124,43 @@ async fn a_head_without_end_is_bounded() {
     let told = tokio::time::timeout(Duration::from_secs(20), hook().tell(told(kind))).await;
     told.expect("it ends").expect_err("no receipt");
     assert!(flood.await.unwrap() > 0);
+}
+
+/// What comes of an answer whose sender does not hang up.
+async fn told_by(answer: String) -> Result<(), String> {
+    let (kind, _asked) = receiver_that(true, answer).await;
+    let told = tokio::time::timeout(Duration::from_secs(20), hook().tell(told(kind))).await;
+    told.expect("it ends")
+}
+
+#[tokio::test]
+async fn a_head_of_the_limit_is_a_receipt_and_a_longer_one_is_none() {
+    let front = "HTTP/1.1 204 No Content\r\n";
+    let value = "y".repeat(limits::HEAD_BYTES - front.len() - "x: \r\n\r\n".len());
+    told_by(format!("{front}x: {value}\r\n\r\n")).await.expect("a receipt");
+    let fields = |count: usize| format!("{front}{}\r\n", "x: y\r\n".repeat(count));
+    told_by(fields(limits::HEAD_FIELDS)).await.expect("a receipt");
+    // So many bytes without an end, and a field more.
+    for beyond in [format!("{front}x: {value}yyyy"), fields(limits::HEAD_FIELDS + 1)] {
+        let why = told_by(beyond).await.expect_err("no receipt");
+        assert!(why.contains("message head is too large"), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_has_so_many_characters_and_no_more() {
+    let why = async |length: usize| {
+        let program = vec![format!("/{}", "x".repeat(length - 1))];
+        let notifier = notifier(Local { program, ..Local::default() });
+        notifier.tell(told(NotifyKind::Program {})).await.expect_err("there is no such program")
+    };
+    let words = why(10).await.chars().count() - 10;
+    let whole = why(limits::WHY_CHARS - words).await;
+    assert_eq!(whole.chars().count(), limits::WHY_CHARS);
+    assert!(whole.ends_with("(os error 2)"), "{whole}");
+    let cut = why(limits::WHY_CHARS - words + 1).await;
+    assert_eq!(cut.chars().count(), limits::WHY_CHARS);
+    assert!(cut.ends_with("(os error 2"), "{cut}");
 }
 
 #[tokio::test]

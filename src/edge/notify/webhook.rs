@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::{Told, limits, short, sign};
+use super::{Told, limits, sign};
 
 /// Who tells, in the receiver's logs.
 const AGENT: &str = concat!("biplane-notify/", env!("CARGO_PKG_VERSION"));
@@ -83,10 +83,9 @@ pub(super) async fn post(
     told: &Told,
 ) -> Result<(), String> {
     let address = Address::parse(url).map_err(|error| error.to_string())?;
-    let stream =
-        TcpStream::connect((address.host.as_str(), address.port)).await.map_err(|error| {
-            short(format_args!("no connection to {}: {error}", address.host_field()))
-        })?;
+    let stream = TcpStream::connect((address.host.as_str(), address.port))
+        .await
+        .map_err(|error| format!("no connection to {}: {error}", address.host_field()))?;
     if !address.tls {
         return exchange(stream, &address, secret, told).await;
     }
@@ -96,7 +95,7 @@ pub(super) async fn post(
     let stream = TlsConnector::from(tls)
         .connect(name, stream)
         .await
-        .map_err(|error| short(format_args!("TLS with {}: {error}", address.host_field())))?;
+        .map_err(|error| format!("TLS with {}: {error}", address.host_field()))?;
     exchange(stream, &address, secret, told).await
 }
 
@@ -113,10 +112,9 @@ where
         .header("Biplane-Notice", told.id.map(|id| id.to_string()).unwrap_or_default())
         .header("Biplane-Signature", sign::signature(secret, seconds, told.body.as_bytes()))
         .body(Full::new(Bytes::from(told.body.clone())))
-        .map_err(|error| short(format_args!("cannot be asked: {error}")))?;
-    let broke = |error: hyper::Error| {
-        short(format_args!("the connection to {} broke: {error}", address.host_field()))
-    };
+        .map_err(|error| format!("cannot be asked: {error}"))?;
+    let broke =
+        |error: hyper::Error| format!("the connection to {} broke: {error}", address.host_field());
     let (mut sender, connection) = http1::Builder::new()
         .max_headers(limits::HEAD_FIELDS)
         .max_buf_size(limits::HEAD_BYTES)

@@ -74,7 +74,8 @@ impl Names {
                 let sockets = found.iter().map(|ip| SocketAddr::new(ip, endpoint.port));
                 let sockets: Vec<SocketAddr> = sockets.take(limits::ADDRESSES).collect();
                 if sockets.is_empty() {
-                    return Err(ProbeFault::Unresolved(format!("{host} has no address")));
+                    let what = format_args!("{host} has no address");
+                    return Err(ProbeFault::Unresolved(short(what)));
                 }
                 Ok(sockets)
             }

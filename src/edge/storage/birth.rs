@@ -22,7 +22,7 @@ const UNBORN_FILE: &str = "biplane.redb.new";
 /// What stands between a token's random part and the members' ids.
 const MEMBERS: &str = " members=";
 /// Longest token, in bytes.
-const TOKEN_BYTES: u64 = 256;
+pub(super) const TOKEN_BYTES: u64 = 256;
 
 /// The text of a birth token: random bytes, at least 16, in hexadecimal digits, and the members' ids.
 pub fn birth_token(entropy: &[u8], members: impl IntoIterator<Item = MemberId>) -> String {

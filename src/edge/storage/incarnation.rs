@@ -42,17 +42,24 @@ pub fn raise_incarnation(dir: &Path, whose: &str) -> Result<Incarnations, StoreE
         Err(error) => return Err(failed(error)),
     };
     let number = last.checked_add(1).ok_or_else(|| corrupt("its number is too large"))?;
-    write(dir, &handle, &format!("{number} {whose}\n")).map_err(failed)?;
+    let text = format!("{number} {whose}\n");
+    if text.len() as u64 > BYTES {
+        return Err(corrupt("it would be too long to be read again"));
+    }
+    write(dir, &handle, &text).map_err(failed)?;
     Ok(Incarnations { _dir: handle, incarnation: Incarnation(number) })
 }
 
 fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    File::open(path)?.take(BYTES).read_to_string(&mut text)?;
+    File::open(path)?.take(BYTES + 1).read_to_string(&mut text)?;
     Ok(text)
 }
 
 fn parse(text: &str, whose: &str) -> Result<u64, StoreError> {
+    if text.len() as u64 > BYTES {
+        return Err(corrupt("it is too long"));
+    }
     let line = text.strip_suffix('\n').ok_or_else(|| corrupt("it is cut off"))?;
     let (number, owner) = line.split_once(' ').ok_or_else(|| corrupt("it has no number"))?;
     let number = number.parse().map_err(|_| corrupt("it has no number"))?;
@@ -80,24 +87,57 @@ fn write(dir: &Path, handle: &File, text: &str) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
+
+    /// A program that another test starts has what is open here until it is executed: so the lock may go a little later
+    /// than its holder.
+    fn raised(dir: &Path, whose: &str) -> Result<Incarnations, StoreError> {
+        let end = Instant::now() + Duration::from_secs(20);
+        loop {
+            match raise_incarnation(dir, whose) {
+                Err(StoreError::InUse) if Instant::now() < end => std::thread::yield_now(),
+                other => return other,
+            }
+        }
+    }
 
     #[test]
     fn each_start_has_a_greater_number_and_a_directory_has_one_owner_and_one_process() {
         let temp = tempfile::tempdir().unwrap();
         let dir = temp.path().join("data");
         for number in 1..=3 {
-            let raised = raise_incarnation(&dir, "observer x of cluster shop").unwrap();
+            let raised = raised(&dir, "observer x of cluster shop").unwrap();
             assert_eq!(raised.incarnation, Incarnation(number));
             let second = raise_incarnation(&dir, "observer x of cluster shop");
             assert!(matches!(second, Err(StoreError::InUse)), "{second:?}");
         }
-        let other = raise_incarnation(&dir, "observer y of cluster shop");
+        let other = raised(&dir, "observer y of cluster shop");
         assert!(matches!(other, Err(StoreError::Foreign { .. })), "{other:?}");
         for torn in ["", "7", "7 observer x of cluster shop", "x observer x of cluster shop\n"] {
             fs::write(dir.join(FILE), torn).unwrap();
-            let refused = raise_incarnation(&dir, "observer x of cluster shop");
+            let refused = raised(&dir, "observer x of cluster shop");
             assert!(matches!(refused, Err(StoreError::Observer(_))), "{torn:?}: {refused:?}");
         }
+    }
+
+    #[test]
+    fn content_of_the_limit_is_read_again_and_a_byte_more_is_neither_written_nor_read() {
+        let bytes = usize::try_from(BYTES).unwrap();
+        let longest = "x".repeat(bytes - "1 \n".len());
+        let temp = tempfile::tempdir().unwrap();
+        for number in 1..=9 {
+            let raised = raised(temp.path(), &longest).unwrap();
+            assert_eq!(raised.incarnation, Incarnation(number));
+        }
+        let file = temp.path().join(FILE);
+        assert_eq!(fs::read(&file).unwrap().len(), bytes);
+        let tenth = raised(temp.path(), &longest);
+        assert!(matches!(tenth, Err(StoreError::Observer(_))), "{tenth:?}");
+        assert_eq!(fs::read(&file).unwrap().len(), bytes, "what was there is there");
+        fs::write(&file, format!("1 {longest}\n\n")).unwrap();
+        let refused = raised(temp.path(), &longest);
+        assert!(refused.expect_err("a byte too long").to_string().contains("it is too long"));
     }
 }

@@ -25,7 +25,7 @@ use crate::kernel::consensus::{PersistBatch, Recovered};
 
 /// Limits of the store.
 pub mod limits {
-    /// Memory that the store's page cache may take.
+    /// Memory that the store's page cache may take: told to redb, which keeps to it.
     pub const CACHE_BYTES: usize = 16 << 20;
     /// The format that this version writes, and the newest that it reads.
     pub const FORMAT: u64 = 1;

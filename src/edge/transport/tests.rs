@@ -1,5 +1,7 @@
 //! Real sockets on loopback, certificates made on the spot.
 
+mod bounds;
+
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};

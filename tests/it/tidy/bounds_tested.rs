@@ -21,6 +21,9 @@ pub(super) const NO_SIZE: &[&str] = &[
     "edge/journal KERNEL_PART",
     "edge/journal SEGMENTS",
     "edge/journal SEGMENT_PART",
+    "edge/probe/limits HTTP2_WINDOW",
+    "edge/probe/limits NAMES",
+    "edge/storage CACHE_BYTES",
     "edge/storage FORMAT",
     "edge/transport/hello PROTOCOL_MAX",
     "edge/transport/limits CONTEST",
@@ -50,22 +53,45 @@ pub(super) const NO_SIZE: &[&str] = &[
 /// Tests at the bound and one beyond; none where there is no such test yet.
 pub(super) const TESTED: &[(&str, &[&str])] = &[
     ("cli/audit/judge FAULTS", &["so_many_faults_are_told_and_further_ones_are_left_out"]),
-    ("cli/demo/load ANSWER_BYTES", &[]),
-    ("cli/simulate SEEDS_MAX", &[]),
-    ("config/cluster/across ENVELOPE_BYTES", &[]),
+    (
+        "cli/demo/load ANSWER_BYTES",
+        &["an_answer_of_the_limit_is_read_and_one_byte_more_is_a_fault"],
+    ),
+    ("cli/simulate SEEDS_MAX", &["a_campaign_has_so_many_seeds_and_not_one_more"]),
+    (
+        "config/cluster/across ENVELOPE_BYTES",
+        &["settings_of_the_limit_fit_an_entry_and_one_byte_more_is_refused"],
+    ),
     ("config/fault SHOWN", &["many_faults_are_counted_and_the_first_are_shown"]),
-    ("config/reader FAULTS", &[]),
-    ("config/suggest CANDIDATES", &[]),
-    ("config/suggest LONGEST", &[]),
-    ("edge/api/client/answer ANSWER_BYTES", &[]),
-    ("edge/api/client/connection HEADER_BYTES", &[]),
-    ("edge/api/client/sse EVENT_BYTES", &[]),
-    ("edge/api/client/watch EVENTS", &[]),
+    ("config/reader FAULTS", &["so_many_faults_are_kept_and_further_ones_are_counted"]),
+    ("config/suggest CANDIDATES", &["so_many_words_are_compared_and_no_further_one"]),
+    (
+        "config/suggest LONGEST",
+        &["a_word_of_so_many_characters_is_worth_a_guess_and_a_longer_one_is_not"],
+    ),
+    (
+        "edge/api/client/answer ANSWER_BYTES",
+        &["an_answer_of_the_limit_is_taken_and_a_longer_one_is_not"],
+    ),
+    (
+        "edge/api/client/connection HEADER_BYTES",
+        &["a_head_of_the_limit_is_taken_and_one_without_an_end_there_is_not"],
+    ),
+    (
+        "edge/api/client/sse EVENT_BYTES",
+        &["an_event_of_the_limit_is_read_and_one_byte_more_is_refused"],
+    ),
+    (
+        "edge/api/client/watch EVENTS",
+        &["so_many_events_wait_for_their_reader_and_the_others_at_the_controller"],
+    ),
     (
         "edge/api/limits BODY_BYTES",
         &["malformed_requests_get_a_clear_error_and_slow_clients_leave_nothing_behind"],
     ),
     ("edge/api/limits CONFIG_BYTES", &["the_body_is_bounded"]),
+    ("edge/api/limits HEADER_BYTES", &["a_head_of_the_limit_is_served_and_a_longer_one_is_not"]),
+    ("edge/api/limits HEADER_COUNT", &["a_head_of_the_limit_is_served_and_a_longer_one_is_not"]),
     (
         "edge/api/limits KEY_CHARS",
         &["malformed_requests_get_a_clear_error_and_slow_clients_leave_nothing_behind"],
@@ -94,36 +120,83 @@ pub(super) const TESTED: &[(&str, &[&str])] = &[
         ],
     ),
     ("edge/api/limits requests", &["too_many_requests_at_once_are_turned_away"]),
-    ("edge/api/limits watch_backlog", &[]),
+    (
+        "edge/api/limits watch_backlog",
+        &["a_watcher_may_lag_so_many_changes_behind_and_not_one_more"],
+    ),
     ("edge/api/limits watchers", &["watchers_have_a_limit_and_leave_room_behind"]),
     ("edge/audit PAGE_BYTES", &["the_archive_is_bounded_and_loses_its_oldest_first"]),
     ("edge/audit PAGE_LINES", &["a_page_has_so_many_lines_and_no_more"]),
+    ("edge/audit SEGMENT_BYTES", &["a_segment_of_the_limit_is_full_and_one_of_a_byte_less_is_not"]),
     (
         "edge/dns/limits MAX_QUERY",
         &["a_query_of_the_limit_is_answered_over_tcp_and_one_octet_more_ends_the_connection"],
     ),
     ("edge/dns/limits MAX_TCP_CONNECTIONS", &["all_addresses_together_get_no_more_than_all_seats"]),
     ("edge/dns/limits MAX_TCP_PER_ADDRESS", &["one_address_cannot_take_all_connections"]),
-    ("edge/dns/limits MAX_THREADS", &[]),
-    ("edge/dns/limits NSID_MAX", &[]),
-    ("edge/dns/limits RATE_BUCKETS", &[]),
+    ("edge/dns/limits MAX_THREADS", &["so_many_threads_answer_by_udp_and_not_one_more"]),
+    ("edge/dns/limits NSID_MAX", &["so_many_octets_of_its_name_are_told_and_no_further_one"]),
+    (
+        "edge/dns/limits RATE_BUCKETS",
+        &["so_many_networks_are_counted_at_once_and_one_more_takes_the_place_of_another"],
+    ),
     (
         "edge/dns/limits RATE_PER_NETWORK",
         &["a_network_gets_its_answers_then_truncated_ones_and_silence_in_turn"],
     ),
-    ("edge/dns/limits TCP_PAYLOAD", &[]),
+    (
+        "edge/dns/limits TCP_PAYLOAD",
+        &["an_answer_over_tcp_may_have_so_many_octets_and_with_one_more_it_is_truncated"],
+    ),
+    (
+        "edge/dns/limits UDP_CLASSIC",
+        &["an_answer_by_udp_may_have_so_many_octets_and_with_one_more_it_is_truncated"],
+    ),
+    (
+        "edge/dns/limits UDP_PAYLOAD",
+        &["an_answer_by_udp_may_have_so_many_octets_and_with_one_more_it_is_truncated"],
+    ),
     ("edge/dns/query MAX_NAME", &["the_longest_name_is_answered"]),
-    ("edge/gateway/limits ADMIN_CONNECTIONS", &[]),
-    ("edge/gateway/limits ADMIN_HEADER_BYTES", &[]),
+    (
+        "edge/gateway/limits ADMIN_CONNECTIONS",
+        &["so_many_admin_connections_are_served_and_one_more_is_closed"],
+    ),
+    (
+        "edge/gateway/limits ADMIN_HEADER_BYTES",
+        &["an_admin_request_of_the_limit_is_answered_and_a_longer_one_is_not"],
+    ),
     ("edge/gateway/limits CONNECTIONS", &["connections_over_the_limit_are_refused"]),
-    ("edge/gateway/limits GROUPS", &[]),
-    ("edge/gateway/limits NAMES", &[]),
-    ("edge/gateway/limits NAME_QUESTIONS", &[]),
+    (
+        "edge/gateway/limits GROUPS",
+        &["so_many_groups_are_remembered_and_with_one_more_those_that_matter"],
+    ),
+    (
+        "edge/gateway/limits NAMES",
+        &["so_many_names_are_remembered_and_one_more_takes_the_place_of_the_oldest"],
+    ),
+    (
+        "edge/gateway/limits NAME_QUESTIONS",
+        &["so_many_questions_are_under_way_and_one_more_waits_for_an_answer"],
+    ),
     ("edge/identity/token TOKENS_MAX", &["a_file_holds_so_many_tokens_and_not_one_more"]),
-    ("edge/journal BLOCK_BYTES", &[]),
-    ("edge/journal FILES", &[]),
-    ("edge/notify WHY_CHARS", &[]),
-    ("edge/probe/limits ADDRESSES", &[]),
+    (
+        "edge/journal BLOCK_BYTES",
+        &[
+            "a_block_may_say_that_it_has_so_many_bytes_and_not_one_more",
+            "a_block_unpacks_to_the_limit_and_not_to_one_byte_more",
+        ],
+    ),
+    (
+        "edge/journal FILES",
+        &[
+            "so_many_segments_are_looked_at_and_with_one_more_none",
+            "a_ring_keeps_to_the_number_of_its_segments_and_loses_its_oldest",
+        ],
+    ),
+    ("edge/notify HEAD_BYTES", &["a_head_of_the_limit_is_a_receipt_and_a_longer_one_is_none"]),
+    ("edge/notify HEAD_FIELDS", &["a_head_of_the_limit_is_a_receipt_and_a_longer_one_is_none"]),
+    ("edge/notify WHY_CHARS", &["an_error_has_so_many_characters_and_no_more"]),
+    ("edge/probe/limits ADDRESSES", &["so_many_addresses_of_a_name_are_tried_and_no_further_one"]),
     (
         "edge/probe/limits A_SECOND",
         &[
@@ -131,21 +204,56 @@ pub(super) const TESTED: &[(&str, &[&str])] = &[
             "as_many_as_allowed_and_not_one_more",
         ],
     ),
-    ("edge/probe/limits DNS_UDP_BYTES", &[]),
-    ("edge/probe/limits FAULT_CHARS", &[]),
-    ("edge/probe/limits HEADER_BYTES", &[]),
-    ("edge/probe/limits HEADER_COUNT", &[]),
-    ("edge/probe/limits HTTP2_WINDOW", &[]),
+    ("edge/probe/limits BODY_BYTES", &["a_body_is_read_to_the_limit_and_not_one_byte_further"]),
+    (
+        "edge/probe/limits DNS_UDP_BYTES",
+        &["an_answer_by_udp_of_the_limit_is_read_and_one_octet_more_is_not"],
+    ),
+    (
+        "edge/probe/limits FAULT_CHARS",
+        &["a_fault_has_so_many_characters_and_of_a_longer_one_the_rest_is_left_out"],
+    ),
+    (
+        "edge/probe/limits GRPC_MESSAGE_BYTES",
+        &["a_grpc_message_of_the_limit_is_read_and_one_byte_more_is_not"],
+    ),
+    (
+        "edge/probe/limits HEADER_BYTES",
+        &["a_head_of_the_limit_is_an_answer_and_a_longer_one_is_none"],
+    ),
+    (
+        "edge/probe/limits HEADER_COUNT",
+        &["a_head_of_the_limit_is_an_answer_and_a_longer_one_is_none"],
+    ),
+    ("edge/probe/limits HTTP2_HEADER_BYTES", &["the_headers_of_http2_stay_below_their_limit"]),
     ("edge/probe/limits IN_FLIGHT", &["a_probe_over_the_limit_is_not_made"]),
-    ("edge/probe/limits NAMES", &[]),
     ("edge/probe/limits PROGRAMS", &["a_program_beyond_the_limit_is_not_started"]),
-    ("edge/probe/limits PROGRAM_WORDS", &[]),
-    ("edge/storage CACHE_BYTES", &[]),
-    ("edge/storage/birth TOKEN_BYTES", &[]),
-    ("edge/storage/incarnation BYTES", &[]),
+    ("edge/probe/limits PROGRAM_BYTES", &["a_flood_of_output_is_bounded_and_ends_the_program"]),
+    (
+        "edge/probe/limits PROGRAM_WORDS",
+        &["so_many_bytes_of_its_words_are_kept_and_no_further_one"],
+    ),
+    (
+        "edge/storage/birth TOKEN_BYTES",
+        &["a_token_of_the_limit_gives_birth_and_a_longer_one_does_not"],
+    ),
+    (
+        "edge/storage/incarnation BYTES",
+        &["content_of_the_limit_is_read_again_and_a_byte_more_is_neither_written_nor_read"],
+    ),
+    ("edge/telemetry/status LABELLED_GROUPS", &["ten_thousand_groups_do_not_flood_the_scraper"]),
     ("edge/transport/limits BATCH_BYTES", &["a_batch_is_bounded_and_keeps_the_order"]),
-    ("edge/transport/limits MAX_BULK_FRAME", &[]),
-    ("edge/transport/limits MAX_OBSERVER_FRAME", &[]),
+    (
+        "edge/transport/limits BULK_QUEUE_FRAMES",
+        &["so_many_bulk_frames_wait_and_one_more_is_told_as_not_delivered"],
+    ),
+    (
+        "edge/transport/limits MAX_BULK_FRAME",
+        &[
+            "a_bulk_frame_of_the_limit_is_sent_and_one_byte_more_is_not",
+            "a_bulk_frame_of_the_limit_may_be_announced_and_one_byte_more_ends_the_connection",
+        ],
+    ),
     (
         "edge/transport/limits MAX_HELLO",
         &["a_frame_of_the_limit_is_read_and_one_byte_more_is_refused"],
@@ -153,6 +261,10 @@ pub(super) const TESTED: &[(&str, &[&str])] = &[
     (
         "edge/transport/limits MAX_NORMAL_FRAME",
         &["a_frame_of_the_limit_is_read_and_one_byte_more_is_refused"],
+    ),
+    (
+        "edge/transport/limits MAX_OBSERVER_FRAME",
+        &["an_observers_frame_of_the_limit_is_taken_and_one_byte_more_ends_its_connection"],
     ),
     (
         "edge/transport/limits MAX_STRANGERS",
@@ -357,33 +469,4 @@ pub(super) const TESTED: &[(&str, &[&str])] = &[
 ];
 
 /// Tests that go beyond the bound, and none that stops at it.
-pub(super) const BEYOND: &[(&str, &[&str])] = &[
-    (
-        "edge/api/limits HEADER_BYTES",
-        &["malformed_requests_get_a_clear_error_and_slow_clients_leave_nothing_behind"],
-    ),
-    (
-        "edge/api/limits HEADER_COUNT",
-        &["malformed_requests_get_a_clear_error_and_slow_clients_leave_nothing_behind"],
-    ),
-    ("edge/audit SEGMENT_BYTES", &["the_archive_is_bounded_and_loses_its_oldest_first"]),
-    (
-        "edge/dns/limits UDP_CLASSIC",
-        &["too_long_an_answer_is_truncated_to_nothing_but_keeps_its_opt"],
-    ),
-    (
-        "edge/dns/limits UDP_PAYLOAD",
-        &["too_long_an_answer_is_truncated_to_nothing_but_keeps_its_opt"],
-    ),
-    ("edge/notify HEAD_BYTES", &["a_head_without_end_is_bounded"]),
-    ("edge/notify HEAD_FIELDS", &["a_head_without_end_is_bounded"]),
-    ("edge/probe/limits BODY_BYTES", &["only_the_first_64_kib_of_a_huge_body_are_read"]),
-    ("edge/probe/limits GRPC_MESSAGE_BYTES", &["endless_answers_are_bounded"]),
-    ("edge/probe/limits HTTP2_HEADER_BYTES", &["endless_answers_are_bounded"]),
-    ("edge/probe/limits PROGRAM_BYTES", &["a_flood_of_output_is_bounded_and_ends_the_program"]),
-    ("edge/telemetry/status LABELLED_GROUPS", &["ten_thousand_groups_do_not_flood_the_scraper"]),
-    (
-        "edge/transport/limits BULK_QUEUE_FRAMES",
-        &["every_bulk_frame_that_cannot_be_delivered_is_told"],
-    ),
-];
+pub(super) const BEYOND: &[(&str, &[&str])] = &[];

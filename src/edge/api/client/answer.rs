@@ -16,7 +16,7 @@ use super::error::ApiError;
 use super::settle::{settled_by, unusable};
 
 /// Bytes of an answer that a client takes: the status of 10,000 groups fits.
-const ANSWER_BYTES: usize = 32 * 1024 * 1024;
+pub(super) const ANSWER_BYTES: usize = 32 * 1024 * 1024;
 /// An answer.
 #[derive(Clone, Debug)]
 pub struct Answer<T> {

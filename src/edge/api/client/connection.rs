@@ -16,8 +16,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_util::task::AbortOnDropHandle;
 
-/// Bytes of an answer's headers.
-const HEADER_BYTES: usize = 32 * 1024;
+/// Bytes of an answer's status line and headers together: so many without an end are refused.
+pub(super) const HEADER_BYTES: usize = 32 * 1024;
 
 /// An open connection. Its task ends with it.
 pub(super) struct Connection {

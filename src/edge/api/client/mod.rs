@@ -11,6 +11,9 @@ mod settle;
 mod sse;
 mod watch;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};

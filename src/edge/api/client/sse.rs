@@ -34,6 +34,11 @@ pub(super) struct SseReader {
 }
 
 impl SseReader {
+    /// Bytes of the event that has begun.
+    fn held(&self) -> usize {
+        self.line.len() + self.event.len() + self.data.as_ref().map_or(0, String::len)
+    }
+
     /// Takes the next piece; whole events go to `out`.
     pub(super) fn take(&mut self, bytes: &[u8], out: &mut Vec<SseEvent>) -> Result<(), SseError> {
         let mut rest = bytes;
@@ -44,8 +49,7 @@ impl SseReader {
             }
             let end = rest.iter().position(|b| matches!(b, b'\n' | b'\r'));
             let piece = &rest[..end.unwrap_or(rest.len())];
-            let held = self.line.len() + self.data.as_ref().map_or(0, String::len);
-            if held + piece.len() > EVENT_BYTES {
+            if self.held() + piece.len() > EVENT_BYTES {
                 return Err(SseError::TooLong);
             }
             self.line.extend_from_slice(piece);
@@ -132,6 +136,28 @@ mod tests {
             (SseReader::default(), [b"data:".as_slice(), &piece, b"\n"].concat());
         let result = (0..20).try_for_each(|_| reader.take(&line, &mut out));
         assert_eq!(result, Err(SseError::TooLong));
+    }
+
+    /// How many events come of one whose name and data lines have these lengths.
+    fn told(name: usize, lines: &[usize]) -> Result<usize, SseError> {
+        let mut text = format!("event:{}\n", "n".repeat(name));
+        for length in lines {
+            text.push_str(&format!("data:{}\n", "x".repeat(*length)));
+        }
+        text.push('\n');
+        let mut out = Vec::new();
+        SseReader::default().take(text.as_bytes(), &mut out).map(|()| out.len())
+    }
+
+    #[test]
+    fn an_event_of_the_limit_is_read_and_one_byte_more_is_refused() {
+        let quarter = EVENT_BYTES / 4;
+        // The name, the lines before the last, and the last one with its field's name are held at once.
+        let last = EVENT_BYTES - 2 * quarter - "data:".len();
+        assert_eq!(told(2 * quarter, &[last]), Ok(1));
+        assert_eq!(told(2 * quarter, &[last + 1]), Err(SseError::TooLong));
+        assert_eq!(told(quarter, &[quarter, last]), Ok(1));
+        assert_eq!(told(quarter, &[quarter, last + 1]), Err(SseError::TooLong));
     }
 
     #[test]

@@ -212,3 +212,82 @@ fn understand(event: &SseEvent) -> Result<Option<WatchEvent>, String> {
         _ => Ok(None),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::atomic::AtomicU64;
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpSocket;
+
+    use super::*;
+    use crate::kernel::domain::{Epoch, GroupName, PlaneName};
+    use crate::kernel::ledger::OnSwitch;
+
+    /// Events beyond those that the queue holds: each has 64 KiB of comment, so no socket holds them all.
+    const BEYOND: u64 = 200;
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn event(revision: u64) -> String {
+        let entry = RouteEntry {
+            group: GroupName::new("shop").unwrap(),
+            plane: PlaneName::new("east").unwrap(),
+            epoch: Epoch { generation: 1, counter: revision },
+            on_switch: OnSwitch::Cut,
+            upstream: BTreeMap::new(),
+        };
+        let change = RouteChange { name: ServiceName::new("web").unwrap(), entry, revision };
+        let long = if revision > EVENTS as u64 { 64 * 1024 } else { 0 };
+        let (data, comment) = (serde_json::to_string(&change).unwrap(), "x".repeat(long));
+        format!("event: {ROUTE}\ndata: {data}\n: {comment}\n\n")
+    }
+
+    /// A controller that tells changes as fast as they are taken, and counts them.
+    fn telling(told: Arc<AtomicU64>) -> SocketAddr {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_send_buffer_size(64 * 1024).unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") {
+                asked.push(stream.read_u8().await.unwrap());
+            }
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {MEDIA_TYPE}\r\n\r\n");
+            stream.write_all(head.as_bytes()).await.unwrap();
+            for revision in 1..=EVENTS as u64 + BEYOND {
+                stream.write_all(event(revision).as_bytes()).await.unwrap();
+                told.store(revision, Ordering::Relaxed);
+            }
+            // Until the client hangs up.
+            let _ = stream.read(&mut [0]).await;
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn so_many_events_wait_for_their_reader_and_the_others_at_the_controller() {
+        let told = Arc::new(AtomicU64::new(0));
+        let controller = telling(Arc::clone(&told));
+        let client = Arc::new(ApiClient::new(vec![controller], None, String::new()));
+        let mut watch = client.watch();
+        let full = async {
+            while watch.events.len() < EVENTS {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, full).await.expect("the queue fills");
+        assert_eq!(watch.events.max_capacity(), EVENTS);
+        let all = EVENTS as u64 + BEYOND;
+        assert!(told.load(Ordering::Relaxed) < all, "they were all taken though nobody reads");
+        for expected in 1..=all {
+            let next = tokio::time::timeout(PATIENCE, watch.next()).await.expect("in time");
+            let Some(WatchEvent::Route { revision, .. }) = next else { panic!("{next:?}") };
+            assert_eq!(revision, expected, "none is lost");
+        }
+    }
+}

@@ -385,6 +385,22 @@ fn read_config(text: &str) -> Result<Cluster, String> {
     if text == "good" { Ok(cluster.as_ref().clone()) } else { Err(format!("`{text}` is not good")) }
 }
 
+pub(super) fn settings(
+    listen: SocketAddr,
+    limits: Limits,
+    tls: Option<Arc<rustls::ServerConfig>>,
+) -> ApiSettings {
+    ApiSettings {
+        listen,
+        tls,
+        check_token: Arc::new(check_token),
+        hash_token: str::to_owned,
+        check_certificate: Arc::new(|_| None),
+        read_config: Arc::new(read_config),
+        limits,
+    }
+}
+
 pub(super) async fn start(node: &Arc<Node>, limits: Limits) -> Server {
     start_at("127.0.0.1:0".parse().unwrap(), node, limits, None).await
 }
@@ -396,15 +412,7 @@ pub(super) async fn start_at(
     tls: Option<Arc<rustls::ServerConfig>>,
 ) -> Server {
     let shutdown = CancellationToken::new();
-    let settings = ApiSettings {
-        listen,
-        tls,
-        check_token: Arc::new(check_token),
-        hash_token: str::to_owned,
-        check_certificate: Arc::new(|_| None),
-        read_config: Arc::new(read_config),
-        limits,
-    };
+    let settings = settings(listen, limits, tls);
     let backend = Arc::clone(node) as Arc<dyn Backend>;
     let (address, task) = serve(settings, backend, shutdown.clone()).await.unwrap();
     Server { address, shutdown, task }

@@ -1,6 +1,7 @@
 //! The API over real sockets.
 
 mod access;
+mod bounds;
 mod client;
 mod commands;
 mod config;

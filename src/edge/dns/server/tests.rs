@@ -7,6 +7,7 @@ use super::super::limits::{MAX_QUERY, MAX_TCP_PER_ADDRESS};
 use super::super::sample::{A, published, query};
 use super::*;
 
+mod bounds;
 mod options;
 mod other_resolver;
 mod switch_under_load;

@@ -8,18 +8,20 @@ use domain::rdata::{A, Cname, Mx, Txt};
 use super::*;
 use crate::kernel::domain::{DnsProbe, DnsType};
 
-type Query = Message<Vec<u8>>;
+pub(super) type Query = Message<Vec<u8>>;
 
-fn name(text: &str) -> Name<Vec<u8>> {
+pub(super) fn name(text: &str) -> Name<Vec<u8>> {
     text.parse().expect("a name")
 }
 
-fn ask_for(name: &str, record: DnsType, contains: &str) -> ProbeKind {
+pub(super) fn ask_for(name: &str, record: DnsType, contains: &str) -> ProbeKind {
     ProbeKind::Dns(DnsProbe { name: name.to_owned(), record, contains: contains.to_owned() })
 }
 
 /// A server whose UDP answers are made by this; nothing: it stays silent.
-async fn udp_server(answer: impl Fn(&Query) -> Option<Vec<u8>> + Send + 'static) -> SocketAddr {
+pub(super) async fn udp_server(
+    answer: impl Fn(&Query) -> Option<Vec<u8>> + Send + 'static,
+) -> SocketAddr {
     let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
     let address = socket.local_addr().expect("an address");
     tokio::spawn(async move {

@@ -209,6 +209,17 @@ async fn a_flood_of_output_is_bounded_and_ends_the_program() {
 }
 
 #[tokio::test]
+async fn so_many_bytes_of_its_words_are_kept_and_no_further_one() {
+    let mut probing = probing_in(&shells());
+    // Two bytes each, so that no bound of characters cuts them.
+    let whole = "ä".repeat(limits::PROGRAM_WORDS / 2);
+    for words in [whole.clone(), format!("{whole}x")] {
+        let said = wrong(probing.run(&format!("printf %s {words} >&2; exit 1")).await);
+        assert_eq!(said, format!("exit status 1: {whole}"));
+    }
+}
+
+#[tokio::test]
 async fn a_program_beyond_the_limit_is_not_started() {
     let dir = TempDir::new().expect("a directory");
     let gate = dir.path().join("gate");

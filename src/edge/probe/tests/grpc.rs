@@ -9,7 +9,7 @@ use tonic_health::server::{HealthReporter, health_reporter};
 use super::*;
 use crate::kernel::domain::GrpcProbe;
 
-fn about(service: &str) -> GrpcProbe {
+pub(super) fn about(service: &str) -> GrpcProbe {
     GrpcProbe { service: service.to_owned(), host: String::new(), tls: false, tls_verify: false }
 }
 
@@ -76,7 +76,7 @@ async fn over_tls_the_certificate_is_held_against_roots_and_name() {
 }
 
 /// A server that takes one call on each connection, and treats it in its own way.
-async fn treating<F>(
+pub(super) async fn treating<F>(
     treat: impl Fn(Request<h2::RecvStream>, SendResponse<Bytes>) -> F + Send + 'static,
 ) -> SocketAddr
 where
@@ -94,11 +94,11 @@ where
     address
 }
 
-fn head(content: &str) -> Response<()> {
+pub(super) fn head(content: &str) -> Response<()> {
     Response::builder().header("content-type", content).body(()).expect("a good head")
 }
 
-fn trailers(status: &str, message: &str) -> HeaderMap {
+pub(super) fn trailers(status: &str, message: &str) -> HeaderMap {
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", status.parse().expect("a value"));
     if !message.is_empty() {
@@ -108,15 +108,16 @@ fn trailers(status: &str, message: &str) -> HeaderMap {
 }
 
 /// Gives this message and these trailers.
-async fn saying(message: &'static [u8], end: HeaderMap) -> SocketAddr {
+pub(super) async fn saying(message: impl Into<Bytes>, end: HeaderMap) -> SocketAddr {
+    let message = message.into();
     treating(move |request, mut respond| {
-        let end = end.clone();
+        let (message, end) = (message.clone(), end.clone());
         async move {
             assert_eq!(request.uri().path(), "/grpc.health.v1.Health/Check");
             assert_eq!(request.headers()["te"], "trailers");
             let mut body =
                 respond.send_response(head("application/grpc+proto"), false).expect("sends");
-            body.send_data(Bytes::from_static(message), false).expect("sends");
+            body.send_data(message, false).expect("sends");
             body.send_trailers(end).expect("sends");
         }
     })

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::super::birth::TOKEN_BYTES;
 use super::super::*;
 use super::workload::{Draws, after, identity, members, next_batch, same};
 use crate::kernel::domain::MemberId;
@@ -143,6 +144,23 @@ fn a_token_that_init_did_not_make_gives_no_birth() {
         fs::write(dir.path().join(BIRTH_TOKEN_FILE), text).unwrap();
         assert!(matches!(refusal(dir.path()), StoreError::NoToken(_)), "{text:?}");
     }
+}
+
+#[test]
+fn a_token_of_the_limit_gives_birth_and_a_longer_one_does_not() {
+    let most = usize::try_from(TOKEN_BYTES).unwrap();
+    let of = |bytes: usize| token(&"a".repeat(bytes - token("").len()));
+    let [longest, longer] = [most, most + 1].map(|bytes| {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(BIRTH_TOKEN_FILE), of(bytes)).unwrap();
+        open_dir(dir.path(), &identity()).map(drop)
+    });
+    longest.unwrap();
+    let refused = longer.expect_err("a byte too long").to_string();
+    assert!(refused.contains("is longer than 256 bytes"), "{refused}");
+    // The longest that `init` makes.
+    let members = (0..9).map(|number| MemberId(u64::MAX - number));
+    assert!(birth_token(&[7; 16], members).len() <= most);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use domain::base::Message;
 use domain::base::opt::UnknownOptData;
 
+use super::super::super::limits::NSID_MAX;
 use super::*;
 
 const NSID: u16 = 3;
@@ -41,6 +42,17 @@ fn the_server_tells_its_name_to_who_asks_for_it() {
     assert_eq!(option(&answer, NSID), Some(b"member-a".to_vec()));
     let answer = exchange(&socket, &with_options(&[]));
     assert_eq!((rcode(&answer), option(&answer, NSID)), (0, None));
+}
+
+#[test]
+fn so_many_octets_of_its_name_are_told_and_no_further_one() {
+    for length in [NSID_MAX, NSID_MAX + 1] {
+        let identity = Identity { name: "n".repeat(length), ..identity() };
+        let state = Arc::new(ArcSwap::from_pointee(published()));
+        let server = DnsServer::start(loopback(), 1, state, identity).unwrap();
+        let answer = exchange(&udp_to(&server), &with_options(&[(NSID, &[])]));
+        assert_eq!(option(&answer, NSID), Some(vec![b'n'; NSID_MAX]), "{length}");
+    }
 }
 
 #[test]
