@@ -31,6 +31,8 @@ pub const HINT_INPUTS: usize = 256;
 /// Gateways whose report waits for the kernel.
 pub const GATEWAY_INPUTS: usize = 1024;
 
+/// Answers of the API that are made at once, each on a thread of its own.
+pub const API_RENDERS: usize = 4;
 /// How far the API's threads stand back in the queue for a processor (nice(2)), behind the kernel, the disk, members and
 /// probes, which have 0.
 pub const API_NICE: i32 = 10;

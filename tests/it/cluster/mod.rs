@@ -105,8 +105,8 @@ fn an_operator_moves_users_there_and_back_on_the_command_line() {
     let world = World::steady();
     let biplane = |args: &[&str]| world.biplane(args);
     let guards = [
-        (&["freeze", "shop", "--reason", "a release"][..], "frozen: a release"),
-        (&["freeze", "--all"], "frozen: no reason given"),
+        (&["freeze", "shop", "--reason", "a release"][..], "frozen by admin: a release"),
+        (&["freeze", "--all"], "frozen by admin: no reason given"),
         (&["drain", "west", "--reason", "works"], "works"),
     ];
     for (command, shown) in guards {

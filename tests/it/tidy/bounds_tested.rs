@@ -411,6 +411,7 @@ pub(super) const TESTED: &[(&str, &[&str])] = &[
     ("kernel/ledger TOKENS", &["there_is_room_for_so_many_tokens"]),
     ("kernel/ledger/snapshot UNPACKED_MAX", &["a_frame_unpacks_up_to_the_limit_and_not_beyond"]),
     ("kernel/switchover/record STEPS_MAX", &["a_record_keeps_so_many_steps_and_not_one_more"]),
+    ("runtime/limits API_RENDERS", &["so_many_answers_are_made_at_once_and_one_more_waits"]),
     ("runtime/limits AUDIT_BYTES", &["what_waits_is_bounded"]),
     ("runtime/limits AUDIT_RECORDS", &["what_waits_is_bounded"]),
     (
