@@ -20,6 +20,7 @@ const SECRET: &str = "a secret of more than sixteen bytes";
 struct Pager {
     address: SocketAddr,
     messages: Receiver<(String, Value)>,
+    turned_away: Receiver<Value>,
 }
 
 impl Pager {
@@ -27,15 +28,19 @@ impl Pager {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, messages) = channel();
+        let (refused, turned_away) = channel();
         std::thread::spawn(move || {
-            let mut turned_away = false;
+            let mut refused = Some(refused);
             for stream in listener.incoming() {
                 let Ok(mut stream) = stream else { return };
                 let asked = read_request(&mut stream);
                 let (head, body) = asked.split_once("\r\n\r\n").expect("a head and a body");
                 let message: Value = serde_json::from_str(body).expect("JSON");
-                let answer = if message["phase"] == "raised" && !turned_away {
-                    turned_away = true;
+                let first = refused.take_if(|_| message["phase"] == "raised");
+                let answer = if let Some(refused) = first {
+                    if refused.send(message["id"].clone()).is_err() {
+                        return;
+                    }
                     "HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n"
                 } else {
                     if sender.send((checked(head, body), message)).is_err() {
@@ -47,7 +52,7 @@ impl Pager {
                 let _ = stream.write_all(answer.as_bytes());
             }
         });
-        Self { address, messages }
+        Self { address, messages, turned_away }
     }
 
     /// Waits for a message.
@@ -136,6 +141,8 @@ fn a_person_is_told_answers_and_the_group_moves() {
     world.kill_plane(EAST);
     let raised = pager.hears("raised", "ask");
     assert_eq!((&raised["cluster"], &raised["group"]), (&"world".into(), &"shop".into()));
+    // Told again under the same id: who has it may drop it.
+    assert_eq!(pager.turned_away.try_recv().as_ref(), Ok(&raised["id"]));
     until(LIMIT, || {
         let told = std::fs::read_to_string(world.file("told.log")).unwrap_or_default();
         if told.contains("\"kind\":\"ask\"") { Ok(()) } else { Err(told) }

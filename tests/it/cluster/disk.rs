@@ -1,7 +1,7 @@
 //! A disk that is full while its node runs.
 
 use super::super::process::until;
-use super::super::world::{EAST, LIMIT, NODES, WEST, World};
+use super::super::world::{EAST, Heard, LIMIT, NODES, WEST, World};
 use super::alone;
 
 /// The limit of a file's size stands for a full disk: writes beyond it fail, and no root is needed.
@@ -37,6 +37,14 @@ fn a_node_whose_disk_is_full_stands_apart_says_what_to_do_and_comes_back() {
     let to = if plane_now(&world) == EAST { WEST } else { EAST };
     let moved = world.api().switch(to, "carry-on").unwrap();
     assert_eq!(world.last_ended()["id"], moved.as_str());
+    // What it last knew it still tells, and people are told of it.
+    assert!(matches!(world.by_dns(full), Heard::Plane(_)), "{}", world.by_dns(full));
+    let routes = world.api_of(full).get("/v1/routes?stale=true").unwrap();
+    assert!(routes.to_string().contains("shop"), "{routes}");
+    until(LIMIT, || {
+        let alarms = world.api().get("/v1/alarms")?.to_string();
+        if alarms.contains("member-apart") { Ok(()) } else { Err(alarms) }
+    });
     let refused = world.api_of(full).get("/v1/status").unwrap_err();
     assert!(refused.contains("make room"), "{refused}");
     let count = world.switchovers().len();

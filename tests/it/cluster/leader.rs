@@ -215,3 +215,21 @@ fn a_leader_that_was_paused_never_tells_the_old_route() {
     assert!(answered * 2 > asked, "{answered} of {asked} answered");
     assert_eq!(world.switchovers().len(), rounds());
 }
+
+#[test]
+fn a_key_is_one_switchover_at_another_node_after_the_leaders_death_and_no_other_request() {
+    let _turn = alone();
+    let mut world = World::steady();
+    let leader = world.leader();
+    let moved = world.api_of(leader).switch(WEST, "key").unwrap();
+    world.kill_node(leader);
+    let [one, two] = world.living().collect::<Vec<_>>()[..] else { panic!("two are left") };
+    assert_eq!(until(LIMIT, || world.api_of(one).switch(WEST, "key")), moved);
+    let refused = until(LIMIT, || match world.api_of(two).switch(EAST, "key") {
+        Err(why) if why.contains("was used for another request") => Ok(why),
+        other => Err(format!("{other:?}")),
+    });
+    assert!(refused.contains("`key`"), "{refused}");
+    let last = world.last_ended();
+    assert_eq!((&last["id"], &last["state"]), (&moved.as_str().into(), &"done".into()));
+}

@@ -215,6 +215,32 @@ fn a_member_that_is_lost_is_an_alarm_until_it_is_back() {
     assert_eq!(told(&trio, "member-lost"), ["raised", "cleared"]);
 }
 
+/// This member's wall clock says so many milliseconds more than the others'.
+fn shift(trio: &mut Trio, id: MemberId, by: u64) {
+    // On a whole millisecond, so that nothing is rounded.
+    trio.run(Duration::from_micros(1_000 - trio.now.as_micros() % 1_000));
+    let since = (trio.now.as_micros() - 1_000_000) / 1_000;
+    trio.feed(id, Input::WallClock(WallTime(1_700_000_000_000 + since + by)));
+}
+
+#[test]
+fn clocks_that_differ_by_more_than_a_second_are_an_alarm() {
+    let mut trio = telling(Mode::Auto);
+    let leader = trio.leader().expect("a leader");
+    let other = trio.nodes.keys().copied().find(|id| *id != leader).expect("three");
+    shift(&mut trio, other, 1_000);
+    trio.run(Duration::from_secs(20));
+    assert_eq!(alarm_of(&trio, AlarmKind::Clock), None);
+    let status = trio.view(leader.0).status(trio.now);
+    let shown = status.members.iter().find(|member| member.id == other).expect("a member");
+    assert_eq!(shown.clock_ms, Some(1_000));
+    shift(&mut trio, other, 1_001);
+    trio.run_until("an alarm", |t| alarm_of(t, AlarmKind::Clock).is_some());
+    shift(&mut trio, other, 0);
+    trio.run_until("none", |t| alarm_of(t, AlarmKind::Clock).is_none());
+    assert_eq!(told(&trio, "clock"), ["raised", "cleared"]);
+}
+
 #[test]
 fn a_freeze_ends_by_itself_and_a_quiet_cluster_logs_nothing_until_then() {
     let mut trio = Trio::steady(Mode::Auto);
