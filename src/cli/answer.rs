@@ -106,7 +106,8 @@ async fn find(reach: &Reach, which: &str) -> Result<AskStatus, Failure> {
     by_id.or_else(of_group).cloned().ok_or_else(|| {
         Failure::failed(
             format!("there is no ask `{which}`, and nothing is asked about a group of that name"),
-            "`biplane pending` lists what waits for an answer",
+            "`biplane pending` lists what waits for an answer, and with --all what was answered; `biplane switch` moves a \
+             group that nobody is asked about",
         )
     })
 }

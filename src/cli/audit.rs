@@ -23,7 +23,7 @@ use crate::runtime::clock::Clock;
 pub enum AuditCommand {
     /// Print where the chain stands: note it down, and see later whether anything up to here was changed
     Head,
-    /// Write the trail into a file: every entry of the log as it was applied, chained
+    /// Write the trail into a new file: every entry of the log as it was applied, chained
     Export {
         /// The file
         file: PathBuf,
@@ -56,7 +56,13 @@ pub(super) fn run(command: AuditCommand, context: &Context) -> Result<Exit, Fail
         }
         AuditCommand::Export { file, from } => {
             let reach = Reach::open(&context.shared)?;
-            let exported = block_on(export(&reach, &file, from))??;
+            let mut out = create(&file)?;
+            let exported = block_on(export(&reach, &mut out, &file, from))?;
+            if exported.is_err() {
+                // Half of an export is none, and its name is to be free.
+                let _ = std::fs::remove_file(&file);
+            }
+            let exported = exported?;
             if context.shared.json {
                 print_json(&exported)?;
             } else {
@@ -101,16 +107,20 @@ impl Exported {
     }
 }
 
-async fn export(reach: &Reach, file: &Path, from: u64) -> Result<Exported, Failure> {
+fn create(file: &Path) -> Result<Out, Failure> {
+    let created = File::create_new(file).map_err(|error| {
+        let next = "name a file that is not there yet and can be written";
+        Failure::failed(format!("{}: {error}", file.display()), next)
+    })?;
+    Ok(Out::new(created))
+}
+
+async fn export(reach: &Reach, out: &mut Out, file: &Path, from: u64) -> Result<Exported, Failure> {
     let head: AuditHead = reach.client.get_json("/v1/audit/head").await?;
     let status: crate::kernel::controller::Status = reach.client.get_json("/v1/status").await?;
-    let cannot = |error: std::io::Error| {
-        Failure::failed(format!("{}: {error}", file.display()), "name a file that can be written")
-    };
     let full = |error: std::io::Error| {
         Failure::failed(format!("{}: {error}", file.display()), "see its disk")
     };
-    let mut out = Out::new(File::create(file).map_err(cannot)?);
     let cluster = status.cluster;
     let header = Header { biplane_audit: FORMAT, cluster, exported_at: Clock.wall() };
     out.line(&header).map_err(full)?;

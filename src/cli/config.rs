@@ -88,7 +88,11 @@ fn show(version: Option<u64>, list: bool, context: &Context) -> Result<Exit, Fai
     } else if list {
         print(&listed(&body));
     } else {
+        let number = body.version;
         print(&text_of(body)?);
+        eprintln!(
+            "biplane: configuration {number}; `config apply --version {number}` refuses if another is in force by then"
+        );
     }
     Ok(Exit::Done)
 }

@@ -111,6 +111,8 @@ pub(super) fn run(command: TokenCommand, context: &Context) -> Result<Exit, Fail
             }
         }
         TokenCommand::Revoke { name } => {
+            let tokens: BTreeMap<PrincipalName, TokenShown> =
+                block_on(reach.client.get_json("/v1/tokens"))??;
             block_on(reach.client.delete(&format!("/v1/tokens/{name}")))?.map_err(unsettled)?;
             if context.shared.json {
                 print_json(&serde_json::json!({ "revoked": name }))?;
@@ -118,6 +120,12 @@ pub(super) fn run(command: TokenCommand, context: &Context) -> Result<Exit, Fail
                 print(&format!(
                     "{name} is revoked: no token and no certificate of this name is let in any more\n"
                 ));
+                if !tokens.contains_key(&name) {
+                    eprintln!(
+                        "biplane: no token of that name stood in the log; if none of the members' files and no certificate \
+                         has it, it was a slip of the pen"
+                    );
+                }
             }
         }
     }

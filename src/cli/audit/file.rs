@@ -67,7 +67,7 @@ impl Out {
     }
 
     /// Writes the sum, and sees that all of it arrived.
-    pub(super) fn end(mut self) -> io::Result<()> {
+    pub(super) fn end(&mut self) -> io::Result<()> {
         let sha256 = digits(self.sum.clone());
         self.line(&Sum { sha256 })?;
         self.file.flush()

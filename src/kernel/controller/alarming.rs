@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::lead::Held;
+use super::show::denied;
 use super::{Controller, limits};
 use crate::kernel::domain::{AlarmId, AskId, GroupName, MemberId, Moment, pairs};
 use crate::kernel::ledger::{
@@ -208,6 +209,10 @@ impl Controller {
     }
 
     fn condition_of_held(&self, group: &GroupName, all: &mut Conditions) {
+        if let Some((ask, done)) = self.ledger.denied(group) {
+            let text = format!("{group} is not moved: {}", denied(ask, done));
+            return all.add_of_group(AlarmKind::Held, group, text);
+        }
         let Some(reasons) = self.held_by(group) else { return };
         let budget = reasons.iter().any(|hold| matches!(hold, Hold::Budget { .. }));
         let text = format!("{group} is not moved: {}", Decision::Hold(reasons));

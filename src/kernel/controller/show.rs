@@ -13,7 +13,8 @@ use crate::kernel::domain::{
     GroupName, HealthState, MemberId, MemberName, Moment, PlaneName, QuestionId, ServiceName,
     StatePair, SwitchoverId, WallTime,
 };
-use crate::kernel::ledger::{Cluster, Evidence, GroupState, OnSwitch, PlacedBy};
+use crate::kernel::ledger::{Ask, Cluster, Done, Evidence, GroupState, OnSwitch, PlacedBy};
+use crate::kernel::policy::Decision;
 use crate::kernel::switchover::{State, Switchover};
 
 /// The kind and the role of an observer beside the members.
@@ -193,7 +194,7 @@ impl View {
             epoch: route.epoch,
             mode: settings.policy.mode,
             decision: decision.word().to_owned(),
-            because: decision.to_string(),
+            because: self.because(name, &decision),
             frozen: state.frozen.clone(),
             frozen_by: state.frozen_by.as_ref().map(PlacedBy::from),
             ask: state.ask.filter(|id| self.ask(*id).is_some_and(|ask| ask.left_ms.is_some())),
@@ -206,6 +207,17 @@ impl View {
                 .map(|id| id.to_string()),
             services,
         })
+    }
+
+    /// The decision in words, with what a person can do where it waits for one.
+    fn because(&self, group: &GroupName, decision: &Decision) -> String {
+        if *decision != Decision::Ask {
+            return decision.to_string();
+        }
+        match self.ledger.denied(group) {
+            None => format!("{decision}: `biplane approve {group}`"),
+            Some((ask, done)) => denied(ask, done),
+        }
     }
 
     fn service_status(&self, config: &Cluster, name: &ServiceName) -> Option<ServiceStatus> {
@@ -335,4 +347,10 @@ pub(super) fn card_warnings(
 
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// That a person said no, and what moves the group all the same.
+pub(super) fn denied(ask: &Ask, done: &Done) -> String {
+    let Ask { id, group, to, .. } = ask;
+    format!("{} denied {id}: `biplane switch {group} --to {to}` moves it all the same", done.by)
 }

@@ -91,6 +91,15 @@ pub struct Ask {
 }
 
 impl Ledger {
+    /// What a person said no to, of a group that nobody is asked about for that.
+    pub fn denied(&self, group: &GroupName) -> Option<(&Ask, &Done)> {
+        let ask = self.asks.get(&self.groups.get(group)?.ask?)?;
+        match &ask.state {
+            AskState::Denied { done } => Some((ask, done)),
+            _ => None,
+        }
+    }
+
     /// People are asked about these moves. What is no news is passed over: the leader may say it twice.
     pub(super) fn ask_people(&mut self, entry: &mut Entry, question: QuestionId, moves: Vec<Move>) {
         if self.knows_no_alarms(entry, "ask") {

@@ -44,7 +44,7 @@ impl fmt::Display for Decision {
                 Ok(())
             }
             Self::Ask => f.write_str(
-                "the active plane is out and the other is good: `biplane approve GROUP` moves it",
+                "the active plane is out and the other is good: a person approves, or denies",
             ),
             Self::Switch => {
                 f.write_str("the active plane is out, the other is good, and every guard is open")

@@ -23,8 +23,16 @@ fn the_log_is_exported_whole_and_whatever_is_done_to_it_is_named() {
     // What was applied in this moment may still be on its way to the files.
     let said = until(LIMIT, || match world.biplane(&["audit", "export", &file]) {
         (Some(0), said) => Ok(said),
-        (_, said) => Err(said),
+        (_, said) => {
+            let _ = std::fs::remove_file(&file);
+            Err(said)
+        }
     });
+    let (code, again) = world.biplane(&["audit", "export", &file]);
+    assert!(
+        code == Some(1) && again.contains("not there yet"),
+        "evidence is not overwritten: {again}"
+    );
     assert!(said.contains("entries, 2 to"), "from the first entry on: {said}");
     let said = done(&world, &["audit", "verify", &file, "--head", &noted]);
     assert!(said.starts_with("sound: "), "{said}");

@@ -17,7 +17,11 @@ pub(super) fn done(world: &World, args: &[&str]) -> String {
 /// The cluster file in force, once a leader has logged its text.
 pub(super) fn in_force(world: &World) -> String {
     until(LIMIT, || match world.biplane(&["config", "show"]) {
-        (Some(0), text) => Ok(text),
+        // Its number comes behind it, on standard error.
+        (Some(0), said) => match said.rsplit_once("biplane: configuration ") {
+            Some((text, number)) if number.contains("--version") => Ok(text.to_owned()),
+            _ => Err(said),
+        },
         (_, said) => Err(said),
     })
 }

@@ -121,9 +121,17 @@ fn who_denied_is_not_asked_again_while_the_cause_stands() {
     trio.run(Duration::from_secs(60));
     assert_eq!(trio.view(1).asks().len(), 1);
     assert!(trio.all_on("east"));
+    // It is not forgotten: what stands, and what moves the group all the same.
+    let because = trio.view(1).status(trio.now).groups[0].because.clone();
+    assert!(
+        because.contains("operator denied") && because.contains("switch shop --to west"),
+        "{because}"
+    );
+    assert!(alarm_of(&trio, AlarmKind::Held).is_some());
     // When it was well in between, the next outage is another question.
     trio.set_plane("east", true);
     trio.run(Duration::from_secs(10));
+    assert_eq!(alarm_of(&trio, AlarmKind::Held), None);
     trio.set_plane("east", false);
     trio.run_until("another ask", |t| t.view(1).asks().len() == 2);
 }
