@@ -109,7 +109,8 @@ impl Judge<'_> {
                 "between entry {last} and entry {index} (line {place}) something was cut out or changed"
             ));
         }
-        let here = |head: &&String| **head == line.head || **head == line.before;
+        // What stands before the first line proves nothing of the lines behind it.
+        let here = |head: &&String| **head == line.head;
         self.seen.extend(self.noted.iter().filter(here));
         self.done.entries += 1;
         self.done.first.get_or_insert(index);
@@ -137,7 +138,7 @@ impl Judge<'_> {
         let missing: Vec<String> = missing.cloned().collect();
         for head in missing {
             self.fault(format!(
-                "the noted head {head} is not in it: an end was cut off, or it is another log"
+                "the noted head {head} is that of none of its entries: an end was cut off, or it is another log"
             ));
         }
         self.done

@@ -175,3 +175,23 @@ fn one_changed_byte_anywhere_is_named() {
     let longer = format!("{whole}\n");
     assert!(judge(longer.as_bytes(), &[]).faults[0].contains("behind the end"));
 }
+
+/// Every entry written anew, behind a head that somebody noted.
+#[test]
+fn a_log_that_was_made_to_fit_behind_a_noted_head_does_not_have_it() {
+    let lines = export(9);
+    let noted = head_of(&lines[9]);
+    let mut audit = Audit { head: noted.clone(), ..Audit::default() };
+    let mut forged = vec![lines[0].clone()];
+    for index in 1..=9 {
+        let data = format!("{{\"format\":1,\"at\":{index},\"by\":\"eve\"}}").into_bytes();
+        let before = audit.head.clone();
+        audit.chain(index, 1, &data);
+        let record =
+            AuditRecord { index, term: 1, before, head: audit.head.clone(), data: data.into() };
+        forged.push(serde_json::to_string(&record.line()).unwrap());
+    }
+    let footer = Footer { end: audit.stands(), entries: Some(9), first: Some(1) };
+    forged.push(serde_json::to_string(&footer).unwrap());
+    assert!(faults(&summed(forged), &[noted])[0].starts_with("the noted head"));
+}

@@ -41,6 +41,7 @@ impl Controller {
                 self.on_hint(&hint);
             }
             Input::Gateway(report) => {
+                let report = self.about_what_is(report);
                 self.tell_members(&PeerMessage::Gateway(report.clone()));
                 self.on_gateway(report);
             }
@@ -95,7 +96,7 @@ impl Controller {
                     self.suspect(&service, usize::from(plane), "an observer's probe failed");
                 }
             }
-            PeerMessage::Gateway(report) => self.on_gateway(report),
+            PeerMessage::Gateway(report) => self.on_gateway(self.about_what_is(report)),
             PeerMessage::Hint(hint) => self.on_hint(&hint),
             // Members tell each other neither.
             PeerMessage::Present(_) | PeerMessage::Brief(_) => {}
@@ -162,6 +163,12 @@ impl Controller {
                 self.leading.push(command);
             }
         }
+    }
+
+    /// What it says of groups that there are not is nobody's business, and would be kept without bound.
+    fn about_what_is(&self, mut report: GatewayReport) -> GatewayReport {
+        report.groups.retain(|group, _| self.ledger.routes().contains_key(group));
+        report
     }
 
     fn on_gateway(&mut self, report: GatewayReport) {

@@ -98,11 +98,15 @@ impl Ledger {
             Some(_) => return Err(RefusalReason::NameTaken(name)),
             None => {}
         }
-        if self.tokens.len() >= limits::TOKENS {
+        if self.named(|token| !token.hash.is_empty()) >= limits::TOKENS {
             return Err(RefusalReason::TooManyTokens);
         }
         Arc::make_mut(&mut self.tokens).insert(name, Arc::new(token));
         Ok(())
+    }
+
+    fn named(&self, which: impl Fn(&TokenState) -> bool) -> usize {
+        self.tokens.values().filter(|token| which(token)).count()
     }
 
     /// A name that has no token in the log may have one in a file, or a certificate: it is revoked all the same.
@@ -110,7 +114,9 @@ impl Ledger {
         if done.by == name.as_str() {
             return Err(RefusalReason::Oneself);
         }
-        if !self.tokens.contains_key(&name) && self.tokens.len() >= limits::TOKENS {
+        // They have room of their own: tokens that were made must never keep a stolen certificate from being shut out.
+        let full = || self.named(|token| token.hash.is_empty()) >= limits::TOKENS;
+        if !self.tokens.contains_key(&name) && full() {
             return Err(RefusalReason::TooManyTokens);
         }
         let tokens = Arc::make_mut(&mut self.tokens);

@@ -16,7 +16,7 @@ use super::outcome::{Applied, Outcome, RefusalReason, Refused};
 use super::state::{Entry, GroupState, Ledger};
 use crate::kernel::domain::{Epoch, GroupName, Route, ServiceName, WallTime};
 use crate::kernel::health::Service;
-use crate::kernel::zone::{ZoneName, next_serial};
+use crate::kernel::zone::{DomainName, ZoneName, next_serial};
 
 /// The ruleset from which on a configuration can be replaced. Below it every member refuses as an older one does.
 pub const RECONFIGURE_SINCE: u32 = 2;
@@ -119,11 +119,10 @@ impl Ledger {
             let (from, to, group) = (from.clone(), to.clone(), has.clone());
             (from != to).then_some(RefusalReason::WouldMove { what, from, to, group })
         };
-        let followed: BTreeMap<_, _> =
-            names(old).map(|(origin, name)| ((origin, &name.name), &name.group)).collect();
-        let by_name = names(new).find_map(|(origin, name)| {
-            let had = followed.get(&(origin, &name.name))?;
-            moved(format!("the name {}", name.name), had, &name.group)
+        let followed = names(old);
+        let by_name = names(new).into_iter().find_map(|(name, (_, has))| {
+            let (_, had) = followed.get(name)?;
+            moved(format!("the name {name}"), had, has)
         });
         let by_route = || {
             new.routes.iter().find_map(|(name, route)| {
@@ -223,12 +222,18 @@ impl Ledger {
     }
 }
 
-/// Every name with its zone.
-fn names(cluster: &Cluster) -> impl Iterator<Item = (&String, &ZoneName)> {
-    cluster
-        .zones
-        .iter()
-        .flat_map(|(origin, zone)| zone.names.iter().map(move |name| (origin, name)))
+/// Every name, with the zone that answers for it, the most specific one, and the group that it follows there.
+fn names(cluster: &Cluster) -> BTreeMap<&DomainName, (&String, &GroupName)> {
+    let mut names = BTreeMap::new();
+    for (origin, zone) in &cluster.zones {
+        for ZoneName { name, group, .. } in &zone.names {
+            let known = names.entry(name).or_insert((origin, group));
+            if origin.len() > known.0.len() {
+                *known = (origin, group);
+            }
+        }
+    }
+    names
 }
 
 /// What of a cluster cannot be changed while it runs, in words; nothing when that is the same.

@@ -82,7 +82,7 @@ pub mod limits {
     pub const NOTICES_KEPT: usize = 2_000;
     /// Characters of an address from which somebody tried to log in.
     pub const ADDRESS_CHARS: usize = 64;
-    /// Tokens that stand in the log, revoked ones among them.
+    /// Tokens that stand in the log, revoked ones among them; and again so many names that were revoked without one.
     pub const TOKENS: usize = 1_000;
     /// Characters of a reason that a person gives.
     pub const REASON_MAX: usize = 1_000;

@@ -283,10 +283,14 @@ fn so_many_gateways_are_remembered_and_one_more_is_not() {
         let report = GatewayReport {
             gateway: GatewayName::new(&format!("edge-{number}")).expect("a good name"),
             incarnation: Incarnation(1),
-            groups: [(group("shop"), Epoch { generation: 1, counter: 1 })].into(),
+            groups: ["shop", "made-up"]
+                .map(|name| (group(name), Epoch { generation: 1, counter: 1 }))
+                .into(),
             connections_failed: 0,
         };
         controller.handle(now, Input::Gateway(report));
     }
     assert_eq!(controller.gateways.len(), limits::GATEWAYS, "and no more");
+    let kept = controller.gateways.values().map(|heard| heard.report.groups.len()).max();
+    assert_eq!(kept, Some(1), "what it says of groups that there are not is not kept");
 }

@@ -75,9 +75,14 @@ fn there_is_room_for_so_many_tokens() {
         assert_eq!(settled(&mut book, &format!("t{number}"), token()), Outcome::Done {});
     }
     assert_eq!(refusal(settled(&mut book, "one-more", token())), RefusalReason::TooManyTokens);
+    assert_eq!(settled(&mut book, "t0", TokenChange::Revoke {}), Outcome::Done {});
+    // Certificates can be shut out all the same.
+    for number in 0..limits::TOKENS {
+        let name = format!("certificate-{number}");
+        assert_eq!(settled(&mut book, &name, TokenChange::Revoke {}), Outcome::Done {});
+    }
     let revoked = settled(&mut book, "unknown", TokenChange::Revoke {});
     assert_eq!(refusal(revoked), RefusalReason::TooManyTokens);
-    assert_eq!(settled(&mut book, "t0", TokenChange::Revoke {}), Outcome::Done {});
 }
 
 #[test]

@@ -168,6 +168,15 @@ fn a_configuration_that_would_move_users_is_refused_whatever_they_follow() {
         name.group = group("mail");
     }
     assert!(matches!(refusal(book.configure(given)), RefusalReason::WouldMove { .. }));
+    // Under a zone of its own, too: it answers before the wider one.
+    let mut deeper = cluster();
+    let mut own = deeper.zones["shop.test"].clone();
+    own.names.retain(|name| name.group == group("shop"));
+    let name = own.names[0].name.to_string();
+    own.origin.clone_from(&name);
+    own.names[0].group = group("mail");
+    deeper.zones.insert(name, own);
+    assert!(matches!(refusal(book.configure(deeper)), RefusalReason::WouldMove { .. }));
     let routed = |to: &str| {
         let upstream = [("east", "10.0.0.1"), ("west", "10.0.0.2")]
             .map(|(name, host)| (plane(name), Endpoint { host: host.to_owned(), port: 80 }));
