@@ -1,9 +1,12 @@
 //! A program is told: the message on its standard input, what it is about in its environment.
 
-use std::process::Stdio;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::process::{ExitStatus, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::AsyncWriteExt as _;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncWriteExt as _, Interest};
 use tokio::process::Command;
 
 use super::Told;
@@ -44,9 +47,32 @@ pub(super) async fn run(program: &[String], told: &Told) -> Result<(), String> {
         let _ = stdin.write_all(told.body.as_bytes()).await;
         let _ = stdin.write_all(b"\n").await;
     }
-    let status = child.wait().await;
-    // From here on the number of its group may be somebody else's.
-    group.0 = None;
+    // What it left behind ends with it. In this order: after the wait the number of its group may be somebody else's.
+    match pid.map(ended) {
+        Some(Ok(ended)) => {
+            let _ = ended.readable().await;
+            drop(group);
+        }
+        // Without descriptors to watch its end by, only a timeout kills what it started.
+        _ => {
+            let status = child.wait().await;
+            group.0 = None;
+            return judge(path, status);
+        }
+    }
+    judge(path, child.wait().await)
+}
+
+/// Becomes readable when the process ends, and leaves its waiting to us.
+#[allow(
+    deprecated,
+    reason = "its successor is unsafe, for descriptors that others may close; nobody closes this one"
+)]
+fn ended(process: Pid) -> io::Result<AsyncFd<OwnedFd>> {
+    AsyncFd::with_interest(pidfd_open(process, PidfdFlags::empty())?, Interest::READABLE)
+}
+
+fn judge(path: &str, status: io::Result<ExitStatus>) -> Result<(), String> {
     let status = status.map_err(|error| format!("`{path}` cannot be waited for: {error}"))?;
     if status.success() {
         return Ok(());

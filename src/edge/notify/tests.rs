@@ -215,6 +215,22 @@ async fn a_program_that_hangs_is_killed_with_all_that_it_started() {
     assert!(!alive(), "what it started lives on");
 }
 
+#[tokio::test]
+async fn what_a_program_leaves_behind_ends_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("pid");
+    let script = format!("sleep 600 & echo $! > {}", file.display());
+    program(&script).tell(told(NotifyKind::Program {})).await.expect("a receipt");
+    let pid: i32 = std::fs::read_to_string(&file).unwrap().trim().parse().unwrap();
+    let alive =
+        || std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|s| !s.contains(") Z "));
+    let began = std::time::Instant::now();
+    while alive() && began.elapsed() < Duration::from_secs(20) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(!alive(), "what it started lives on");
+}
+
 #[test]
 fn addresses_of_webhooks_are_read_or_refused() {
     let read = |text: &str| Address::parse(text);
