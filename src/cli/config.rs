@@ -90,9 +90,12 @@ fn show(version: Option<u64>, list: bool, context: &Context) -> Result<Exit, Fai
     } else {
         let number = body.version;
         print(&text_of(body)?);
-        eprintln!(
-            "biplane: configuration {number}; `config apply --version {number}` refuses if another is in force by then"
-        );
+        // Of an earlier one it would always be refused.
+        if version.is_none() {
+            eprintln!(
+                "biplane: configuration {number}; `config apply --version {number}` refuses if another is in force by then"
+            );
+        }
     }
     Ok(Exit::Done)
 }

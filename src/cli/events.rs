@@ -72,11 +72,10 @@ async fn follow(reach: Reach, newest: EventId, json: bool) -> Result<(), Failure
             EventNews::Lost { controller, why, turned_away } => {
                 eprintln!("biplane: lost {controller}: {}; trying the next", printable(&why));
                 // An answer says why. One that lets us in all the same has not heard of it yet.
-                let why = match turned_away {
-                    true => client.get_json::<EventsBody>("/v1/events").await.err(),
-                    false => None,
-                };
-                if let Some(error) = why.filter(|error| matches!(error.status(), Some(401 | 403))) {
+                if turned_away
+                    && let Err(error) = client.get_json::<EventsBody>("/v1/events").await
+                    && matches!(error.status(), Some(401 | 403))
+                {
                     return Err(error.into());
                 }
             }

@@ -62,7 +62,9 @@ pub(super) fn run(args: &ExplainArgs, context: &Context) -> Result<Exit, Failure
             let (record, refused) = block_on(reach.read::<SwitchoverRecord>(&path, args.stale))??;
             // The record tells what was decided and why; what is seen now often still shows what it was about.
             let path = format!("/v1/explain/{}", record.group);
-            let now = block_on(reach.read::<Explanation>(&path, args.stale))?.ok();
+            // Nobody waits twice for a quorum that there is not.
+            let stale = args.stale || refused.is_some();
+            let now = block_on(reach.read::<Explanation>(&path, stale))?.ok();
             let now = now.map(|(explanation, _)| explanation);
             if json {
                 print_json(&Recorded { record, now })?

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::clock::Clock;
 use super::inbox::Inbox;
+use super::limits::AUDIT_READS;
 use super::replies::Replies;
 use crate::edge::api::Backend;
 use crate::edge::audit::page;
@@ -18,6 +19,11 @@ use crate::kernel::controller::{
 };
 use crate::kernel::domain::{Moment, WallTime};
 use crate::kernel::ledger::AuditPage;
+
+/// So many pages of the audit trail are read at once.
+pub fn audit_reads() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(AUDIT_READS))
+}
 
 /// Channels to the kernel's thread.
 #[derive(Debug)]
@@ -34,6 +40,8 @@ pub struct NodeBackend {
     pub patience: Duration,
     /// Where the audit trail lies; none in a process that keeps none.
     pub data_dir: Option<PathBuf>,
+    /// Room for reading it: a disk that hangs must not keep every thread that makes answers.
+    pub audit_reads: Arc<Semaphore>,
     /// The process's metrics; none in a process that has no recorder.
     pub metrics: Option<Metrics>,
 }
@@ -78,9 +86,10 @@ impl Backend for NodeBackend {
     }
 
     fn audit(&self, from: u64) -> BoxFuture<'static, Result<AuditPage, String>> {
-        let dir = self.data_dir.clone();
+        let (dir, places) = (self.data_dir.clone(), Arc::clone(&self.audit_reads));
         Box::pin(async move {
             let dir = dir.ok_or("this node keeps none")?;
+            let _place = places.acquire().await.map_err(|error| error.to_string())?;
             let read = tokio::task::spawn_blocking(move || page(&dir, from)).await;
             let read = read.map_err(|error| error.to_string())?;
             read.map_err(|error| error.to_string())
@@ -126,8 +135,9 @@ fn busy() -> Response {
 
 #[cfg(test)]
 mod tests {
+    use super::super::api_threads::ApiThreads;
     use super::super::inbox::Taken;
-    use super::super::limits::REQUEST_INPUTS;
+    use super::super::limits::{API_RENDERS, REQUEST_INPUTS};
     use super::*;
     use crate::kernel::controller::Input;
 
@@ -139,7 +149,37 @@ mod tests {
             clock: Clock,
             patience: Duration::from_millis(20),
             data_dir: None,
+            audit_reads: audit_reads(),
             metrics: None,
+        }
+    }
+
+    /// A segment that gives nothing and does not end stands for a disk that hangs.
+    #[test]
+    fn readers_of_a_disk_that_hangs_leave_room_for_other_answers() {
+        const PATIENCE: Duration = Duration::from_secs(20);
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("audit")).unwrap();
+        let segment = dir.path().join("audit/00000000000000000001.jsonl");
+        let made = std::process::Command::new("mkfifo").arg(&segment).status().unwrap();
+        assert!(made.success());
+        let backend = NodeBackend { data_dir: Some(dir.path().to_owned()), ..backend() };
+        let threads = ApiThreads::start().unwrap();
+        let reads: Vec<_> =
+            (0..2 * API_RENDERS).map(|_| threads.handle().spawn(backend.audit(0))).collect();
+        let end = std::time::Instant::now() + PATIENCE;
+        while backend.audit_reads.available_permits() > 0 {
+            assert!(std::time::Instant::now() < end, "as many as may be are read at once");
+            std::thread::yield_now();
+        }
+        let (sender, made) = std::sync::mpsc::channel();
+        threads.handle().spawn_blocking(move || sender.send("an answer"));
+        assert_eq!(made.recv_timeout(PATIENCE), Ok("an answer"));
+        // The disk answers again: each reader opens the segment twice, and finds its end.
+        while reads.iter().any(|read| !read.is_finished()) {
+            let open = std::fs::OpenOptions::new().read(true).write(true).open(&segment);
+            drop(open.unwrap());
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 

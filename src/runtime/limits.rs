@@ -33,6 +33,10 @@ pub const GATEWAY_INPUTS: usize = 1024;
 
 /// Answers of the API that are made at once, each on a thread of its own.
 pub const API_RENDERS: usize = 4;
+/// Pages of the audit trail that are read at once; fewer than [`API_RENDERS`], whose threads they take.
+pub const AUDIT_READS: usize = 2;
+const _: () =
+    assert!(AUDIT_READS < API_RENDERS, "a disk that hangs must leave room for other answers");
 /// How far the API's threads stand back in the queue for a processor (nice(2)), behind the kernel, the disk, members and
 /// probes, which have 0.
 pub const API_NICE: i32 = 10;

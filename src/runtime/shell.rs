@@ -12,7 +12,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::audit_thread::AuditThread;
-use super::backend::NodeBackend;
+use super::backend::{NodeBackend, audit_reads};
 use super::clock::Clock;
 use super::effects::{AskDns, Effects};
 use super::events::Events;
@@ -183,6 +183,7 @@ impl Shell {
             clock: self.clock,
             patience: self.request_timeout * 2 + Duration::from_secs(1),
             data_dir: self.data_dir.clone(),
+            audit_reads: audit_reads(),
             metrics: self.metrics.clone(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use tokio::io::unix::AsyncFd;
@@ -14,12 +14,18 @@ use super::Told;
 /// A program that was not waited for, and all that it started; killed when this is dropped.
 struct Group(Option<Pid>);
 
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(group) = self.0 {
+impl Group {
+    fn kill(&mut self) {
+        if let Some(group) = self.0.take() {
             // Gone already is as good.
             let _ = kill_process_group(group, Signal::KILL);
         }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.kill();
     }
 }
 
@@ -47,20 +53,20 @@ pub(super) async fn run(program: &[String], told: &Told) -> Result<(), String> {
         let _ = stdin.write_all(told.body.as_bytes()).await;
         let _ = stdin.write_all(b"\n").await;
     }
-    // What it left behind ends with it. In this order: after the wait the number of its group may be somebody else's.
-    match pid.map(ended) {
-        Some(Ok(ended)) => {
-            let _ = ended.readable().await;
-            drop(group);
-        }
-        // Without descriptors to watch its end by, only a timeout kills what it started.
-        _ => {
-            let status = child.wait().await;
-            group.0 = None;
-            return judge(path, status);
-        }
+    // What it left behind ends with it; where its end cannot be watched, only a timeout kills that.
+    if let Some(Ok(ended)) = pid.map(ended)
+        && ended.readable().await.is_ok()
+    {
+        group.kill();
     }
-    judge(path, child.wait().await)
+    let status = child.wait().await;
+    // From here on the number of its group may be somebody else's.
+    group.0 = None;
+    let status = status.map_err(|error| format!("`{path}` cannot be waited for: {error}"))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(format!("`{path}` ended with {status}"))
 }
 
 /// Becomes readable when the process ends, and leaves its waiting to us.
@@ -70,12 +76,4 @@ pub(super) async fn run(program: &[String], told: &Told) -> Result<(), String> {
 )]
 fn ended(process: Pid) -> io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::with_interest(pidfd_open(process, PidfdFlags::empty())?, Interest::READABLE)
-}
-
-fn judge(path: &str, status: io::Result<ExitStatus>) -> Result<(), String> {
-    let status = status.map_err(|error| format!("`{path}` cannot be waited for: {error}"))?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(format!("`{path}` ended with {status}"))
 }

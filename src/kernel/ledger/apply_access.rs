@@ -98,14 +98,14 @@ impl Ledger {
             Some(_) => return Err(RefusalReason::NameTaken(name)),
             None => {}
         }
-        if self.named(|token| !token.hash.is_empty()) >= limits::TOKENS {
+        if self.count_tokens(|token| !token.hash.is_empty()) >= limits::TOKENS {
             return Err(RefusalReason::TooManyTokens);
         }
         Arc::make_mut(&mut self.tokens).insert(name, Arc::new(token));
         Ok(())
     }
 
-    fn named(&self, which: impl Fn(&TokenState) -> bool) -> usize {
+    fn count_tokens(&self, which: impl Fn(&TokenState) -> bool) -> usize {
         self.tokens.values().filter(|token| which(token)).count()
     }
 
@@ -115,7 +115,7 @@ impl Ledger {
             return Err(RefusalReason::Oneself);
         }
         // They have room of their own: tokens that were made must never keep a stolen certificate from being shut out.
-        let full = || self.named(|token| token.hash.is_empty()) >= limits::TOKENS;
+        let full = || self.count_tokens(|token| token.hash.is_empty()) >= limits::TOKENS;
         if !self.tokens.contains_key(&name) && full() {
             return Err(RefusalReason::TooManyTokens);
         }

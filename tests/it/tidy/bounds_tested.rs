@@ -413,6 +413,7 @@ pub(super) const TESTED: &[(&str, &[&str])] = &[
     ("kernel/switchover/record STEPS_MAX", &["a_record_keeps_so_many_steps_and_not_one_more"]),
     ("runtime/limits API_RENDERS", &["so_many_answers_are_made_at_once_and_one_more_waits"]),
     ("runtime/limits AUDIT_BYTES", &["what_waits_is_bounded"]),
+    ("runtime/limits AUDIT_READS", &["readers_of_a_disk_that_hangs_leave_room_for_other_answers"]),
     ("runtime/limits AUDIT_RECORDS", &["what_waits_is_bounded"]),
     (
         "runtime/limits EFFECTS_AT_ONCE",
