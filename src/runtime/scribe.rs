@@ -111,6 +111,11 @@ impl Scribe {
         }
     }
 
+    /// Notes that the journal's thread has not taken yet.
+    pub fn waiting(&self) -> usize {
+        self.shared.notes.load(Ordering::Acquire)
+    }
+
     /// The kernel is about to handle this.
     pub fn takes(&mut self, now: Moment, input: &Input) {
         if let Input::WallClock(wall) = input {
@@ -133,9 +138,7 @@ impl Scribe {
     pub fn turned(&mut self, now: Moment, copy: impl FnOnce() -> Option<Controller>) {
         self.inputs += 1;
         self.send_open();
-        let again = self.lost.is_some()
-            && now >= self.pause
-            && self.shared.notes.load(Ordering::Acquire) == 0;
+        let again = self.lost.is_some() && now >= self.pause && self.waiting() == 0;
         if self.deaf || !(again || self.shared.wanted.load(Ordering::Acquire)) {
             return;
         }

@@ -19,6 +19,11 @@ use biplane::runtime::scribe::Scribe;
 pub(super) const AUDIT_MIB: u64 = 16;
 /// See [`AUDIT_MIB`].
 pub(super) const JOURNAL_MIB: u64 = 8;
+/// Virtual time stands still while more notes than these wait for the journal: a real node's inputs come more slowly than
+/// its disk writes them, and without this a busy machine decides how much of the journal there is.
+const NOTES_WAITING: usize = 256;
+/// However slow the disk is, some notes are taken within this.
+const JOURNAL_LIMIT: Duration = Duration::from_secs(120);
 
 /// Sizes of one node.
 #[derive(Clone, Copy, Debug, Default)]
@@ -153,6 +158,11 @@ impl Node {
             outputs.push(output);
         }
         life.scribe.turned(now, || life.controller.copy());
+        let began = Instant::now();
+        while life.scribe.waiting() > NOTES_WAITING {
+            assert!(began.elapsed() < JOURNAL_LIMIT, "the journal's thread takes nothing");
+            std::thread::yield_now();
+        }
         outputs
     }
 

@@ -321,11 +321,14 @@ impl World {
 
     /// Waits until all is well: every living node and every verdict, nothing under way, users on this plane.
     pub(crate) fn is_well(&self, plane: usize) {
-        until(LIMIT, || {
-            let status = self.api().get("/v1/status")?;
-            well(&status, plane, self.living().count())
-        });
+        until(LIMIT, || self.seen_well(plane));
         self.users_are_on(plane);
+    }
+
+    /// Whether every living node and every verdict is well and nothing is under way, now.
+    pub(crate) fn seen_well(&self, plane: usize) -> Result<(), String> {
+        let status = self.api().get("/v1/status")?;
+        well(&status, plane, self.living().count())
     }
 
     /// Every switchover that the ledger holds, newest first.
