@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::counts::{Class, Counts};
 use super::queue::{Micros, SECOND};
-use super::swarm::{END, PATIENCE, Plan};
-use super::world::{Violation, World};
+use super::scenario::{Report, Scenario};
+use super::swarm::{Plan, Profile};
+use super::world::Violation;
 
 /// A campaign this long must have seen every class.
 pub const LONG: u64 = 300;
@@ -50,92 +51,29 @@ const MIX: u64 = 8;
 pub struct Options {
     /// Which stores.
     pub storage: StorageChoice,
+    /// Which faults may exist.
+    pub profile: Profile,
     /// Whether every event is kept.
     pub trace: bool,
 }
 
-/// Runs one seed.
-pub fn run_seed(seed: u64, options: Options) -> Outcome {
-    let mut plan = Plan::draw(seed);
-    plan.params.trace = options.trace;
+/// The run that a seed draws, and how many faults it has.
+pub fn drawn(seed: u64, options: Options) -> (Scenario, u64) {
+    let mut plan = Plan::draw(seed, options.profile);
     plan.params.redb = match options.storage {
         StorageChoice::Model => false,
         StorageChoice::Redb => true,
         StorageChoice::Mix => seed.is_multiple_of(MIX),
     };
-    let mut world = World::new(plan.params.clone());
-    for (at, action) in &plan.actions {
-        world.act_at(*at, action.clone());
-    }
-    world.run_until(END, |_| {});
-    let mut unrest = rest(&world, &plan);
-    while unrest.is_some() && world.now() < PATIENCE && world.violation().is_none() {
-        world.run_until(world.now() + SECOND, |_| {});
-        unrest = rest(&world, &plan);
-    }
-    world.end(unrest.is_none());
-    let violation = world
-        .violation()
-        .cloned()
-        .or_else(|| unrest.map(|what| Violation { oracle: "liveness", what, at: world.now() }));
-    let events =
-        if violation.is_some() || options.trace { world.trace().lines() } else { Vec::new() };
-    Outcome {
-        seed,
-        digest: world.trace().digest.value(),
-        counts: *world.counts(),
-        violation,
-        events,
-        faults: plan.struck,
-        simulated: world.now(),
-    }
+    let faults = plan.struck;
+    (plan.scenario(), faults)
 }
 
-/// What keeps the healed quorum from being at rest; nothing when it is.
-fn rest(world: &World, plan: &Plan) -> Option<String> {
-    let mut views = Vec::new();
-    for node in &plan.core {
-        let Some(view) = world.view(*node) else {
-            return Some(format!("node {} shows nothing", node + 1));
-        };
-        views.push((node + 1, view));
-    }
-    let (first, reference) = views.first()?;
-    if reference.leader.is_none() {
-        return Some(format!("node {first} knows no leader"));
-    }
-    for (node, view) in &views {
-        if view.leader != reference.leader {
-            return Some(format!("nodes {first} and {node} follow different leaders"));
-        }
-        if view.routes != reference.routes {
-            return Some(format!("nodes {first} and {node} show different routes"));
-        }
-        if !view.in_quorum {
-            return Some(format!("node {node} is out of touch with the quorum"));
-        }
-        if let Some(lying) = view.ledger.switchovers().values().find(|s| !s.state.ended()) {
-            return Some(format!("{} is {} at node {node}", lying.id, lying.state));
-        }
-    }
-    if !plan.free() {
-        return None;
-    }
-    for (group, route) in reference.routes.iter() {
-        let plane = world.cluster().plane_index(&route.plane)?;
-        if !world.planes().serves(group, plane) {
-            return Some(format!(
-                "{group} is on {}, which is dead, and the other is well",
-                route.plane
-            ));
-        }
-        // A gateway cannot know that the node it follows is one of those that are left behind.
-        let follows = plan.core.contains(&world.gateway().follows);
-        if follows && world.gateway().plane(group) != Some(&route.plane) {
-            return Some(format!("the gateway does not follow {group} to {}", route.plane));
-        }
-    }
-    None
+/// Runs one seed.
+pub fn run_seed(seed: u64, options: Options) -> Outcome {
+    let (scenario, faults) = drawn(seed, options);
+    let Report { digest, counts, violation, events, simulated, .. } = scenario.run(options.trace);
+    Outcome { seed, digest, counts, violation, events, faults, simulated }
 }
 
 /// Runs seeds on a few threads; `done` hears of each as it ends, in any order. Results are in order of seeds.
@@ -145,12 +83,23 @@ pub fn run_seeds(
     options: Options,
     done: impl Fn(&Outcome) + Sync,
 ) -> Vec<Outcome> {
+    search(seeds, jobs, options, || true, done)
+}
+
+/// The same, as long as `go_on` says so: a seed that was begun is ended, so what was run is a range without a gap.
+pub fn search(
+    seeds: std::ops::RangeInclusive<u64>,
+    jobs: usize,
+    options: Options,
+    go_on: impl Fn() -> bool + Sync,
+    done: impl Fn(&Outcome) + Sync,
+) -> Vec<Outcome> {
     let next = AtomicU64::new(*seeds.start());
     let results = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..jobs.max(1) {
             scope.spawn(|| {
-                loop {
+                while go_on() {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     if seed > *seeds.end() {
                         return;
@@ -190,7 +139,7 @@ pub struct Summary {
 const SWITCHED: u64 = 50;
 
 /// Sums up.
-pub fn summary(outcomes: &[Outcome]) -> Summary {
+pub fn summary(outcomes: &[Outcome], profile: Profile) -> Summary {
     let mut digest = super::trace::Digest::default();
     for outcome in outcomes {
         digest.word(outcome.digest);
@@ -205,16 +154,16 @@ pub fn summary(outcomes: &[Outcome]) -> Summary {
         seeds,
         digest: digest.value(),
         fewest_faults: outcomes.iter().map(|outcome| outcome.faults).min().unwrap_or_default(),
-        missed: missed(seeds, &classes),
+        missed: missed(seeds, profile, &classes),
         classes,
         simulated_seconds: outcomes.iter().map(|outcome| outcome.simulated).sum::<Micros>()
             / SECOND,
     }
 }
 
-/// What so many seeds should have seen; nothing when they are few.
-fn missed(seeds: u64, classes: &[(&'static str, u64, u64)]) -> Vec<String> {
-    if seeds < LONG {
+/// What so many seeds should have seen; nothing when they are few, or were drawn to see some of it only.
+fn missed(seeds: u64, profile: Profile, classes: &[(&'static str, u64, u64)]) -> Vec<String> {
+    if seeds < LONG || profile != Profile::Swarm {
         return Vec::new();
     }
     let never = classes.iter().filter(|(_, seen, _)| *seen == 0);
@@ -233,6 +182,7 @@ fn missed(seeds: u64, classes: &[(&'static str, u64, u64)]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::swarm::END;
 
     #[test]
     fn a_few_seeds_pass_every_oracle() {
@@ -246,20 +196,22 @@ mod tests {
         let seen = |seeds| -> Vec<_> {
             Class::ALL.iter().map(|(_, name)| (*name, seeds, seeds)).collect::<Vec<_>>()
         };
-        assert_eq!(missed(LONG, &seen(LONG / 2)), Vec::<String>::new());
-        assert!(missed(LONG, &seen(LONG / 2 - 1))[0].contains("automatic-switchover"));
+        assert_eq!(missed(LONG, Profile::Swarm, &seen(LONG / 2)), Vec::<String>::new());
+        assert!(
+            missed(LONG, Profile::Swarm, &seen(LONG / 2 - 1))[0].contains("automatic-switchover")
+        );
         for (class, name) in Class::ALL {
             let mut classes = seen(LONG);
             classes[class as usize] = (name, 0, 0);
-            assert!(missed(LONG, &classes)[0].contains(name), "{name}");
-            assert!(missed(LONG - 1, &classes).is_empty(), "too few seeds to tell");
+            assert!(missed(LONG, Profile::Swarm, &classes)[0].contains(name), "{name}");
+            assert!(missed(LONG - 1, Profile::Swarm, &classes).is_empty(), "too few seeds to tell");
         }
     }
 
     #[test]
     fn every_plan_has_faults_and_lasts_a_minute() {
         for seed in 1..=2_000 {
-            let plan = Plan::draw(seed);
+            let plan = Plan::draw(seed, Profile::Swarm);
             assert!(plan.struck >= 3, "seed {seed}: {}", plan.struck);
             assert!(plan.faults.len() >= 3, "seed {seed}");
         }

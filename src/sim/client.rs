@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::cluster::another;
 use super::queue::Micros;
 use crate::kernel::controller::{Action, ConfigRequest, Response, SwitchKind, SwitchRequest};
 use crate::kernel::domain::{GroupName, PlaneName};
@@ -28,8 +29,8 @@ pub enum Wish {
         /// On or off.
         on: bool,
     },
-    /// Put another configuration in force.
-    Configure(Arc<Cluster>),
+    /// Put another configuration in force: which of those that [`another`] makes.
+    Configure(u64),
     /// Drain a plane, or end that.
     Drain {
         /// Which.
@@ -104,8 +105,8 @@ impl Op {
         format!("request {}", self.serial)
     }
 
-    /// The request for a node. Repetitions are the same request: same key, same body.
-    pub fn action(&self) -> Action {
+    /// The request for a node of a cluster that began as `first`. Repetitions are the same request: same key, same body.
+    pub fn action(&self, first: &Cluster) -> Action {
         let reason = self.reason();
         match &self.wish {
             Wish::Read => Action::Read,
@@ -122,9 +123,9 @@ impl Op {
                 let groups = groups.clone();
                 Action::Freeze { groups, on: *on, reason, for_ms: None, abort: false }
             }
-            Wish::Configure(cluster) => Action::Configure(Arc::new(ConfigRequest {
+            Wish::Configure(which) => Action::Configure(Arc::new(ConfigRequest {
                 text: format!("# {reason}\n"),
-                cluster: Arc::clone(cluster),
+                cluster: Arc::new(another(first, *which)),
                 base: None,
                 dry_run: false,
                 reason,

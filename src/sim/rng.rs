@@ -15,10 +15,12 @@ pub enum Stream {
     Clock = 4,
     /// When faults strike.
     Faults = 5,
-    /// What clients ask.
+    /// How long requests and answers of clients travel.
     Workload = 6,
     /// Round trips to planes, DNS and gateways.
     Planes = 7,
+    /// What clients ask, and where.
+    Requests = 8,
 }
 
 /// One stream of numbers.

@@ -2,6 +2,8 @@
 //! faults exist at all. Two phases: faults; then a quorum is healed, what is outside of it stays broken for
 //! good, and the world must come to rest.
 
+mod requests;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use super::network::Weather;
 use super::plane::ServiceState;
 use super::queue::{MS, Micros, SECOND};
 use super::rng::{Rng, Stream};
+use super::scenario::Scenario;
 use super::world::Params;
 use crate::kernel::ledger::{Budget, FlapLimit, Mode};
 
@@ -22,8 +25,6 @@ const FAULTS_FROM: Micros = 5 * SECOND;
 pub const HEALED_AT: Micros = 40 * SECOND;
 /// The regular end of a run.
 pub const END: Micros = 60 * SECOND;
-/// A run that has not come to rest by now never will.
-pub const PATIENCE: Micros = 150 * SECOND;
 /// Fewest kinds of fault in a seed.
 pub const FEWEST: usize = 3;
 
@@ -116,6 +117,53 @@ impl Fault {
     /// What the plain profile has.
     const PLAIN: [Self; 6] =
         [Self::Plane, Self::Service, Self::Crash, Self::CutOff, Self::Cut, Self::LeaderAndPlane];
+    const NETWORK: [Self; 8] = [
+        Self::Plane,
+        Self::CutOff,
+        Self::LeaderCutOff,
+        Self::Cut,
+        Self::OneWay,
+        Self::Loss,
+        Self::Duplicates,
+        Self::Clog,
+    ];
+    const DISKS: [Self; 7] = [
+        Self::Plane,
+        Self::Crash,
+        Self::PowerFailure,
+        Self::CrashInWrite,
+        Self::DiskStall,
+        Self::DiskFail,
+        Self::DiskLie,
+    ];
+    const CLOCKS: [Self; 5] =
+        [Self::Plane, Self::Pause, Self::PauseAfterRead, Self::ClockRate, Self::WallStep];
+    const PLANES: [Self; 6] = [
+        Self::Plane,
+        Self::Service,
+        Self::BothPlanes,
+        Self::Blind,
+        Self::LeaderAndPlane,
+        Self::ProbeLoss,
+    ];
+}
+
+/// Which faults a campaign's seeds may have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// Each seed draws which exist at all; a fifth of them has the plain ones.
+    #[default]
+    Swarm,
+    /// Planes that die, processes that die, links that are cut.
+    Plain,
+    /// Planes that die, and every trouble of the network between members.
+    Network,
+    /// Planes that die, and every trouble of disks, crashes among them.
+    Disks,
+    /// Planes that die, pauses, and clocks that run wrong.
+    Clocks,
+    /// Every trouble of planes and of the way to them.
+    Planes,
 }
 
 /// One run, drawn.
@@ -137,9 +185,9 @@ pub struct Plan {
 
 impl Plan {
     /// Draws the run of a seed.
-    pub fn draw(seed: u64) -> Self {
+    pub fn draw(seed: u64, profile: Profile) -> Self {
         let mut rng = Rng::stream(seed, Stream::Swarm);
-        let faults = faults(&mut rng);
+        let faults = faults(&mut rng, profile);
         let has = |fault| faults.contains(&fault);
         let (lossy, replaying, clogged) =
             (has(Fault::Loss), has(Fault::Duplicates), has(Fault::Clog));
@@ -150,8 +198,6 @@ impl Plan {
             pace: Pace::draw(&mut rng, has(Fault::DiskStall)),
             probe_loss: u32::try_from(lossy_probes).unwrap_or(0),
             drift_ppm: if has(Fault::ClockRate) { 4_000 } else { 100 },
-            ask_every: rng.between(100 * MS, 800 * MS),
-            operator: rng.chance(600),
             replay: rng.chance(600),
             log_entries: usize::try_from(rng.between(8, 400)).unwrap_or(400),
             ..Params::fair(seed)
@@ -160,6 +206,7 @@ impl Plan {
             Self { params, faults, struck: 0, actions: Vec::new(), core: Vec::new(), dead: None };
         plan.draw_faults(&mut Rng::stream(seed, Stream::Faults));
         plan.draw_rest(&mut rng);
+        plan.draw_requests(&mut Rng::stream(seed, Stream::Requests), rng.chance(600));
         plan
     }
 
@@ -348,16 +395,27 @@ impl Plan {
         }
     }
 
-    /// Whether the policy of this run lets the quorum move a group at any time: then the world must end well.
-    pub fn free(&self) -> bool {
-        let Shape { mode, budget, flap_limit, .. } = &self.params.shape;
-        *mode == Mode::Auto && budget.is_none() && flap_limit.is_none()
+    /// The run itself: it must come to rest, and no oracle may find anything.
+    pub fn scenario(self) -> Scenario {
+        Scenario {
+            params: self.params,
+            length: END,
+            actions: self.actions,
+            rest: Some(self.core),
+            ..Scenario::default()
+        }
     }
 }
 
-fn faults(rng: &mut Rng) -> BTreeSet<Fault> {
-    if rng.chance(200) {
-        return Fault::PLAIN.into_iter().collect();
+fn faults(rng: &mut Rng, profile: Profile) -> BTreeSet<Fault> {
+    match profile {
+        Profile::Swarm if rng.chance(200) => return Fault::PLAIN.into_iter().collect(),
+        Profile::Swarm => {}
+        Profile::Plain => return Fault::PLAIN.into_iter().collect(),
+        Profile::Network => return Fault::NETWORK.into_iter().collect(),
+        Profile::Disks => return Fault::DISKS.into_iter().collect(),
+        Profile::Clocks => return Fault::CLOCKS.into_iter().collect(),
+        Profile::Planes => return Fault::PLANES.into_iter().collect(),
     }
     let keep = u32::try_from(rng.between(120, 700)).unwrap_or(300);
     let mut faults: BTreeSet<Fault> = Fault::ALL.into_iter().filter(|_| rng.chance(keep)).collect();

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use super::parse::micros;
-use super::verbs::{group, plane, plane_name, service_name};
+use super::words::{group, micros, plane, plane_name, service_name, time};
 use crate::kernel::controller::View;
 use crate::kernel::domain::{GroupName, PlaneName, ServiceName};
 use crate::kernel::health::Verdict;
@@ -75,7 +74,14 @@ impl fmt::Display for Expectation {
             Claim::Hold => "must hold",
             Claim::HoldNot => "must hold not",
         };
-        write!(f, "{claim} {}", self.text)
+        write!(f, "{claim} {}", self.text)?;
+        if self.after > 0 {
+            write!(f, " after {}", time(self.after))?;
+        }
+        if self.before < Micros::MAX {
+            write!(f, " before {}", time(self.before))?;
+        }
+        Ok(())
     }
 }
 
@@ -88,7 +94,6 @@ impl Expectation {
             ["never", rest @ ..] => (Claim::Never, rest),
             _ => return Err("write `must see`, `must hold` or `never`".to_owned()),
         };
-        let text = words.join(" ");
         let (mut after, mut before, mut words) = (0, Micros::MAX, words);
         while let [rest @ .., when @ ("after" | "before"), time] = words {
             if *when == "after" {
@@ -98,6 +103,7 @@ impl Expectation {
             }
             words = rest;
         }
+        let text = words.join(" ");
         let fact = fact(words)?;
         let in_the_end = matches!(claim, Claim::Hold | Claim::HoldNot);
         let state =

@@ -1,28 +1,29 @@
-//! Scenarios: a run as text. What happens when, what must be seen, what must hold in the end, what must never be.
-//! The words are described in `simulations/README.md`.
+//! Scenarios: a run as text. `simulations/*.txt` hold those that must always pass; a drawn seed is one too, and can be
+//! written down. The grammar is in `simulations/README.md`.
 
 mod expect;
 mod parse;
-mod verbs;
+mod settings;
+mod verb;
+mod words;
+mod write;
 
 use std::collections::BTreeSet;
 
 pub use expect::{Claim, Expectation, Fact};
 pub use parse::ScenarioError;
-pub use verbs::Trigger;
 
 use super::action::Action;
-use super::cluster::Shape;
+use super::counts::Counts;
 use super::queue::{Micros, SECOND};
+use super::rest;
 use super::world::{Mark, Params, Violation, World};
 
 /// A scenario.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    /// The cluster's settings.
-    pub shape: Shape,
-    /// Of the run.
-    pub seed: u64,
+    /// What the world is made of.
+    pub params: Params,
     /// How long it is.
     pub length: Micros,
     /// What is done when.
@@ -31,6 +32,59 @@ pub struct Scenario {
     pub triggers: Vec<(Trigger, Action)>,
     /// What it demands, each with its line number.
     pub expectations: Vec<(usize, Expectation)>,
+    /// It demands that no oracle finds anything. They watch always; this lets a file demand nothing else.
+    pub promises: bool,
+    /// These members must come to rest after its length: liveness.
+    pub rest: Option<Vec<usize>>,
+}
+
+impl Default for Scenario {
+    fn default() -> Self {
+        Self {
+            params: Params::fair(1),
+            length: 30 * SECOND,
+            actions: Vec::new(),
+            triggers: Vec::new(),
+            expectations: Vec::new(),
+            promises: false,
+            rest: None,
+        }
+    }
+}
+
+/// What sets off an action, the first time that it is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// A leader asked.
+    Question,
+    /// A switchover was begun.
+    Decided,
+    /// A route changed.
+    Routed,
+    /// A process died.
+    Crash,
+}
+
+impl Trigger {
+    /// Whether this is it.
+    pub const fn matches(self, mark: &Mark) -> bool {
+        matches!(
+            (self, mark),
+            (Self::Question, Mark::Question)
+                | (Self::Decided, Mark::Decided(..))
+                | (Self::Routed, Mark::Routed(..))
+                | (Self::Crash, Mark::Crashed(_))
+        )
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Question => "question",
+            Self::Decided => "decided",
+            Self::Routed => "routed",
+            Self::Crash => "crash",
+        }
+    }
 }
 
 /// What came of a scenario.
@@ -44,6 +98,10 @@ pub struct Report {
     pub unmet: Vec<(usize, String)>,
     /// The last events, or all.
     pub events: Vec<String>,
+    /// What was seen.
+    pub counts: Counts,
+    /// Simulated time.
+    pub simulated: Micros,
 }
 
 impl Report {
@@ -62,10 +120,14 @@ impl Scenario {
         parse::parse(text)
     }
 
-    /// Runs it.
-    pub fn run(&self, trace: bool, redb: bool) -> Report {
-        let params = Params { shape: self.shape.clone(), trace, redb, ..Params::fair(self.seed) };
-        let mut world = World::new(params);
+    /// The text of it, after remarks. Read again it gives the same run, event for event.
+    pub fn text(&self, remarks: &[String]) -> String {
+        write::write(self, remarks)
+    }
+
+    /// Runs it. `trace` keeps every event.
+    pub fn run(&self, trace: bool) -> Report {
+        let mut world = World::new(Params { trace, ..self.params.clone() });
         for (at, action) in &self.actions {
             world.act_at(*at, action.clone());
         }
@@ -77,18 +139,30 @@ impl Scenario {
                 self.fire(world, &mark, &mut fired);
             }
         });
-        world.end(false);
-        let unmet = self
+        let unrest = self.rest.as_ref().and_then(|core| rest::wait(&mut world, core));
+        world.end(self.rest.is_some() && unrest.is_none());
+        let violation = world
+            .violation()
+            .cloned()
+            .or_else(|| unrest.map(|what| Violation { oracle: "liveness", what, at: world.now() }));
+        self.report(&world, violation, trace)
+    }
+
+    fn report(&self, world: &World, violation: Option<Violation>, trace: bool) -> Report {
+        let unmet: Vec<(usize, String)> = self
             .expectations
             .iter()
-            .filter(|(_, expectation)| !expectation.met(&world))
+            .filter(|(_, expectation)| !expectation.met(world))
             .map(|(line, expectation)| (*line, expectation.to_string()))
             .collect();
+        let told = trace || violation.is_some() || !unmet.is_empty();
         Report {
             digest: world.trace().digest.value(),
-            violation: world.violation().cloned(),
+            violation,
             unmet,
-            events: world.trace().lines(),
+            events: if told { world.trace().lines() } else { Vec::new() },
+            counts: *world.counts(),
+            simulated: world.now(),
         }
     }
 
@@ -99,11 +173,6 @@ impl Scenario {
             }
         }
     }
-}
-
-/// A scenario without settings.
-const fn length() -> Micros {
-    30 * SECOND
 }
 
 #[cfg(test)]

@@ -1,13 +1,11 @@
 //! Text → scenario. One verb a line.
 
 use std::fmt;
-use std::time::Duration;
 
 use super::expect::Expectation;
-use super::{Scenario, length, verbs};
-use crate::kernel::ledger::{Budget, FlapLimit, Mode};
-use crate::sim::cluster::Shape;
-use crate::sim::queue::{MS, Micros, SECOND};
+use super::words::{micros, number, place};
+use super::{Scenario, Trigger, settings, verb};
+use crate::sim::action::Action;
 
 /// A line that is not understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,110 +23,81 @@ impl fmt::Display for ScenarioError {
 }
 
 /// Lines in a scenario.
-const LINES: usize = 1_000;
+const LINES: usize = 10_000;
 
 pub(super) fn parse(text: &str) -> Result<Scenario, Vec<ScenarioError>> {
-    let mut scenario = Scenario {
-        shape: Shape::default(),
-        seed: 1,
-        length: length(),
-        actions: Vec::new(),
-        triggers: Vec::new(),
-        expectations: Vec::new(),
-    };
+    let mut scenario = Scenario::default();
     let mut errors = Vec::new();
-    for (number, line) in text.lines().take(LINES).enumerate() {
+    for (number, line) in text.lines().enumerate() {
+        let number = number + 1;
+        if number > LINES {
+            let what = format!("a scenario has no more than {LINES} lines");
+            errors.push(ScenarioError { line: number, what });
+            break;
+        }
         let line = line.split('#').next().unwrap_or_default();
         let words: Vec<&str> = line.split_whitespace().collect();
         if words.is_empty() {
             continue;
         }
-        let number = number + 1;
         if let Err(what) = read_line(&mut scenario, number, &words) {
             errors.push(ScenarioError { line: number, what });
         }
     }
-    if scenario.expectations.is_empty() && errors.is_empty() {
-        let what =
-            "a scenario without `must see`, `must hold` or `never` proves nothing".to_owned();
+    let demands = scenario.promises || scenario.rest.is_some() || !scenario.expectations.is_empty();
+    if !demands && errors.is_empty() {
+        let what = "a scenario without `must see`, `must hold`, `must rest`, `must keep every promise` or `never` \
+                    proves nothing"
+            .to_owned();
         errors.push(ScenarioError { line: text.lines().count(), what });
     }
     if errors.is_empty() { Ok(scenario) } else { Err(errors) }
 }
 
-fn read_line(scenario: &mut Scenario, number: usize, words: &[&str]) -> Result<(), String> {
+fn read_line(scenario: &mut Scenario, line: usize, words: &[&str]) -> Result<(), String> {
     match words {
-        ["cluster", rest @ ..] => cluster(&mut scenario.shape, rest),
-        ["seed", seed] => {
-            scenario.seed = seed.parse().map_err(|_| format!("`{seed}` is not a number"))?;
-            Ok(())
-        }
-        ["run", span] => {
-            scenario.length = micros(span)?;
-            Ok(())
-        }
+        ["cluster", rest @ ..] => settings::cluster(&mut scenario.params.shape, rest)?,
+        ["world", rest @ ..] => settings::world(&mut scenario.params, rest)?,
+        ["seed", seed] => scenario.params.seed = number(seed)?,
+        ["run", span] => scenario.length = micros(span)?,
         ["at", time, action @ ..] => {
             let at = micros(time)?;
-            scenario.actions.push((at, verbs::action(action)?));
-            Ok(())
+            scenario.actions.push((at, verb::read(action)?));
         }
-        ["on", rest @ ..] => {
-            scenario.triggers.push(verbs::trigger(rest)?);
-            Ok(())
+        ["on", rest @ ..] => scenario.triggers.push(trigger(rest)?),
+        ["must", "keep", "every", "promise"] => scenario.promises = true,
+        ["must", "rest", members @ ..] => {
+            let named: Result<Vec<usize>, String> =
+                members.iter().map(|name| place(name)).collect();
+            let named = named?;
+            scenario.rest = Some(if named.is_empty() { vec![0, 1, 2] } else { named });
         }
         ["must" | "never", ..] => {
-            scenario.expectations.push((number, Expectation::parse(words)?));
-            Ok(())
+            scenario.expectations.push((line, Expectation::parse(words)?));
         }
-        [verb, ..] => Err(format!(
-            "`{verb}` is not a verb: write cluster, seed, at, on, run, must see, must hold or never"
-        )),
-        [] => Ok(()),
-    }
-}
-
-fn cluster(shape: &mut Shape, words: &[&str]) -> Result<(), String> {
-    let count = |text: &str| text.parse::<u32>().map_err(|_| format!("`{text}` is not a number"));
-    match words {
-        ["mode", "auto"] => shape.mode = Mode::Auto,
-        ["mode", "ask"] => shape.mode = Mode::Ask,
-        ["mode", "observe"] => shape.mode = Mode::Observe,
-        ["dwell", span] => shape.dwell = duration(span)?,
-        ["interval", span] => shape.interval = duration(span)?,
-        ["election", span] => shape.election_max = duration(span)?,
-        ["groups", "1"] => shape.two_groups = false,
-        ["groups", "2"] => shape.two_groups = true,
-        ["fall", fall, "rise", rise] => shape.fall_rise = (count(fall)?, count(rise)?),
-        ["budget", switches, "in", window] => {
-            let budget = Budget { switches: count(switches)?, window: duration(window)? };
-            shape.budget = Some(budget);
-        }
-        ["flap_limit", downs, "in", window] => {
-            let limit = FlapLimit { downs: count(downs)?, window: duration(window)? };
-            shape.flap_limit = Some(limit);
-        }
-        _ => {
+        [verb, ..] => {
             return Err(format!(
-                "`cluster {}` is not a setting: write mode auto|ask|observe, dwell TIME, interval TIME, \
-                 election TIME, groups 1|2, fall N rise N, budget N in TIME or flap_limit N in TIME",
-                words.join(" ")
+                "`{verb}` is not a verb: write cluster, world, seed, at, on, run, must see, must hold, must rest, \
+                 must keep every promise or never"
             ));
         }
+        [] => {}
     }
     Ok(())
 }
 
-/// `200ms` or `3s`.
-pub(super) fn micros(text: &str) -> Result<Micros, String> {
-    let wrong = || format!("`{text}` is not a time: write 300ms or 2s");
-    let (number, unit) = match text.strip_suffix("ms") {
-        Some(number) => (number, MS),
-        None => (text.strip_suffix('s').ok_or_else(wrong)?, SECOND),
+fn trigger(words: &[&str]) -> Result<(Trigger, Action), String> {
+    let (trigger, action) = match words {
+        ["question", rest @ ..] => (Trigger::Question, rest),
+        ["decided", rest @ ..] => (Trigger::Decided, rest),
+        ["routed", rest @ ..] => (Trigger::Routed, rest),
+        ["crash", rest @ ..] => (Trigger::Crash, rest),
+        _ => {
+            return Err(format!(
+                "`on {}`: write on question, on decided, on routed or on crash, then what to do",
+                words.join(" ")
+            ));
+        }
     };
-    let number: u64 = number.parse().map_err(|_| wrong())?;
-    number.checked_mul(unit).filter(|at| *at <= 3600 * SECOND).ok_or_else(wrong)
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    micros(text).map(Duration::from_micros)
+    Ok((trigger, verb::read(action)?))
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::sim::campaign::{Options, drawn};
 
 fn scenarios() -> Vec<(PathBuf, Scenario)> {
     let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("simulations");
@@ -21,6 +22,12 @@ fn scenarios() -> Vec<(PathBuf, Scenario)> {
     paths.into_iter().map(read).collect()
 }
 
+fn on(scenario: &Scenario, redb: bool) -> Scenario {
+    let mut scenario = scenario.clone();
+    scenario.params.redb = redb;
+    scenario
+}
+
 #[test]
 fn every_scenario_passes_on_both_stores() {
     let all = scenarios();
@@ -31,7 +38,7 @@ fn every_scenario_passes_on_both_stores() {
             assert!(said, "{} has no {claim:?}", path.display());
         }
         for redb in [false, true] {
-            let report = scenario.run(false, redb);
+            let report = on(&scenario, redb).run(false);
             assert!(
                 report.passed(),
                 "{}: {:?} {:?}\n{}",
@@ -45,24 +52,21 @@ fn every_scenario_passes_on_both_stores() {
 }
 
 #[test]
-fn a_scenario_fails_when_any_single_demand_is_negated() {
-    for (path, scenario) in scenarios() {
-        for place in 0..scenario.expectations.len() {
-            let mut negated = scenario.clone();
-            let (_, expectation) = &mut negated.expectations[place];
-            *expectation = expectation.negated();
-            let (line, text) = (negated.expectations[place].0, &negated.expectations[place].1);
-            let report = negated.run(false, false);
-            assert_eq!(report.unmet.len(), 1, "{} line {line}: {text}", path.display());
-            assert_eq!(report.unmet[0].0, line);
+fn every_single_demand_fails_when_it_is_negated() {
+    for (path, mut scenario) in scenarios() {
+        for (_, demand) in &mut scenario.expectations {
+            *demand = demand.negated();
         }
+        let unmet: Vec<usize> = scenario.run(false).unmet.iter().map(|(line, _)| *line).collect();
+        let lines: Vec<usize> = scenario.expectations.iter().map(|(line, _)| *line).collect();
+        assert_eq!(unmet, lines, "{}", path.display());
     }
 }
 
 #[test]
 fn one_scenario_is_one_run_on_both_stores() {
     let (_, scenario) = scenarios().remove(0);
-    let digest = |trace, redb| scenario.run(trace, redb).digest;
+    let digest = |trace, redb| on(&scenario, redb).run(trace).digest;
     assert_eq!(digest(false, false), digest(true, false));
     assert_eq!(digest(false, true), digest(false, true));
 }
@@ -76,4 +80,46 @@ fn what_is_not_understood_is_told_all_at_once_with_its_line() {
     assert_eq!(lines, [1, 2, 3, 4, 5]);
     assert!(errors[1].to_string().contains("write 300ms or 2s"));
     assert!(Scenario::parse("run 1s\n").is_err(), "it demands nothing");
+}
+
+#[test]
+fn every_verb_stands_in_the_readme() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("simulations/README.md");
+    let readme = std::fs::read_to_string(path).expect("the README of scenarios");
+    // A table's cell writes a bar as `\\|`, and the lines are broken anywhere.
+    let plain =
+        |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").replace("\\|", "|");
+    let readme = plain(&readme).replace('`', "");
+    for verb in &verb::VERBS {
+        assert!(readme.contains(&plain(verb.usage)), "simulations/README.md lacks: {}", verb.usage);
+    }
+}
+
+#[test]
+fn a_drawn_run_is_written_and_read_as_the_same_run() {
+    for seed in 1..=600 {
+        let (mut scenario, _) = drawn(seed, Options::default());
+        scenario.promises = seed % 2 == 0;
+        let text = scenario.text(&["of a test\nnothing".to_owned()]);
+        let again = Scenario::parse(&text).unwrap_or_else(|errors| panic!("{errors:?}\n{text}"));
+        assert_eq!(again.actions, scenario.actions, "seed {seed}");
+        assert_eq!(again.text(&["of a test\nnothing".to_owned()]), text);
+        if seed <= 3 {
+            assert_eq!(again.run(false).digest, scenario.run(false).digest, "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn demands_and_triggers_are_written_as_they_were_read() {
+    for (path, scenario) in scenarios() {
+        let text = scenario.text(&[]);
+        let again = Scenario::parse(&text).unwrap_or_else(|errors| panic!("{errors:?}\n{text}"));
+        let demands = |scenario: &Scenario| -> Vec<Expectation> {
+            scenario.expectations.iter().map(|(_, demand)| demand.clone()).collect()
+        };
+        assert_eq!(demands(&again), demands(&scenario), "{}", path.display());
+        assert_eq!(again.triggers, scenario.triggers, "{}", path.display());
+        assert_eq!(again.run(false).digest, scenario.run(false).digest, "{}", path.display());
+    }
 }

@@ -143,7 +143,6 @@ impl World {
         self.network.weather = Weather::FAIR;
         self.network.votes_held = 0;
         self.params.probe_loss = 0;
-        self.asking = false;
         for node in &mut self.nodes {
             node.disk.pace = crate::sim::disk::Pace::FAIR;
             node.doom = None;

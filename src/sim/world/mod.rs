@@ -50,10 +50,6 @@ pub struct Params {
     pub probe_loss: u32,
     /// Largest error of a clock's rate, in millionths.
     pub drift_ppm: i64,
-    /// Mean time between two requests of the client; none when 0.
-    pub ask_every: Micros,
-    /// Whether the client also switches, freezes and drains.
-    pub operator: bool,
     /// Whether one process's inputs are kept and replayed.
     pub replay: bool,
     /// Whether every event is kept for a trace.
@@ -74,8 +70,6 @@ impl Params {
             pace: Pace::FAIR,
             probe_loss: 0,
             drift_ppm: 50,
-            ask_every: 0,
-            operator: false,
             replay: true,
             trace: false,
             redb: false,
@@ -118,7 +112,6 @@ enum Event {
     WallClock { node: usize, life: u32 },
     GatewayTick,
     GatewayTake { from: usize },
-    ClientNext,
     ClientAsks { op: usize, node: usize },
     ClientHears { op: usize, heard: Heard },
     ClientGivesUp { op: usize, tries: u32 },
@@ -166,7 +159,6 @@ pub struct World {
     counts: Counts,
     trace: Trace,
     violation: Option<Violation>,
-    asking: bool,
     turns: u64,
 }
 
@@ -201,7 +193,6 @@ impl World {
             counts: Counts::default(),
             trace: Trace::new(params.trace),
             violation: None,
-            asking: params.ask_every > 0,
             turns: 0,
             params,
         };
@@ -212,15 +203,17 @@ impl World {
             world.start(place);
         }
         world.queue.put(0, Event::GatewayTick);
-        if world.asking {
-            world.queue.put(super::queue::SECOND, Event::ClientNext);
-        }
         world
     }
 
     /// True time.
     pub const fn now(&self) -> Micros {
         self.now
+    }
+
+    /// What it was made of.
+    pub const fn params(&self) -> &Params {
+        &self.params
     }
 
     /// The cluster under test.

@@ -1,15 +1,13 @@
 //! What is around the nodes: probes that end, DNS that answers, a gateway that follows, clients that ask.
 
-use std::sync::Arc;
-
 use super::{Event, ProbeUnderWay, World};
 use crate::kernel::controller::{
     ClientRequest, EffectId, Input, Receipt, ReceiptOutcome, RequestId,
 };
 use crate::kernel::domain::{MemberId, ProbeFault, ProbeResult, ProbeTimings};
 use crate::kernel::zone::EpochRecord;
-use crate::sim::client::{Heard, Wish};
-use crate::sim::cluster::{self, NODES, PLANES};
+use crate::sim::client::Heard;
+use crate::sim::cluster::NODES;
 use crate::sim::counts::Class;
 use crate::sim::oracle::ProbeSeen;
 use crate::sim::plane::{Met, Target, timeout_of};
@@ -20,8 +18,6 @@ use crate::sim::trace::Note;
 const GATEWAY_REPORTS: Micros = SECOND;
 /// A client asks another node after this long without an answer.
 const CLIENT_PATIENCE: Micros = 4 * SECOND;
-/// Requests in one history.
-const HISTORY: usize = 2_000;
 
 impl World {
     /// A probe ends, or what seemed an answer turns out to be silence.
@@ -130,33 +126,6 @@ impl World {
         self.tell_gateway(follows);
     }
 
-    /// The client thinks of something to ask.
-    pub(super) fn client_next(&mut self) {
-        if !self.asking || self.history.len() >= HISTORY {
-            return;
-        }
-        let rng = &mut self.streams.workload;
-        let pause = self.params.ask_every / 2 + rng.below(self.params.ask_every);
-        let node = rng.place(NODES);
-        let draw = if self.params.operator { rng.below(100) } else { 0 };
-        let groups: Vec<_> = self.cluster.groups.keys().cloned().collect();
-        let group = rng.pick(&groups).clone();
-        let plane = cluster::plane(PLANES[rng.place(2)]);
-        let on = rng.chance(400);
-        let wish = match draw {
-            0..70 => Wish::Read,
-            70..86 => {
-                let to = rng.chance(500).then_some(plane);
-                Wish::Switch { group, to, forced: rng.chance(250) }
-            }
-            86..94 => Wish::Freeze { groups: vec![group], on },
-            94..97 => Wish::Drain { plane, on },
-            _ => Wish::Configure(Arc::new(cluster::another(&self.cluster, rng.below(4)))),
-        };
-        self.queue.put(self.now + pause, Event::ClientNext);
-        self.wish(node, wish);
-    }
-
     /// Sends a request on its way.
     pub(super) fn ask(&mut self, op: usize, node: usize) {
         let after = 100 + self.streams.workload.small(2 * MS);
@@ -173,7 +142,7 @@ impl World {
         }
         self.next_request += 1;
         let id = RequestId(self.next_request);
-        let action = self.history[op].action();
+        let action = self.history[op].action(&self.cluster);
         self.requests.insert(id, op);
         self.note(Note::Client(self.history[op].serial, "arrives"));
         let request = ClientRequest { id, principal: "operator".to_owned(), action };

@@ -25,7 +25,6 @@ impl World {
             Event::WallClock { node, life } if self.runs(node, life) => self.tell_wall(node),
             Event::GatewayTick => self.gateway_tick(),
             Event::GatewayTake { from } => self.gateway_take(from),
-            Event::ClientNext => self.client_next(),
             Event::ClientAsks { op, node } => self.client_asks(op, node),
             Event::ClientHears { op, heard } => self.client_hears(op, heard),
             Event::ClientGivesUp { op, tries } => self.client_gives_up(op, tries),

@@ -1,0 +1,69 @@
+//! `biplane simulate FILE…`: scenarios.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::{SimulateArgs, StorageArg};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::{print, print_json};
+use crate::sim::scenario::{Report, Scenario};
+
+/// What is printed as JSON of one scenario.
+#[derive(Serialize)]
+struct ScenarioJson {
+    scenario: String,
+    passed: bool,
+    digest: String,
+    violation: Option<String>,
+    unmet: Vec<String>,
+}
+
+pub(super) fn run(args: &SimulateArgs, json: bool) -> Result<Exit, Failure> {
+    let mut results = Vec::new();
+    for path in &args.files {
+        let mut scenario = read(path)?;
+        scenario.params.redb |= args.storage == StorageArg::Redb;
+        let report = scenario.run(args.trace);
+        if args.trace || !report.passed() {
+            eprintln!("{}\n{}", path.display(), report.events.join("\n"));
+        }
+        results.push(scenario_json(path, &report));
+    }
+    let passed = results.iter().all(|result| result.passed);
+    if json {
+        print_json(&results)?;
+    } else {
+        for result in &results {
+            let word = if result.passed { "passed" } else { "FAILED" };
+            print(&format!("{word}  {}  {}\n", result.digest, result.scenario));
+            for what in result.violation.iter().chain(&result.unmet) {
+                print(&format!("        {what}\n"));
+            }
+        }
+    }
+    Ok(if passed { Exit::Done } else { Exit::Failed })
+}
+
+fn read(path: &Path) -> Result<Scenario, Failure> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::failed(format!("{shown} cannot be read: {error}"), "check the path")
+    })?;
+    Scenario::parse(&text).map_err(|errors| {
+        let lines: Vec<String> = errors.iter().map(|error| format!("{shown}: {error}")).collect();
+        Failure::failed(lines.join("\n"), "simulations/README.md describes the words")
+    })
+}
+
+fn scenario_json(path: &Path, report: &Report) -> ScenarioJson {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let violation = report.violation.as_ref();
+    ScenarioJson {
+        scenario: name,
+        passed: report.passed(),
+        digest: format!("{:016x}", report.digest),
+        violation: violation.map(|violation| format!("{}: {}", violation.oracle, violation.what)),
+        unmet: report.unmet.iter().map(|(line, text)| format!("line {line}: {text}")).collect(),
+    }
+}

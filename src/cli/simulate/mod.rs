@@ -1,0 +1,222 @@
+//! `biplane simulate`: scenarios, or many seeds, in the simulator. What goes to standard output is the same for
+//! every run of the same seeds; times and speeds go to standard error.
+
+mod files;
+mod progress;
+mod search;
+mod shrink;
+
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::Context;
+use super::exit::{Exit, Failure};
+use crate::sim::campaign::{Options, StorageChoice};
+use crate::sim::swarm::Profile;
+use crate::sim::trace;
+
+/// Options of `biplane simulate`.
+#[derive(Clone, Debug, Args)]
+pub struct SimulateArgs {
+    /// Scenario files to run
+    #[arg(value_name = "FILE", required_unless_present_any = ["seeds", "search", "time", "shrink"])]
+    files: Vec<PathBuf>,
+    /// Search for broken promises: draw a run from each seed [default: 2000 seeds]
+    #[arg(long, conflicts_with = "files")]
+    search: bool,
+    /// Seeds to run: a number of them from 1, or a range such as 40..60
+    #[arg(long, value_name = "N|A..B", conflicts_with = "files", value_parser = parse_seeds)]
+    seeds: Option<RangeInclusive<u64>>,
+    /// Search until this much time has passed, such as 10m: from seed 1 on, or through the seeds that are named
+    #[arg(long, value_name = "TIME", conflicts_with = "files", value_parser = parse_time)]
+    time: Option<Duration>,
+    /// Make the run of a seed that fails as short as it gets, and write it as a scenario
+    #[arg(long, value_name = "SEED", conflicts_with_all = ["files", "search", "seeds", "trace"])]
+    shrink: Option<u64>,
+    /// Where the shrunk scenario is written [default: seed-SEED.txt]
+    #[arg(long, value_name = "FILE", requires = "shrink")]
+    out: Option<PathBuf>,
+    /// Which faults the runs of seeds may have
+    #[arg(long, value_enum, default_value_t = ProfileArg::Swarm)]
+    profile: ProfileArg,
+    /// Which store carries the disks
+    #[arg(long, value_enum, default_value_t = StorageArg::Mix)]
+    storage: StorageArg,
+    /// Threads to spread seeds over [default: one for each core]
+    #[arg(long, value_name = "J", value_parser = clap::value_parser!(u16).range(1..=JOBS_MAX))]
+    jobs: Option<u16>,
+    /// Print every event of every run to standard error
+    #[arg(long)]
+    trace: bool,
+    /// Plant a fault in the kernel, to see whether the simulator finds it: M1, M3, …
+    #[cfg(feature = "mutants")]
+    #[arg(long, value_name = "MUTANT")]
+    mutant: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum StorageArg {
+    /// A log in memory
+    Model,
+    /// The store of production, over a disk that loses, tears and fails
+    Redb,
+    /// That one for some of the seeds
+    Mix,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ProfileArg {
+    /// Each seed draws which faults exist at all
+    Swarm,
+    /// Planes and processes that die, links that are cut
+    Plain,
+    /// Every trouble of the network between members
+    Network,
+    /// Every trouble of disks
+    Disks,
+    /// Pauses, and clocks that run wrong
+    Clocks,
+    /// Every trouble of planes and of the way to them
+    Planes,
+}
+
+/// Most seeds of one campaign.
+const SEEDS_MAX: u64 = 10_000_000;
+/// Most threads of one campaign.
+const JOBS_MAX: i64 = 256;
+/// The longest search by time.
+const TIME_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+
+fn parse_time(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is not a time: write 90s, 10m or 2h, up to seven days");
+    let units = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400)];
+    let unit = units.into_iter().find(|(name, _)| text.ends_with(*name)).ok_or_else(wrong)?;
+    let number: u64 = text.strip_suffix(unit.0).and_then(|n| n.parse().ok()).ok_or_else(wrong)?;
+    let time = number.checked_mul(unit.1).map(Duration::from_secs).ok_or_else(wrong)?;
+    if time.is_zero() || time > TIME_MAX { Err(wrong()) } else { Ok(time) }
+}
+
+fn parse_seeds(text: &str) -> Result<RangeInclusive<u64>, String> {
+    let wrong = || format!("`{text}` is not a range of seeds: write 300, or 40..60");
+    let number = |text: &str| text.parse::<u64>().map_err(|_| wrong());
+    let range = match text.split_once("..") {
+        None => 1..=number(text)?,
+        Some((first, last)) => number(first)?..=number(last.trim_start_matches('='))?,
+    };
+    let count = range.end().checked_sub(*range.start()).ok_or_else(wrong)?;
+    if count >= SEEDS_MAX {
+        return Err(format!("`{text}` is more than {SEEDS_MAX} seeds: write a shorter range"));
+    }
+    if *range.end() == 0 { Err(wrong()) } else { Ok(range) }
+}
+
+/// Runs scenarios or seeds. Fails when anything is not as it must be.
+pub(super) fn run(args: &SimulateArgs, context: &Context) -> Result<Exit, Failure> {
+    #[cfg(feature = "mutants")]
+    plant(args.mutant.as_deref())?;
+    // A panic of the kernel is a finding with a seed, not a message here.
+    std::panic::set_hook(Box::new(trace::remember_panic));
+    let json = context.shared.json;
+    match args.shrink {
+        Some(seed) => shrink::run(args, seed, json),
+        None if args.files.is_empty() => search::run(args, json),
+        None => files::run(args, json),
+    }
+}
+
+impl SimulateArgs {
+    fn options(&self) -> Options {
+        Options {
+            storage: match self.storage {
+                StorageArg::Model => StorageChoice::Model,
+                StorageArg::Redb => StorageChoice::Redb,
+                StorageArg::Mix => StorageChoice::Mix,
+            },
+            profile: match self.profile {
+                ProfileArg::Swarm => Profile::Swarm,
+                ProfileArg::Plain => Profile::Plain,
+                ProfileArg::Network => Profile::Network,
+                ProfileArg::Disks => Profile::Disks,
+                ProfileArg::Clocks => Profile::Clocks,
+                ProfileArg::Planes => Profile::Planes,
+            },
+            trace: self.trace,
+        }
+    }
+
+    /// What else than the seed makes a run what it is, as options of the command.
+    fn how(&self) -> String {
+        let mut how = String::new();
+        for (option, value, usual) in [
+            ("storage", self.storage.to_possible_value(), StorageArg::Mix.to_possible_value()),
+            ("profile", self.profile.to_possible_value(), ProfileArg::Swarm.to_possible_value()),
+        ] {
+            if let Some(value) = value.filter(|value| Some(value) != usual.as_ref()) {
+                how += &format!(" --{option} {}", value.get_name());
+            }
+        }
+        #[cfg(feature = "mutants")]
+        if let Some(mutant) = &self.mutant {
+            how += &format!(" --mutant {mutant}");
+        }
+        how
+    }
+}
+
+/// Which program this is, for a report that must be repeatable.
+fn build() -> String {
+    let commit = option_env!("BIPLANE_COMMIT").map_or("a debug build", |commit| commit);
+    format!("biplane {}, commit {commit}", env!("CARGO_PKG_VERSION"))
+}
+
+#[cfg(feature = "mutants")]
+fn plant(name: Option<&str>) -> Result<(), Failure> {
+    use crate::kernel::mutants::{Mutant, plant};
+    let Some(name) = name else { return Ok(()) };
+    let known = Mutant::ALL.map(|mutant| format!("M{}", mutant as u8)).join(", ");
+    let mutant = Mutant::named(name).ok_or_else(|| {
+        Failure::usage(format!("`{name}` is not a mutant"), format!("one of {known}"))
+    })?;
+    plant(mutant);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_are_a_number_or_a_range() {
+        assert_eq!(parse_seeds("300"), Ok(1..=300));
+        assert_eq!(parse_seeds("40..60"), Ok(40..=60));
+        assert_eq!(parse_seeds("7..7"), Ok(7..=7));
+        for bad in ["", "x", "0", "9..3", "1..", "1..99999999999"] {
+            assert!(parse_seeds(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_a_number_of_seconds_minutes_hours_or_days_up_to_seven_days() {
+        assert_eq!(parse_time("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_time("10m"), Ok(Duration::from_secs(600)));
+        assert_eq!(parse_time("7d"), Ok(TIME_MAX));
+        for bad in ["", "10", "m", "0s", "-1s", "604801s", "8d", "1w", "99999999999999999999h"] {
+            assert!(parse_time(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_campaign_has_so_many_seeds_and_not_one_more() {
+        assert_eq!(parse_seeds(&SEEDS_MAX.to_string()), Ok(1..=SEEDS_MAX));
+        let last = u64::MAX - 1;
+        let range = |count: u64| format!("{}..{last}", last - (count - 1));
+        assert!(parse_seeds(&range(SEEDS_MAX)).is_ok());
+        for beyond in [(SEEDS_MAX + 1).to_string(), range(SEEDS_MAX + 1)] {
+            let why = parse_seeds(&beyond).expect_err("too many");
+            assert!(why.contains("more than 10000000 seeds"), "{why}");
+        }
+    }
+}

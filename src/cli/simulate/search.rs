@@ -1,0 +1,182 @@
+//! `biplane simulate --search`, `--seeds`, `--time`: a run drawn from each seed.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::Serialize;
+
+use super::progress::{Done, Goal, Progress};
+use super::{SEEDS_MAX, SimulateArgs, build};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::{print, print_json};
+use crate::sim::campaign::{self, Outcome, Summary};
+use crate::sim::queue::SECOND;
+use crate::sim::world::Violation;
+
+/// Seeds of a search that names neither seeds nor a time.
+const SEEDS: u64 = 2_000;
+
+/// What is printed as JSON of a campaign: nothing that differs from run to run.
+#[derive(Serialize)]
+struct CampaignJson<'a> {
+    seeds: u64,
+    simulated_seconds: u64,
+    digest: String,
+    classes: BTreeMap<&'a str, ClassJson>,
+    fewest_faults: u64,
+    missed: &'a [String],
+    violations: Vec<ViolationJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct ClassJson {
+    seeds: u64,
+    times: u64,
+}
+
+#[derive(Serialize)]
+struct ViolationJson<'a> {
+    seed: u64,
+    oracle: &'a str,
+    what: &'a str,
+    at_us: u64,
+    repeat: String,
+    events: &'a [String],
+}
+
+/// Violations that are shown with their events; of the others only the first line.
+const SHOWN: usize = 3;
+
+pub(super) fn run(args: &SimulateArgs, json: bool) -> Result<Exit, Failure> {
+    let seeds = match (&args.seeds, args.time) {
+        (Some(seeds), _) => seeds.clone(),
+        (None, Some(_)) => 1..=SEEDS_MAX,
+        (None, None) => 1..=SEEDS,
+    };
+    let all = seeds.end() - seeds.start() + 1;
+    let goal = args.time.map_or_else(|| Goal::Seeds(all), Goal::Time);
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let jobs = args.jobs.map_or(cores, usize::from);
+    let progress = Progress::new(goal);
+    let (count, broken, simulated) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    let go_on = || args.time.is_none_or(|time| progress.elapsed() < time);
+    let outcomes = campaign::search(seeds, jobs, args.options(), go_on, |outcome| {
+        if let Some(violation) = &outcome.violation {
+            broken.fetch_add(1, Ordering::Relaxed);
+            progress.clear();
+            eprintln!("seed {}: {}: {}", outcome.seed, violation.oracle, violation.what);
+        }
+        let simulated = simulated.fetch_add(outcome.simulated, Ordering::Relaxed);
+        progress.tell(Done {
+            seeds: count.fetch_add(1, Ordering::Relaxed) + 1,
+            violations: broken.load(Ordering::Relaxed),
+            simulated_seconds: (simulated + outcome.simulated) / SECOND,
+        });
+    });
+    progress.clear();
+    if args.trace {
+        for outcome in &outcomes {
+            eprintln!("seed {}\n{}", outcome.seed, outcome.events.join("\n"));
+        }
+    }
+    let summary = campaign::summary(&outcomes, args.options().profile);
+    let seconds = progress.elapsed().as_secs_f64();
+    eprintln!(
+        "{seconds:.1} s of wall time: {:.0} simulated seconds a second",
+        summary.simulated_seconds as f64 / seconds.max(0.001)
+    );
+    if json {
+        print_json(&campaign_json(args, &summary, &outcomes))?;
+    } else {
+        print(&campaign_text(args, &summary, &outcomes));
+    }
+    let broken = outcomes.iter().any(|outcome| outcome.violation.is_some());
+    Ok(if broken || !summary.missed.is_empty() { Exit::Failed } else { Exit::Done })
+}
+
+fn repeat(args: &SimulateArgs, seed: u64) -> String {
+    format!("biplane simulate --seeds {seed}..{seed}{} --trace", args.how())
+}
+
+/// After so many runs without a finding: the rule of three (Hanley, Lippman-Hand: "If nothing goes wrong, is everything
+/// all right?", 1983).
+fn bound(seeds: u64) -> String {
+    format!(
+        "no violation: with 95 % confidence, fewer than 3 in {seeds} such runs ({:.4} %) break a promise",
+        300.0 / seeds.max(3) as f64
+    )
+}
+
+fn campaign_json<'a>(
+    args: &SimulateArgs,
+    summary: &'a Summary,
+    outcomes: &'a [Outcome],
+) -> CampaignJson<'a> {
+    let class = |(name, seeds, times): &(&'static str, u64, u64)| {
+        (*name, ClassJson { seeds: *seeds, times: *times })
+    };
+    let violation = |outcome: &'a Outcome| {
+        let Violation { oracle, what, at } = outcome.violation.as_ref()?;
+        let repeat = repeat(args, outcome.seed);
+        let events = outcome.events.as_slice();
+        Some(ViolationJson { seed: outcome.seed, oracle, what, at_us: *at, repeat, events })
+    };
+    CampaignJson {
+        seeds: summary.seeds,
+        simulated_seconds: summary.simulated_seconds,
+        digest: format!("{:016x}", summary.digest),
+        classes: summary.classes.iter().map(class).collect(),
+        fewest_faults: summary.fewest_faults,
+        missed: &summary.missed,
+        violations: outcomes.iter().filter_map(violation).collect(),
+    }
+}
+
+fn campaign_text(args: &SimulateArgs, summary: &Summary, outcomes: &[Outcome]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::new();
+    let _ = writeln!(text, "{:<32} {:>8} {:>10}", "CLASS", "SEEDS", "TIMES");
+    for (name, seeds, times) in &summary.classes {
+        let _ = writeln!(text, "{name:<32} {seeds:>8} {times:>10}");
+    }
+    let broken = outcomes.iter().filter(|outcome| outcome.violation.is_some());
+    for (number, outcome) in broken.clone().enumerate() {
+        let Some(Violation { oracle, what, at }) = &outcome.violation else { continue };
+        let seconds = format!("{}.{:06}", at / 1_000_000, at % 1_000_000);
+        let _ = writeln!(text, "\nseed {}: {oracle} at {seconds} s: {what}", outcome.seed);
+        if number < SHOWN && !args.trace {
+            let _ = writeln!(text, "{}", outcome.events.join("\n"));
+        }
+        let _ = writeln!(text, "found by: {}", build());
+        let _ = writeln!(text, "repeat it: {}", repeat(args, outcome.seed));
+        let _ =
+            writeln!(text, "shorten it: biplane simulate --shrink {}{}", outcome.seed, args.how());
+    }
+    for what in &summary.missed {
+        let _ = writeln!(text, "\nmissed: {what}");
+    }
+    let _ = writeln!(
+        text,
+        "\n{} seeds of at least {} faults, {} violations, {} simulated seconds, digest {:016x}",
+        summary.seeds,
+        summary.fewest_faults,
+        broken.clone().count(),
+        summary.simulated_seconds,
+        summary.digest
+    );
+    if broken.count() == 0 && summary.seeds > 0 {
+        let _ = writeln!(text, "{}", bound(summary.seeds));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_found_is_told_with_its_bound() {
+        assert!(bound(3_000).contains("fewer than 3 in 3000 such runs (0.1000 %)"));
+        assert!(bound(1).contains("(100.0000 %)"), "one run says next to nothing");
+    }
+}

@@ -1,0 +1,74 @@
+//! Liveness: faults have ended, a quorum is healed, what is outside of it stays broken for good. Then the world must
+//! come to rest.
+
+use super::cluster::Shape;
+use super::queue::{Micros, SECOND};
+use super::world::World;
+use crate::kernel::ledger::Mode;
+
+/// What has not come to rest after this long never will.
+pub const PATIENCE: Micros = 90 * SECOND;
+
+/// Lets time pass until these members are at rest, or patience is over: then what keeps them from it.
+pub fn wait(world: &mut World, core: &[usize]) -> Option<String> {
+    let end = world.now() + PATIENCE;
+    let mut unrest = keeps(world, core);
+    while unrest.is_some() && world.now() < end && world.violation().is_none() {
+        world.run_until(world.now() + SECOND, |_| {});
+        unrest = keeps(world, core);
+    }
+    unrest
+}
+
+/// Whether the policy of this run lets the quorum move a group at any time: then the world must end well.
+fn free(shape: &Shape) -> bool {
+    let Shape { mode, budget, flap_limit, .. } = shape;
+    *mode == Mode::Auto && budget.is_none() && flap_limit.is_none()
+}
+
+/// What keeps the members of the core from being at rest; nothing when they are.
+fn keeps(world: &World, core: &[usize]) -> Option<String> {
+    let mut views = Vec::new();
+    for node in core {
+        let Some(view) = world.view(*node) else {
+            return Some(format!("node {} shows nothing", node + 1));
+        };
+        views.push((node + 1, view));
+    }
+    let (first, reference) = views.first()?;
+    if reference.leader.is_none() {
+        return Some(format!("node {first} knows no leader"));
+    }
+    for (node, view) in &views {
+        if view.leader != reference.leader {
+            return Some(format!("nodes {first} and {node} follow different leaders"));
+        }
+        if view.routes != reference.routes {
+            return Some(format!("nodes {first} and {node} show different routes"));
+        }
+        if !view.in_quorum {
+            return Some(format!("node {node} is out of touch with the quorum"));
+        }
+        if let Some(lying) = view.ledger.switchovers().values().find(|s| !s.state.ended()) {
+            return Some(format!("{} is {} at node {node}", lying.id, lying.state));
+        }
+    }
+    if !free(&world.params().shape) {
+        return None;
+    }
+    for (group, route) in reference.routes.iter() {
+        let plane = world.cluster().plane_index(&route.plane)?;
+        if !world.planes().serves(group, plane) {
+            return Some(format!(
+                "{group} is on {}, which is dead, and the other is well",
+                route.plane
+            ));
+        }
+        // A gateway cannot know that the node it follows is one of those that are left behind.
+        let follows = core.contains(&world.gateway().follows);
+        if follows && world.gateway().plane(group) != Some(&route.plane) {
+            return Some(format!("the gateway does not follow {group} to {}", route.plane));
+        }
+    }
+    None
+}

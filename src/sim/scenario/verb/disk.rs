@@ -1,0 +1,41 @@
+//! `disk`: it fails, stands still, or lies about a sync.
+
+use super::Verb;
+use crate::sim::action::Action;
+use crate::sim::scenario::words::{both, micros, number, time, who, who_word};
+
+pub(super) const VERB: Verb = Verb {
+    usage: "disk of WHO fails for TIME · disk of WHO stalls for TIME · disk of WHO lies for N syncs",
+    read,
+    write,
+};
+
+fn read(words: &[&str]) -> Option<Result<Action, String>> {
+    Some(match words {
+        ["disk", "of", node, "fails", "for", span] => {
+            both(who(node), micros(span)).map(|(who, mended)| Action::DiskFail { who, mended })
+        }
+        ["disk", "of", node, "stalls", "for", span] => {
+            both(who(node), micros(span)).map(|(who, span)| Action::DiskStall { who, span })
+        }
+        ["disk", "of", node, "lies", "for", syncs, "syncs"] => {
+            both(who(node), number(syncs)).map(|(who, syncs)| Action::DiskLie { who, syncs })
+        }
+        _ => return None,
+    })
+}
+
+fn write(action: &Action) -> Option<String> {
+    Some(match action {
+        Action::DiskFail { who, mended } => {
+            format!("disk of {} fails for {}", who_word(*who), time(*mended))
+        }
+        Action::DiskStall { who, span } => {
+            format!("disk of {} stalls for {}", who_word(*who), time(*span))
+        }
+        Action::DiskLie { who, syncs } => {
+            format!("disk of {} lies for {syncs} syncs", who_word(*who))
+        }
+        _ => return None,
+    })
+}

@@ -1,0 +1,57 @@
+//! What can be done in a scenario: one file for each verb, with how it is read, how it is written, and the line of
+//! `simulations/README.md` that explains it.
+
+mod ask;
+mod calm;
+mod clock;
+mod crash;
+mod cut;
+mod disk;
+mod doom;
+mod gateway;
+mod pause;
+mod plane;
+mod sight;
+mod votes;
+
+use crate::sim::action::Action;
+
+/// One verb.
+pub(super) struct Verb {
+    /// As the README shows it.
+    pub(super) usage: &'static str,
+    /// What these words do; nothing when they begin with another verb.
+    read: fn(&[&str]) -> Option<Result<Action, String>>,
+    /// The words for an action; nothing when it is another verb's.
+    write: fn(&Action) -> Option<String>,
+}
+
+/// All of them.
+pub(super) const VERBS: [Verb; 12] = [
+    plane::VERB,
+    sight::VERB,
+    crash::VERB,
+    doom::VERB,
+    pause::VERB,
+    cut::VERB,
+    votes::VERB,
+    clock::VERB,
+    disk::VERB,
+    gateway::VERB,
+    ask::VERB,
+    calm::VERB,
+];
+
+/// What these words do.
+pub(super) fn read(words: &[&str]) -> Result<Action, String> {
+    VERBS.iter().find_map(|verb| (verb.read)(words)).unwrap_or_else(|| {
+        let known: Vec<&str> = VERBS.iter().map(|verb| verb.usage).collect();
+        Err(format!("`{}` cannot be done: write {}", words.join(" "), known.join(", ")))
+    })
+}
+
+/// The words for an action: read again, they do the same.
+pub(super) fn write(action: &Action) -> String {
+    let words = VERBS.iter().find_map(|verb| (verb.write)(action));
+    words.expect("a test writes an action of every kind")
+}

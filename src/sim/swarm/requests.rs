@@ -1,0 +1,45 @@
+//! What people ask in a drawn run, and where. Drawn beforehand, so that each request is a line of the schedule and can
+//! be left out of it.
+
+use super::{HEALED_AT, Plan};
+use crate::sim::action::{Action, Who};
+use crate::sim::client::Wish;
+use crate::sim::cluster::{self, NODES, PLANES};
+use crate::sim::queue::{MS, SECOND};
+use crate::sim::rng::Rng;
+
+/// The first request.
+const FROM: u64 = SECOND;
+
+impl Plan {
+    /// Draws requests until a quorum is healed. `operator`: they also switch, freeze, drain and configure.
+    pub(super) fn draw_requests(&mut self, rng: &mut Rng, operator: bool) {
+        let every = rng.between(100 * MS, 800 * MS);
+        let groups: &[&str] =
+            if self.params.shape.two_groups { &["mail", "shop"] } else { &["shop"] };
+        let mut at = FROM;
+        while at < HEALED_AT {
+            let who = Who::Node(rng.place(NODES));
+            let wish = wish(rng, groups, operator);
+            self.put(at, Action::Ask { who, wish });
+            at += every / 2 + rng.below(every);
+        }
+    }
+}
+
+fn wish(rng: &mut Rng, groups: &[&str], operator: bool) -> Wish {
+    let draw = if operator { rng.below(100) } else { 0 };
+    let group = cluster::group(groups[rng.place(groups.len())]);
+    let plane = cluster::plane(PLANES[rng.place(2)]);
+    let on = rng.chance(400);
+    match draw {
+        0..70 => Wish::Read,
+        70..86 => {
+            let to = rng.chance(500).then_some(plane);
+            Wish::Switch { group, to, forced: rng.chance(250) }
+        }
+        86..94 => Wish::Freeze { groups: vec![group], on },
+        94..97 => Wish::Drain { plane, on },
+        _ => Wish::Configure(rng.below(4)),
+    }
+}
