@@ -28,6 +28,17 @@ pub enum Ways {
     Out,
 }
 
+/// Who talks to nodes from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outsider {
+    /// The gateway.
+    Gateway,
+    /// People and their programs.
+    Clients,
+    /// Resolvers that ask its DNS server.
+    Resolvers,
+}
+
 /// When a doomed process dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doom {
@@ -133,6 +144,15 @@ pub enum Action {
         /// After how long.
         mended: Micros,
     },
+    /// A disk is full: nothing can be written until the process is started again, after this time, with room made.
+    DiskFull {
+        /// Whose.
+        who: Who,
+        /// After how long.
+        mended: Micros,
+    },
+    /// A bit of what lies on a disk changes. The store of production only: the model has no bits.
+    DiskRots(Who),
     /// The next syncs of a disk lie.
     DiskLie {
         /// Whose.
@@ -142,8 +162,24 @@ pub enum Action {
     },
     /// Votes and requests for them are held up by up to this long; 0 ends it.
     HoldVotes(Micros),
+    /// How many groups' traffic a plane can carry; with more, everything on it is too slow.
+    Room {
+        /// 0 or 1.
+        plane: usize,
+        /// How many; any number, when absent.
+        groups: Option<usize>,
+    },
     /// The gateway's process stops, or starts.
     Gateway(bool),
+    /// Cuts the way between a node's API and gateways, or clients; or opens it.
+    CutApi {
+        /// Whose API.
+        who: Who,
+        /// From whom.
+        from: Outsider,
+        /// Cut or open.
+        on: bool,
+    },
     /// A client asks a node.
     Ask {
         /// Whom.

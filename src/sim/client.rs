@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::cluster::another;
 use super::queue::Micros;
 use crate::kernel::controller::{Action, ConfigRequest, Response, SwitchKind, SwitchRequest};
-use crate::kernel::domain::{GroupName, PlaneName};
+use crate::kernel::domain::{AskId, GroupName, PlaneName};
 use crate::kernel::ledger::Cluster;
 
 /// What a client wants.
@@ -31,6 +31,11 @@ pub enum Wish {
     },
     /// Put another configuration in force: which of those that [`another`] makes.
     Configure(u64),
+    /// Answer the oldest open ask, as the node that is asked knows it.
+    Answer {
+        /// Yes or no.
+        approve: bool,
+    },
     /// Drain a plane, or end that.
     Drain {
         /// Which.
@@ -105,8 +110,8 @@ impl Op {
         format!("request {}", self.serial)
     }
 
-    /// The request for a node of a cluster that began as `first`. Repetitions are the same request: same key, same body.
-    pub fn action(&self, first: &Cluster) -> Action {
+    /// The request for a node of a cluster that began as `first`, and knows this ask to be open. Repetitions are the same request: same key, same body.
+    pub fn action(&self, first: &Cluster, open: Option<AskId>) -> Action {
         let reason = self.reason();
         match &self.wish {
             Wish::Read => Action::Read,
@@ -130,6 +135,10 @@ impl Op {
                 dry_run: false,
                 reason,
             })),
+            Wish::Answer { approve } => match open {
+                Some(ask) => Action::Answer { ask, approve: *approve, reason },
+                None => Action::Read,
+            },
             Wish::Drain { plane, on } => {
                 Action::Drain { plane: plane.clone(), on: *on, reason, for_ms: None }
             }

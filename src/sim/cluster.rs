@@ -160,7 +160,7 @@ fn services(shape: &Shape) -> BTreeMap<ServiceName, Service> {
                 tls: false,
                 tls_verify: false,
                 status: (200, 299),
-                body_contains: String::new(),
+                body_contains: "well".to_owned(),
                 header: None,
             };
             let http = check(shape, place, 8080, ProbeKind::Http(http));

@@ -66,11 +66,31 @@ pub enum Class {
     GatewayMoved,
     /// A node took over a leader's snapshot.
     SnapshotInstalled,
+    /// A plane had more traffic than it could carry.
+    OverloadedPlane,
+    /// A plane said that all is well, and it was not.
+    LyingPlane,
+    /// A gateway, a client or a resolver could not reach a node.
+    OutsiderShutOut,
+    /// A disk was full.
+    FullDisk,
+    /// A bit of a disk changed.
+    RottenDisk,
+    /// A store refused to open on it.
+    RotNoticed,
+    /// A person answered an ask.
+    AskAnswered,
+    /// A resolver gave an old answer, because no server was to be reached.
+    StaleAnswer,
+    /// A user arrived at a plane that does not serve.
+    UserLost,
+    /// A user arrived at a plane that the gateway sends nobody to any more.
+    ResidualTraffic,
 }
 
 impl Class {
     /// All of them, in order, with their names.
-    pub const ALL: [(Self, &'static str); 31] = [
+    pub const ALL: [(Self, &'static str); 41] = [
         (Self::AutomaticSwitchover, "automatic-switchover"),
         (Self::LeaderChange, "leader-change"),
         (Self::LeaderChangeInMidSwitch, "leader-change-in-mid-switch"),
@@ -102,12 +122,28 @@ impl Class {
         (Self::WallStep, "wall-step"),
         (Self::GatewayMoved, "gateway-moved"),
         (Self::SnapshotInstalled, "snapshot-installed"),
+        (Self::OverloadedPlane, "overloaded-plane"),
+        (Self::LyingPlane, "lying-plane"),
+        (Self::OutsiderShutOut, "outsider-shut-out"),
+        (Self::FullDisk, "full-disk"),
+        (Self::RottenDisk, "rotten-disk"),
+        (Self::RotNoticed, "rot-noticed"),
+        (Self::AskAnswered, "ask-answered"),
+        (Self::StaleAnswer, "stale-answer"),
+        (Self::UserLost, "user-lost"),
+        (Self::ResidualTraffic, "residual-traffic"),
     ];
 }
 
 /// How often each class was seen in one run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts([u64; Class::ALL.len()]);
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self([0; Class::ALL.len()])
+    }
+}
 
 impl Counts {
     /// Sees one.

@@ -73,6 +73,17 @@ struct Real {
     open: Option<PersistBatch>,
 }
 
+/// Why a process does not start on a disk.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// The store says that it is damaged, and gives nothing.
+    #[error("{0}")]
+    Refused(String),
+    /// The store gives something else than what must be durable.
+    #[error("{0}")]
+    Lost(String),
+}
+
 /// The longest that a write waits.
 const QUEUE_MAX: Micros = 6 * SECOND;
 /// Operations of a disk in one transaction, about: crashes are drawn among them.
@@ -90,6 +101,8 @@ pub struct Disk {
     busy_until: Micros,
     /// Writes fail from now on.
     failing: bool,
+    /// Because there is no room.
+    full: bool,
     /// The next syncs only pretend; nothing is lost unless power fails before an honest one.
     lies: u32,
     unsynced_lie: bool,
@@ -118,6 +131,7 @@ impl Disk {
             under_way: VecDeque::new(),
             busy_until: 0,
             failing: false,
+            full: false,
             lies: 0,
             unsynced_lie: false,
         }
@@ -149,16 +163,17 @@ impl Disk {
         if let Some(real) = &mut self.real {
             let fault = |on: bool| if on { 1000 } else { 0 };
             real.disk.set_faults(DiskFaults {
-                failed_syncs: fault(self.failing),
+                failed_syncs: fault(self.failing && !self.full),
                 lying_syncs: fault(lies),
-                failed_writes: 0,
+                failed_writes: fault(self.full),
             });
             if let Err(why) = real.persist(&batch) {
                 real.open = self.under_way.pop_front();
                 return Err(why);
             }
         } else if self.failing {
-            return Err("input/output error".to_owned());
+            let why = if self.full { "no space left on device" } else { "input/output error" };
+            return Err(why.to_owned());
         }
         self.under_way.pop_front();
         self.keep(&batch);
@@ -179,6 +194,20 @@ impl Disk {
     /// The disk takes no more writes until the next start.
     pub const fn fail(&mut self) {
         self.failing = true;
+    }
+
+    /// The disk is full until the next start.
+    pub const fn fill(&mut self) {
+        self.failing = true;
+        self.full = true;
+    }
+
+    /// A bit of what is durable changes; whether there are bits.
+    pub fn rot(&self) -> bool {
+        if let Some(real) = &self.real {
+            real.disk.rot();
+        }
+        self.real.is_some()
     }
 
     /// The next syncs lie.
@@ -226,18 +255,20 @@ impl Disk {
     ///
     /// # Errors
     /// When the store cannot be opened, or holds something else than what must be durable.
-    pub fn open(&mut self) -> Result<Recovered, String> {
+    pub fn open(&mut self) -> Result<Recovered, OpenError> {
         self.failing = false;
+        self.full = false;
         self.lies = 0;
         self.unsynced_lie = false;
-        let mut wanted = self.model.recover().map_err(|error| error.to_string())?;
+        let mut wanted =
+            self.model.recover().map_err(|error| OpenError::Lost(error.to_string()))?;
         let Some(real) = &mut self.real else { return Ok(wanted) };
-        let found = real.open()?;
+        let found = real.open().map_err(OpenError::Refused)?;
         if !same(&found, &wanted)
             && let Some(batch) = real.open.take()
         {
             // Its fate was open: done is as good as not done.
-            self.model.persist(&batch).map_err(|error| error.to_string())?;
+            self.model.persist(&batch).map_err(|error| OpenError::Lost(error.to_string()))?;
             wanted = self.model.durable();
         }
         if let Some(real) = &mut self.real {
@@ -247,14 +278,14 @@ impl Disk {
             return Ok(found);
         }
         let (last, want) = (found.entries.last(), wanted.entries.last());
-        Err(format!(
+        Err(OpenError::Lost(format!(
             "the store lost what it had promised to keep: it holds entries up to {:?} and {:?}, and must \
              hold {:?} and {:?}",
             last.map(|entry| entry.index),
             found.hard_state,
             want.map(|entry| entry.index),
             wanted.hard_state
-        ))
+        )))
     }
 
     /// What the disk below a real store did.

@@ -22,4 +22,5 @@ pub mod scenario;
 pub mod shrink;
 pub mod swarm;
 pub mod trace;
+pub mod users;
 pub mod world;

@@ -25,6 +25,8 @@ pub enum ServiceState {
     Error,
     /// Answers late, by this much.
     Slow(Micros),
+    /// Says that all is well, with a body that is not its own: only a check that reads it can tell.
+    Lies,
 }
 
 /// What a probe is sent to.
@@ -51,8 +53,12 @@ pub struct Planes {
     groups: Vec<Option<GroupName>>,
     critical: Vec<bool>,
     sees_errors: Vec<bool>,
+    sees_lies: Vec<bool>,
     longest_timeout: Micros,
     states: [Vec<ServiceState>; 2],
+    /// How many groups' traffic each plane can carry, and how many it has.
+    room: [usize; 2],
+    load: [usize; 2],
     /// By observer, then plane.
     cut: Vec<[bool; 2]>,
 }
@@ -100,9 +106,42 @@ impl Planes {
             groups: cluster.services.keys().map(group_of).collect(),
             critical: cluster.services.values().map(|service| service.critical).collect(),
             sees_errors: cluster.services.values().map(sees_errors).collect(),
+            sees_lies: cluster.services.values().map(sees_lies).collect(),
             longest_timeout: cluster.services.values().map(longest_timeout).max().unwrap_or(0),
             states: [vec![ServiceState::Up; count], vec![ServiceState::Up; count]],
+            room: [usize::MAX; 2],
+            load: [0; 2],
             cut: vec![[false; 2]; cluster.members.len()],
+        }
+    }
+
+    /// How many groups' traffic a plane can carry from now on; any number, when absent.
+    pub const fn set_room(&mut self, plane: usize, groups: Option<usize>) {
+        self.room[plane] = match groups {
+            Some(groups) => groups,
+            None => usize::MAX,
+        };
+    }
+
+    /// The groups whose traffic is sent to each plane now. True when that overloads one, or ends it.
+    pub fn carry(&mut self, load: [usize; 2]) -> bool {
+        let before = [self.overloaded(0), self.overloaded(1)];
+        self.load = load;
+        before != [self.overloaded(0), self.overloaded(1)]
+    }
+
+    /// Whether a plane has more traffic than it can carry: everything on it answers too late.
+    pub const fn overloaded(&self, plane: usize) -> bool {
+        self.load[plane] > self.room[plane]
+    }
+
+    /// How a service answers now: what was done to it, or the load of its plane.
+    fn state(&self, plane: usize, service: usize) -> ServiceState {
+        match self.states[plane][service] {
+            ServiceState::Up if self.overloaded(plane) => {
+                ServiceState::Slow(2 * self.longest_timeout)
+            }
+            state => state,
         }
     }
 
@@ -137,15 +176,16 @@ impl Planes {
 
     /// Whether a plane truly serves a group: every critical service of it is up.
     pub fn serves(&self, group: &GroupName, plane: usize) -> bool {
-        self.critical_of(group).all(|place| self.states[plane][place] == ServiceState::Up)
+        self.critical_of(group).all(|place| self.state(plane, place) == ServiceState::Up)
     }
 
     /// The critical services of a group, by their places, each with whether it is so bad on a plane that no
     /// observer can find it good.
     pub fn bad(&self, group: &GroupName, plane: usize) -> impl Iterator<Item = (usize, bool)> {
-        let is_bad = move |place: usize| match self.states[plane][place] {
+        let is_bad = move |place: usize| match self.state(plane, place) {
             ServiceState::Dead | ServiceState::Hang => true,
             ServiceState::Error => self.sees_errors[place],
+            ServiceState::Lies => self.sees_lies[place],
             ServiceState::Slow(late) => late >= self.longest_timeout,
             ServiceState::Up => false,
         };
@@ -161,6 +201,8 @@ impl Planes {
     /// Whether anything is wrong anywhere.
     pub fn all_well(&self) -> bool {
         self.states.iter().flatten().all(|state| *state == ServiceState::Up)
+            && !self.overloaded(0)
+            && !self.overloaded(1)
             && self.cut.iter().flatten().all(|cut| !cut)
     }
 
@@ -177,12 +219,13 @@ impl Planes {
             return Met::Silence;
         }
         let answer = |after: Micros, outcome| Met::Answer(after, outcome);
-        match self.states[plane][service] {
+        match self.state(plane, service) {
             ServiceState::Up => answer(round_trip, Ok(())),
             ServiceState::Dead => answer(round_trip, Err(ProbeFault::Refused)),
             ServiceState::Hang => Met::Silence,
             ServiceState::Error => answer(round_trip, answer_in_error(&order.target.kind)),
             ServiceState::Slow(late) => answer(round_trip + late, Ok(())),
+            ServiceState::Lies => answer(round_trip, answer_with_a_lie(&order.target.kind)),
         }
     }
 }
@@ -202,6 +245,21 @@ fn answer_in_error(kind: &ProbeKind) -> Result<(), ProbeFault> {
         ProbeKind::Exec(_) => "exit status 1",
     };
     Err(ProbeFault::WrongAnswer(what.to_owned()))
+}
+
+/// What a service that lies shows: only who reads the body can tell.
+fn answer_with_a_lie(kind: &ProbeKind) -> Result<(), ProbeFault> {
+    match kind {
+        ProbeKind::Http(http) if !http.body_contains.is_empty() => {
+            let what = format!("the body does not hold `{}`", http.body_contains);
+            Err(ProbeFault::WrongAnswer(what))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn sees_lies(service: &Service) -> bool {
+    targets(service).any(|target| answer_with_a_lie(&target.kind).is_err())
 }
 
 fn sees_errors(service: &Service) -> bool {

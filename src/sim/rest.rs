@@ -69,6 +69,9 @@ fn keeps(world: &World, core: &[usize]) -> Option<String> {
         if follows && world.gateway().plane(group) != Some(&route.plane) {
             return Some(format!("the gateway does not follow {group} to {}", route.plane));
         }
+        if world.users(group, core).iter().any(|to| *to != plane) {
+            return Some(format!("a resolver does not follow {group} to {}", route.plane));
+        }
     }
     None
 }

@@ -203,6 +203,7 @@ const fn span_of(action: &mut Action) -> Option<&mut Micros> {
         | Action::Pause { span, .. }
         | Action::DiskStall { span, .. }
         | Action::DiskFail { mended: span, .. }
+        | Action::DiskFull { mended: span, .. }
         | Action::HoldVotes(span) => Some(span),
         _ => None,
     }

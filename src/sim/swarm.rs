@@ -7,7 +7,7 @@ mod requests;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::action::{Action, Doom, Ways, Who};
+use super::action::{Action, Doom, Outsider, Ways, Who};
 use super::client::Wish;
 use super::cluster::{NODES, Shape};
 use super::disk::Pace;
@@ -83,10 +83,18 @@ pub enum Fault {
     ProbeLoss,
     /// The gateway's process dies.
     Gateway,
+    /// A plane says that all is well, and it is not.
+    Lie,
+    /// A plane cannot carry all traffic.
+    Overload,
+    /// A gateway, clients or resolvers cannot reach a node.
+    ShutOut,
+    /// A disk is full.
+    DiskFull,
 }
 
 impl Fault {
-    const ALL: [Self; 26] = [
+    const ALL: [Self; 30] = [
         Self::Plane,
         Self::Service,
         Self::BothPlanes,
@@ -113,12 +121,17 @@ impl Fault {
         Self::DiskLie,
         Self::ProbeLoss,
         Self::Gateway,
+        Self::Lie,
+        Self::Overload,
+        Self::ShutOut,
+        Self::DiskFull,
     ];
     /// What the plain profile has.
     const PLAIN: [Self; 6] =
         [Self::Plane, Self::Service, Self::Crash, Self::CutOff, Self::Cut, Self::LeaderAndPlane];
-    const NETWORK: [Self; 8] = [
+    const NETWORK: [Self; 9] = [
         Self::Plane,
+        Self::ShutOut,
         Self::CutOff,
         Self::LeaderCutOff,
         Self::Cut,
@@ -127,8 +140,9 @@ impl Fault {
         Self::Duplicates,
         Self::Clog,
     ];
-    const DISKS: [Self; 7] = [
+    const DISKS: [Self; 8] = [
         Self::Plane,
+        Self::DiskFull,
         Self::Crash,
         Self::PowerFailure,
         Self::CrashInWrite,
@@ -138,8 +152,10 @@ impl Fault {
     ];
     const CLOCKS: [Self; 5] =
         [Self::Plane, Self::Pause, Self::PauseAfterRead, Self::ClockRate, Self::WallStep];
-    const PLANES: [Self; 6] = [
+    const PLANES: [Self; 8] = [
         Self::Plane,
+        Self::Lie,
+        Self::Overload,
         Self::Service,
         Self::BothPlanes,
         Self::Blind,
@@ -292,6 +308,25 @@ impl Plan {
                 let syncs = u32::try_from(rng.between(1, 5)).unwrap_or(1);
                 self.put(at, Action::DiskLie { who, syncs });
             }
+            Fault::Lie => {
+                let (plane, state) = (rng.place(2), ServiceState::Lies);
+                self.put(at, Action::Plane { plane, service: None, state });
+                self.put(end, Action::Plane { plane, service: None, state: ServiceState::Up });
+            }
+            Fault::Overload => {
+                let plane = rng.place(2);
+                self.put(at, Action::Room { plane, groups: Some(rng.place(2)) });
+                self.put(end, Action::Room { plane, groups: None });
+            }
+            Fault::ShutOut => {
+                let from = *rng.pick(&[Outsider::Gateway, Outsider::Clients, Outsider::Resolvers]);
+                self.put(at, Action::CutApi { who, from, on: true });
+                self.put(end, Action::CutApi { who: Who::All, from, on: false });
+            }
+            Fault::DiskFull => {
+                let mended = (span / 2).max(MS);
+                self.put(at, Action::DiskFull { who, mended });
+            }
             Fault::Gateway => {
                 self.put(at, Action::Gateway(false));
                 self.put(end, Action::Gateway(true));
@@ -368,11 +403,17 @@ impl Plan {
             let dead = self.dead == Some(plane);
             let state = if dead { ServiceState::Dead } else { ServiceState::Up };
             self.put(at, Action::Plane { plane, service: None, state });
+            self.put(at, Action::Room { plane, groups: None });
         }
         if let Some(node) = outside {
             let who = Who::Node(node);
-            let action = match rng.below(4) {
+            let action = match rng.below(5) {
                 0 => Action::Crash { who, down: None },
+                // On the store of production it starts on what is damaged, and may refuse to.
+                4 => {
+                    self.put(at + MS, Action::DiskRots(who));
+                    Action::Crash { who, down: Some(MS) }
+                }
                 1 => Action::CutOff { who, ways: Ways::In },
                 2 => Action::CutOff { who, ways: Ways::Out },
                 _ => Action::CutOff { who, ways: Ways::Both },
@@ -447,7 +488,11 @@ fn shape(rng: &mut Rng) -> Shape {
     };
     let thresholds = u32::try_from(rng.between(1, 3)).unwrap_or(2);
     Shape {
-        mode: if rng.chance(950) { Mode::Auto } else { *rng.pick(&[Mode::Ask, Mode::Observe]) },
+        mode: if rng.chance(900) {
+            Mode::Auto
+        } else {
+            *rng.pick(&[Mode::Ask, Mode::Ask, Mode::Observe])
+        },
         dwell: ms(rng.between(0, 6_000)),
         budget: rng.chance(250).then_some(budget),
         flap_limit: rng.chance(250).then_some(flaps),

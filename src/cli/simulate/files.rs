@@ -17,18 +17,22 @@ struct ScenarioJson {
     digest: String,
     violation: Option<String>,
     unmet: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    story: Vec<String>,
 }
 
 pub(super) fn run(args: &SimulateArgs, json: bool) -> Result<Exit, Failure> {
     let mut results = Vec::new();
     for path in &args.files {
-        let mut scenario = read(path)?;
-        scenario.params.redb |= args.storage == StorageArg::Redb;
-        let report = scenario.run(args.trace);
-        if args.trace || !report.passed() {
-            eprintln!("{}\n{}", path.display(), report.events.join("\n"));
+        for (run, mut scenario) in read(path)? {
+            scenario.params.redb |= args.storage == StorageArg::Redb;
+            let report = scenario.run(args.trace);
+            if args.trace || !report.passed() {
+                eprintln!("{} {run}\n{}", path.display(), report.events.join("\n"));
+            }
+            let story = if args.story { report.story.clone() } else { Vec::new() };
+            results.push(scenario_json(path, &run, &report, story));
         }
-        results.push(scenario_json(path, &report));
     }
     let passed = results.iter().all(|result| result.passed);
     if json {
@@ -37,7 +41,7 @@ pub(super) fn run(args: &SimulateArgs, json: bool) -> Result<Exit, Failure> {
         for result in &results {
             let word = if result.passed { "passed" } else { "FAILED" };
             print(&format!("{word}  {}  {}\n", result.digest, result.scenario));
-            for what in result.violation.iter().chain(&result.unmet) {
+            for what in result.violation.iter().chain(&result.unmet).chain(&result.story) {
                 print(&format!("        {what}\n"));
             }
         }
@@ -45,19 +49,22 @@ pub(super) fn run(args: &SimulateArgs, json: bool) -> Result<Exit, Failure> {
     Ok(if passed { Exit::Done } else { Exit::Failed })
 }
 
-fn read(path: &Path) -> Result<Scenario, Failure> {
+fn read(path: &Path) -> Result<Vec<(String, Scenario)>, Failure> {
     let shown = path.display();
     let text = std::fs::read_to_string(path).map_err(|error| {
         Failure::failed(format!("{shown} cannot be read: {error}"), "check the path")
     })?;
-    Scenario::parse(&text).map_err(|errors| {
+    Scenario::parse_all(&text).map_err(|errors| {
         let lines: Vec<String> = errors.iter().map(|error| format!("{shown}: {error}")).collect();
         Failure::failed(lines.join("\n"), "simulations/README.md describes the words")
     })
 }
 
-fn scenario_json(path: &Path, report: &Report) -> ScenarioJson {
-    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+fn scenario_json(path: &Path, run: &str, report: &Report, story: Vec<String>) -> ScenarioJson {
+    let mut name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    if !run.is_empty() {
+        name += &format!(" ({run})");
+    }
     let violation = report.violation.as_ref();
     ScenarioJson {
         scenario: name,
@@ -65,5 +72,6 @@ fn scenario_json(path: &Path, report: &Report) -> ScenarioJson {
         digest: format!("{:016x}", report.digest),
         violation: violation.map(|violation| format!("{}: {}", violation.oracle, violation.what)),
         unmet: report.unmet.iter().map(|(line, text)| format!("line {line}: {text}")).collect(),
+        story,
     }
 }

@@ -51,6 +51,9 @@ pub struct SimulateArgs {
     /// Print every event of every run to standard error
     #[arg(long)]
     trace: bool,
+    /// Print what happened in each scenario: questions, decisions, routes, leaders
+    #[arg(long, conflicts_with_all = ["search", "seeds", "time", "shrink"])]
+    story: bool,
     /// Plant a fault in the kernel, to see whether the simulator finds it: M1, M3, …
     #[cfg(feature = "mutants")]
     #[arg(long, value_name = "MUTANT")]

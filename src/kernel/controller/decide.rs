@@ -184,6 +184,10 @@ impl Controller {
             self.leading.drive.remove(&id);
             self.leading.prechecks.remove(&id);
             self.verifying.forget(id);
+            // The route may lead now to what has long been sick: nothing new will say so.
+            if self.speaks_against(&switchover.group).is_some() {
+                self.ask_soon(&switchover.group);
+            }
         } else {
             self.leading.drive.insert(id);
         }

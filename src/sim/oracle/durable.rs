@@ -69,7 +69,9 @@ impl Oracle for Durable {
             let reason = match command {
                 Command::Switch(switch) => &switch.reason,
                 Command::Reconfigure(config) => &config.reason,
-                Command::Freeze { reason, .. } | Command::Drain { reason, .. } => reason,
+                Command::Freeze { reason, .. }
+                | Command::Drain { reason, .. }
+                | Command::Answer { reason, .. } => reason,
                 _ => continue,
             };
             self.logged.entry(reason.clone()).or_default().push(entry.index);

@@ -48,6 +48,8 @@ pub enum Fact {
     Down(ServiceName, usize),
     /// The gateway sends the group to the plane.
     Gateway(GroupName, PlaneName),
+    /// A resolver sends users of the group to the plane; in the end: every one does.
+    Users(GroupName, PlaneName),
     /// Somebody leads. In the end only.
     Leader,
 }
@@ -106,8 +108,10 @@ impl Expectation {
         let text = words.join(" ");
         let fact = fact(words)?;
         let in_the_end = matches!(claim, Claim::Hold | Claim::HoldNot);
-        let state =
-            matches!(fact, Fact::Shown(..) | Fact::Down(..) | Fact::Gateway(..) | Fact::Leader);
+        let state = matches!(
+            fact,
+            Fact::Shown(..) | Fact::Down(..) | Fact::Gateway(..) | Fact::Users(..) | Fact::Leader
+        );
         if in_the_end && !state {
             return Err(format!("`{text}` happens, it does not hold: write `must see {text}`"));
         }
@@ -152,6 +156,11 @@ impl Expectation {
         match &self.fact {
             Fact::Leader => world.leader().is_some(),
             Fact::Gateway(group, plane) => world.gateway().plane(group) == Some(plane),
+            Fact::Users(group, plane) => {
+                let wanted = world.cluster().plane_index(plane);
+                let sent = world.users(group, &[0, 1, 2]);
+                !sent.is_empty() && sent.iter().all(|to| Some(*to) == wanted)
+            }
             Fact::Shown(group, plane) => all_show(world, |view| {
                 view.routes.get(group).is_some_and(|route| route.plane == *plane)
             }),
@@ -187,7 +196,8 @@ impl Fact {
             | (Self::Resumed, Mark::Resumed(_))
             | (Self::Crash, Mark::Crashed(_)) => true,
             (Self::Shown(group, plane), Mark::Shown(_, of, on))
-            | (Self::Gateway(group, plane), Mark::Gateway(of, on)) => group == of && plane == on,
+            | (Self::Gateway(group, plane), Mark::Gateway(of, on))
+            | (Self::Users(group, plane), Mark::Users(of, on)) => group == of && plane == on,
             (Self::Down(service, plane), Mark::Down(of, on)) => service == of && plane == on,
             _ => false,
         }
@@ -211,13 +221,14 @@ fn fact(words: &[&str]) -> Result<Fact, String> {
         ["forced", "switchover", rest @ ..] => switchover(Some(Kind::Forced), rest)?,
         ["switchover", rest @ ..] => switchover(None, rest)?,
         ["gateway", name, "on", plane] => Fact::Gateway(group(name)?, plane_name(plane)?),
+        ["users", "of", name, "on", plane] => Fact::Users(group(name)?, plane_name(plane)?),
         [name, "down", "on", at] => Fact::Down(service_name(name)?, plane(at)?),
         [name, "on", plane] => Fact::Shown(group(name)?, plane_name(plane)?),
         _ => {
             return Err(format!(
                 "`{}` cannot be seen: write [automatic|planned|forced] switchover [of GROUP] [to PLANE], \
                  switchover done|undone|stuck|overtaken, held decision, question, leader change, resumed \
-                 switchover, crash, GROUP on PLANE, SERVICE down on PLANE, gateway GROUP on PLANE or a leader",
+                 switchover, crash, GROUP on PLANE, SERVICE down on PLANE, gateway GROUP on PLANE, users of GROUP on PLANE or a leader",
                 words.join(" ")
             ));
         }

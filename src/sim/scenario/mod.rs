@@ -2,6 +2,7 @@
 //! written down. The grammar is in `simulations/README.md`.
 
 mod expect;
+mod matrix;
 mod parse;
 mod settings;
 mod verb;
@@ -98,6 +99,8 @@ pub struct Report {
     pub unmet: Vec<(usize, String)>,
     /// The last events, or all.
     pub events: Vec<String>,
+    /// What happened, in a few words and in order.
+    pub story: Vec<String>,
     /// What was seen.
     pub counts: Counts,
     /// Simulated time.
@@ -118,6 +121,15 @@ impl Scenario {
     /// All faults at once, each with its line.
     pub fn parse(text: &str) -> Result<Self, Vec<ScenarioError>> {
         parse::parse(text)
+    }
+
+    /// Reads a file that may hold a matrix: `each NAME A | B` lines, whose words stand wherever `$NAME` does. One
+    /// scenario for each combination, with the words that make it; a file without such a line is one.
+    ///
+    /// # Errors
+    /// All faults at once, each with its line.
+    pub fn parse_all(text: &str) -> Result<Vec<(String, Self)>, Vec<ScenarioError>> {
+        matrix::parse_all(text)
     }
 
     /// The text of it, after remarks. Read again it gives the same run, event for event.
@@ -161,6 +173,7 @@ impl Scenario {
             violation,
             unmet,
             events: if told { world.trace().lines() } else { Vec::new() },
+            story: world.watch().story(),
             counts: *world.counts(),
             simulated: world.now(),
         }

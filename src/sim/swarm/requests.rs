@@ -39,7 +39,8 @@ fn wish(rng: &mut Rng, groups: &[&str], operator: bool) -> Wish {
             Wish::Switch { group, to, forced: rng.chance(250) }
         }
         86..94 => Wish::Freeze { groups: vec![group], on },
-        94..97 => Wish::Drain { plane, on },
+        94..96 => Wish::Drain { plane, on },
+        96..98 => Wish::Answer { approve: !on },
         _ => Wish::Configure(rng.below(4)),
     }
 }

@@ -1,5 +1,7 @@
 //! Actions are carried out on the world.
 
+use std::collections::BTreeSet;
+
 use super::{Event, World};
 use crate::sim::action::{Action, Ways, Who};
 use crate::sim::cluster::NODES;
@@ -40,12 +42,30 @@ impl World {
             Action::Heal => {
                 self.network.heal();
                 self.planes.open_all();
+                self.shut.iter_mut().for_each(BTreeSet::clear);
                 self.note_truth();
             }
             Action::Blind { who, plane, on } => {
                 self.see(Class::BlindObserver);
                 self.each(who, |w, node| w.planes.cut(node, plane, on));
                 self.note_truth();
+            }
+            Action::Room { plane, groups } => {
+                self.planes.set_room(plane, groups);
+                self.carry_traffic();
+                self.note_truth();
+            }
+            Action::CutApi { who, from, on } => {
+                if on {
+                    self.see(Class::OutsiderShutOut);
+                }
+                self.each(who, |w, node| {
+                    if on {
+                        w.shut[node].insert(from);
+                    } else {
+                        w.shut[node].remove(&from);
+                    }
+                });
             }
             Action::HoldVotes(by) => self.network.votes_held = by,
             Action::Gateway(up) => {
@@ -86,6 +106,17 @@ impl World {
                 w.nodes[node].disk.fail();
                 w.act_at(now + mended, Action::Crash { who: Who::Node(node), down: Some(mended) });
             }),
+            Action::DiskFull { who, mended } => self.each(who, |w, node| {
+                w.see(Class::FullDisk);
+                w.nodes[node].disk.fill();
+                w.act_at(now + mended, Action::Crash { who: Who::Node(node), down: Some(mended) });
+            }),
+            Action::DiskRots(who) => self.each(who, |w, node| {
+                if w.nodes[node].disk.rot() {
+                    w.nodes[node].rotten = true;
+                    w.see(Class::RottenDisk);
+                }
+            }),
             Action::DiskLie { who, syncs } => {
                 self.each(who, |w, node| w.nodes[node].disk.lie(syncs));
             }
@@ -101,6 +132,9 @@ impl World {
 
     fn set_plane(&mut self, plane: usize, service: Option<usize>, state: ServiceState) {
         self.planes.set(plane, service, state);
+        if state == ServiceState::Lies {
+            self.see(Class::LyingPlane);
+        }
         if state != ServiceState::Up {
             self.see(if service.is_some() { Class::SickService } else { Class::SickPlane });
         }

@@ -11,7 +11,7 @@ use crate::kernel::controller::{
     Traffic, View,
 };
 use crate::kernel::domain::{MemberId, ProbeOrder};
-use crate::sim::action::Doom;
+use crate::sim::action::{Doom, Outsider};
 use crate::sim::client::Heard;
 use crate::sim::cluster::NODES;
 use crate::sim::counts::Class;
@@ -224,9 +224,12 @@ impl World {
 
     /// A reply leaves the node; it may still be lost on its way to the client.
     fn answer(&mut self, _place: usize, id: RequestId, response: &Response) {
-        let Some(op) = self.requests.remove(&id) else { return };
+        let Some((op, node)) = self.requests.remove(&id) else { return };
         if let Response::Accepted { repeated: true, .. } = response {
             self.see(Class::RepeatedRequest);
+        }
+        if self.shut[node].contains(&Outsider::Clients) {
+            return;
         }
         let after = 100 + self.streams.workload.small(2 * MS);
         let heard = Heard::from(response);

@@ -6,19 +6,20 @@ mod carrying;
 mod node;
 mod outside;
 mod running;
+mod using;
 mod watching;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 pub use watching::{Mark, Watch};
 
-use super::action::Action;
+use super::action::{Action, Outsider};
 use super::client::{Heard, Op, Wish};
 use super::cluster::{self, NODES, Shape};
 use super::counts::{Class, Counts};
@@ -30,6 +31,7 @@ use super::plane::Planes;
 use super::queue::{Micros, Queue};
 use super::rng::{Rng, Stream};
 use super::trace::{Note, Trace};
+use super::users::{RESOLVERS, Resolver};
 use crate::kernel::controller::{EffectId, Input, RequestId};
 use crate::kernel::domain::{Moment, ProbeFault, ProbeOrder};
 use crate::kernel::ledger::Cluster;
@@ -111,6 +113,7 @@ enum Event {
     Start { node: usize, life: u32 },
     WallClock { node: usize, life: u32 },
     GatewayTick,
+    UsersTick,
     GatewayTake { from: usize },
     ClientAsks { op: usize, node: usize },
     ClientHears { op: usize, heard: Heard },
@@ -148,9 +151,12 @@ pub struct World {
     network: Network,
     planes: Planes,
     gateway: Gateway,
+    resolvers: Vec<Resolver>,
     history: Vec<Op>,
-    /// Requests that a process has: which op.
-    requests: BTreeMap<RequestId, usize>,
+    /// Requests that a process has: which op, and at which node.
+    requests: BTreeMap<RequestId, (usize, usize)>,
+    /// Who cannot reach the API or the DNS server of each node.
+    shut: Vec<BTreeSet<Outsider>>,
     next_request: u64,
     streams: Streams,
     oracles: Vec<Box<dyn Oracle>>,
@@ -183,8 +189,10 @@ impl World {
             network: Network::new(NODES, params.weather),
             planes: Planes::new(&cluster),
             gateway: Gateway::new("front"),
+            resolvers: (0..RESOLVERS).map(Resolver::new).collect(),
             history: Vec::new(),
             requests: BTreeMap::new(),
+            shut: vec![BTreeSet::new(); NODES],
             next_request: 0,
             streams,
             oracles: oracle::all(&cluster),
@@ -203,6 +211,7 @@ impl World {
             world.start(place);
         }
         world.queue.put(0, Event::GatewayTick);
+        world.queue.put(0, Event::UsersTick);
         world
     }
 

@@ -10,7 +10,7 @@ use crate::kernel::domain::{MemberId, Moment};
 use crate::sim::action::Doom;
 use crate::sim::clock::Clock;
 use crate::sim::counts::Class;
-use crate::sim::disk::Disk;
+use crate::sim::disk::{Disk, OpenError};
 use crate::sim::oracle::{self, Recorder};
 use crate::sim::queue::{MS, Micros, SECOND};
 use crate::sim::rng::Rng;
@@ -47,6 +47,8 @@ pub(super) struct Node {
     pub(super) incarnation: crate::kernel::domain::Incarnation,
     pub(super) recorder: Option<Recorder>,
     pub(super) disk_failed: bool,
+    /// A bit of its disk has changed: its store may refuse to open, and the node is gone for good.
+    pub(super) rotten: bool,
 }
 
 impl Node {
@@ -67,6 +69,7 @@ impl Node {
             incarnation: crate::kernel::domain::Incarnation::default(),
             recorder: None,
             disk_failed: false,
+            rotten: false,
         }
     }
 
@@ -90,6 +93,11 @@ impl World {
         node.clock.reboot(now, self.streams.clock.below(1_000 * SECOND));
         let recovered = match node.disk.open() {
             Ok(recovered) => recovered,
+            // What is damaged must be noticed; a person puts it right.
+            Err(OpenError::Refused(why)) if node.rotten => {
+                self.see(Class::RotNoticed);
+                return self.note(Note::Said(place, "store", why));
+            }
             Err(why) => return self.report("storage", format!("node {}: {why}", place + 1)),
         };
         let node = &mut self.nodes[place];

@@ -4,9 +4,11 @@ use super::{Event, ProbeUnderWay, World};
 use crate::kernel::controller::{
     ClientRequest, EffectId, Input, Receipt, ReceiptOutcome, RequestId,
 };
-use crate::kernel::domain::{MemberId, ProbeFault, ProbeResult, ProbeTimings};
+use crate::kernel::domain::{MemberId, PlaneName, ProbeFault, ProbeResult, ProbeTimings};
+use crate::kernel::ledger::AskState;
 use crate::kernel::zone::EpochRecord;
-use crate::sim::client::Heard;
+use crate::sim::action::Outsider;
+use crate::sim::client::{Heard, Wish};
 use crate::sim::cluster::NODES;
 use crate::sim::counts::Class;
 use crate::sim::oracle::ProbeSeen;
@@ -87,13 +89,15 @@ impl World {
 
     /// The gateway takes the table of the node it follows.
     pub(super) fn gateway_take(&mut self, from: usize) {
-        if !self.gateway.up || self.gateway.follows != from {
+        let shut = self.shut[from].contains(&Outsider::Gateway);
+        if !self.gateway.up || self.gateway.follows != from || shut {
             return;
         }
         let Some(view) = self.nodes[from].view.clone() else { return };
         if self.nodes[from].pause.is_some() || !self.gateway.take(&view) {
             return;
         }
+        self.carry_traffic();
         let gateway = self.gateway.clone();
         self.ask_oracles(|oracle, _| oracle.gateway(&gateway));
         for group in gateway.epochs().keys() {
@@ -104,7 +108,26 @@ impl World {
         self.tell_gateway(from);
     }
 
+    /// Traffic goes where the gateway sends it, and a plane may not be able to carry it.
+    pub(super) fn carry_traffic(&mut self) {
+        let sent = |plane: &&PlaneName| self.cluster.plane_index(plane);
+        let mut load = [0; 2];
+        let groups = self.gateway.epochs().keys();
+        for plane in groups.filter_map(|group| self.gateway.plane(group)).filter_map(|p| sent(&p)) {
+            load[plane] += 1;
+        }
+        if self.planes.carry(load) {
+            if self.planes.overloaded(0) || self.planes.overloaded(1) {
+                self.see(Class::OverloadedPlane);
+            }
+            self.note_truth();
+        }
+    }
+
     fn tell_gateway(&mut self, node: usize) {
+        if self.shut[node].contains(&Outsider::Gateway) {
+            return;
+        }
         let report = self.gateway.report();
         self.local(node, MS, Input::Gateway(report));
     }
@@ -116,7 +139,8 @@ impl World {
             return;
         }
         let followed = &self.nodes[self.gateway.follows];
-        let cut_off = followed.view.as_ref().is_none_or(|view| !view.in_quorum);
+        let cut_off = followed.view.as_ref().is_none_or(|view| !view.in_quorum)
+            || self.shut[self.gateway.follows].contains(&Outsider::Gateway);
         if !followed.lives() || followed.pause.is_some() || cut_off {
             self.gateway.follows = (self.gateway.follows + 1) % NODES;
             self.see(Class::GatewayMoved);
@@ -137,13 +161,18 @@ impl World {
 
     /// A request arrives at a node, if its process lives.
     pub(super) fn client_asks(&mut self, op: usize, node: usize) {
-        if !self.nodes[node].lives() {
+        if !self.nodes[node].lives() || self.shut[node].contains(&Outsider::Clients) {
             return;
         }
         self.next_request += 1;
         let id = RequestId(self.next_request);
-        let action = self.history[op].action(&self.cluster);
-        self.requests.insert(id, op);
+        let view = self.nodes[node].view.as_ref();
+        let open = view.and_then(|view| {
+            let mut asks = view.ledger.asks().values();
+            asks.find(|ask| matches!(ask.state, AskState::Open {})).map(|ask| ask.id)
+        });
+        let action = self.history[op].action(&self.cluster, open);
+        self.requests.insert(id, (op, node));
         self.note(Note::Client(self.history[op].serial, "arrives"));
         let request = ClientRequest { id, principal: "operator".to_owned(), action };
         self.feed(node, Input::Request(request));
@@ -157,6 +186,9 @@ impl World {
         }
         if heard == Heard::Unknown {
             self.counts.see(Class::UnknownRequest);
+        }
+        if heard == Heard::Done && matches!(history.wish, Wish::Answer { .. }) {
+            self.counts.see(Class::AskAnswered);
         }
         history.answered = Some(self.now);
         history.heard = Some(heard);

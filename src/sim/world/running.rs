@@ -24,6 +24,7 @@ impl World {
             Event::Start { node, life } if self.nodes[node].life == life => self.start(node),
             Event::WallClock { node, life } if self.runs(node, life) => self.tell_wall(node),
             Event::GatewayTick => self.gateway_tick(),
+            Event::UsersTick => self.users_tick(),
             Event::GatewayTake { from } => self.gateway_take(from),
             Event::ClientAsks { op, node } => self.client_asks(op, node),
             Event::ClientHears { op, heard } => self.client_hears(op, heard),

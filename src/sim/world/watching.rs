@@ -1,6 +1,7 @@
 //! What happened, in a few marks: for scenarios, and for the classes of a campaign.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use crate::kernel::controller::View;
@@ -8,6 +9,7 @@ use crate::kernel::domain::{GroupName, PlaneName, Route, ServiceName, Switchover
 use crate::kernel::health::Verdict;
 use crate::kernel::ledger::Evidence;
 use crate::kernel::switchover::{Kind, State};
+use crate::sim::cluster::PLANES;
 use crate::sim::counts::{Class, Counts};
 use crate::sim::queue::Micros;
 
@@ -32,10 +34,36 @@ pub enum Mark {
     Down(ServiceName, usize),
     /// A gateway sends a group to a plane.
     Gateway(GroupName, PlaneName),
+    /// A resolver sends users of a group to a plane.
+    Users(GroupName, PlaneName),
     /// Another node leads.
     Leader(usize),
     /// A process died.
     Crashed(usize),
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Question => f.write_str("a leader asks the observers"),
+            Self::Held(None) => f.write_str("moving is held"),
+            Self::Held(Some(group)) => write!(f, "moving {group} is held"),
+            Self::Decided(group, kind, to) => write!(f, "{kind} switchover of {group} to {to}"),
+            Self::Routed(group, _, to) => write!(f, "the route of {group} leads to {to}"),
+            Self::Ended(group, state) => write!(f, "the switchover of {group} is {state}"),
+            Self::Resumed(group) => {
+                write!(f, "the switchover of {group} goes on under another leader")
+            }
+            Self::Shown(node, group, plane) => {
+                write!(f, "node {} shows {group} on {plane}", node + 1)
+            }
+            Self::Down(service, plane) => write!(f, "{service} is down on {}", PLANES[*plane]),
+            Self::Gateway(group, plane) => write!(f, "the gateway sends {group} to {plane}"),
+            Self::Users(group, plane) => write!(f, "a resolver sends users of {group} to {plane}"),
+            Self::Leader(node) => write!(f, "node {} leads", node + 1),
+            Self::Crashed(node) => write!(f, "node {} dies", node + 1),
+        }
+    }
 }
 
 /// The marks of a run.
@@ -56,6 +84,14 @@ pub struct Watch {
 const MARKS: usize = 100_000;
 
 impl Watch {
+    /// The marks, one a line, in seconds and thousandths.
+    pub fn story(&self) -> Vec<String> {
+        let line = |(at, mark): &(Micros, Mark)| {
+            format!("{:>3}.{:03} {mark}", at / 1_000_000, at % 1_000_000 / 1000)
+        };
+        self.marks.iter().map(line).collect()
+    }
+
     fn mark(&mut self, at: Micros, mark: Mark) {
         if self.marks.len() < MARKS {
             self.marks.push((at, mark));
@@ -80,6 +116,10 @@ impl Watch {
             self.gateway.insert(group.clone(), plane.clone());
             self.mark(at, Mark::Gateway(group.clone(), plane.clone()));
         }
+    }
+
+    pub(super) fn users(&mut self, at: Micros, group: &GroupName, plane: &PlaneName) {
+        self.mark(at, Mark::Users(group.clone(), plane.clone()));
     }
 
     pub(super) fn led(&mut self, at: Micros, node: usize, term: u64, counts: &mut Counts) {

@@ -7,7 +7,7 @@ use crate::sim::scenario::words::{both, group, number, plane_name, who, who_word
 
 pub(super) const VERB: Verb = Verb {
     usage: "[ask WHO] switch GROUP [to P] [forced] · freeze GROUP|all · thaw GROUP|all · drain P · undrain P · \
-            configure N · read; read WHO",
+            approve · deny · configure N · read; read WHO",
     read,
     write,
 };
@@ -18,7 +18,7 @@ fn read(words: &[&str]) -> Option<Result<Action, String>> {
         ["ask", node, rest @ ..] => {
             let wish = read_wish(rest).unwrap_or_else(|| {
                 Err(format!(
-                    "`{}` cannot be asked for: switch, freeze, thaw, drain, undrain, configure or read",
+                    "`{}` cannot be asked for: switch, freeze, thaw, drain, undrain, approve, deny, configure or read",
                     rest.join(" ")
                 ))
             });
@@ -50,6 +50,8 @@ fn read_wish(words: &[&str]) -> Option<Result<Wish, String>> {
         ["thaw", name] => freeze(name, false),
         ["drain", name] => drain(name, true),
         ["undrain", name] => drain(name, false),
+        ["approve"] => Ok(Wish::Answer { approve: true }),
+        ["deny"] => Ok(Wish::Answer { approve: false }),
         ["configure", which] => number(which).map(Wish::Configure),
         ["read"] => Ok(Wish::Read),
         _ => return None,
@@ -68,6 +70,7 @@ fn write(action: &Action) -> Option<String> {
             let verb = if *on { "freeze" } else { "thaw" };
             format!("{verb} {}", groups.first().map_or("all", |group| group.as_str()))
         }
+        Wish::Answer { approve } => if *approve { "approve" } else { "deny" }.to_owned(),
         Wish::Configure(which) => format!("configure {which}"),
         Wish::Drain { plane, on } => format!("{} {plane}", if *on { "drain" } else { "undrain" }),
     };

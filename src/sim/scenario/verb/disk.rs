@@ -5,7 +5,8 @@ use crate::sim::action::Action;
 use crate::sim::scenario::words::{both, micros, number, time, who, who_word};
 
 pub(super) const VERB: Verb = Verb {
-    usage: "disk of WHO fails for TIME · disk of WHO stalls for TIME · disk of WHO lies for N syncs",
+    usage: "disk of WHO fails for TIME · disk of WHO is full for TIME · disk of WHO stalls for TIME · \
+            disk of WHO lies for N syncs · disk of WHO rots",
     read,
     write,
 };
@@ -15,6 +16,10 @@ fn read(words: &[&str]) -> Option<Result<Action, String>> {
         ["disk", "of", node, "fails", "for", span] => {
             both(who(node), micros(span)).map(|(who, mended)| Action::DiskFail { who, mended })
         }
+        ["disk", "of", node, "is", "full", "for", span] => {
+            both(who(node), micros(span)).map(|(who, mended)| Action::DiskFull { who, mended })
+        }
+        ["disk", "of", node, "rots"] => who(node).map(Action::DiskRots),
         ["disk", "of", node, "stalls", "for", span] => {
             both(who(node), micros(span)).map(|(who, span)| Action::DiskStall { who, span })
         }
@@ -30,6 +35,10 @@ fn write(action: &Action) -> Option<String> {
         Action::DiskFail { who, mended } => {
             format!("disk of {} fails for {}", who_word(*who), time(*mended))
         }
+        Action::DiskFull { who, mended } => {
+            format!("disk of {} is full for {}", who_word(*who), time(*mended))
+        }
+        Action::DiskRots(who) => format!("disk of {} rots", who_word(*who)),
         Action::DiskStall { who, span } => {
             format!("disk of {} stalls for {}", who_word(*who), time(*span))
         }

@@ -1,6 +1,7 @@
 //! What can be done in a scenario: one file for each verb, with how it is read, how it is written, and the line of
 //! `simulations/README.md` that explains it.
 
+mod api;
 mod ask;
 mod calm;
 mod clock;
@@ -11,6 +12,7 @@ mod doom;
 mod gateway;
 mod pause;
 mod plane;
+mod room;
 mod sight;
 mod votes;
 
@@ -27,8 +29,9 @@ pub(super) struct Verb {
 }
 
 /// All of them.
-pub(super) const VERBS: [Verb; 12] = [
+pub(super) const VERBS: [Verb; 14] = [
     plane::VERB,
+    room::VERB,
     sight::VERB,
     crash::VERB,
     doom::VERB,
@@ -38,6 +41,7 @@ pub(super) const VERBS: [Verb; 12] = [
     clock::VERB,
     disk::VERB,
     gateway::VERB,
+    api::VERB,
     ask::VERB,
     calm::VERB,
 ];

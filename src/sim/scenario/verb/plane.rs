@@ -7,7 +7,7 @@ use crate::sim::plane::ServiceState;
 use crate::sim::scenario::words::{both, micros, plane, service_at, service_word, time};
 
 pub(super) const VERB: Verb = Verb {
-    usage: "plane P up|dead|hang|error|slow TIME · service S on P up|dead|hang|error|slow TIME",
+    usage: "plane P up|dead|hang|error|lies|slow TIME · service S on P up|dead|hang|error|lies|slow TIME",
     read,
     write,
 };
@@ -41,9 +41,13 @@ fn read_state(words: &[&str]) -> Result<ServiceState, String> {
         ["dead"] => ServiceState::Dead,
         ["hang"] => ServiceState::Hang,
         ["error"] => ServiceState::Error,
+        ["lies"] => ServiceState::Lies,
         ["slow", late] => ServiceState::Slow(micros(late)?),
         _ => {
-            return Err(format!("`{}`: write up, dead, hang, error or slow TIME", words.join(" ")));
+            return Err(format!(
+                "`{}`: write up, dead, hang, error, lies or slow TIME",
+                words.join(" ")
+            ));
         }
     })
 }
@@ -54,6 +58,7 @@ fn write_state(state: ServiceState) -> String {
         ServiceState::Dead => "dead".to_owned(),
         ServiceState::Hang => "hang".to_owned(),
         ServiceState::Error => "error".to_owned(),
+        ServiceState::Lies => "lies".to_owned(),
         ServiceState::Slow(late) => format!("slow {}", time(late)),
     }
 }

@@ -1,0 +1,83 @@
+//! Users resolve names and go where the answer says.
+
+use super::{Event, World};
+use crate::kernel::domain::GroupName;
+use crate::sim::action::Outsider;
+use crate::sim::cluster::{NODES, PLANES, plane};
+use crate::sim::counts::Class;
+use crate::sim::queue::{MS, Micros};
+use crate::sim::users::{Answer, RESOLVERS, answer};
+
+/// Users come this often, through each resolver, for each group.
+const USERS_EVERY: Micros = 500 * MS;
+
+impl World {
+    /// Users come through every resolver.
+    pub(super) fn users_tick(&mut self) {
+        self.queue.put(self.now + USERS_EVERY, Event::UsersTick);
+        let cluster = std::sync::Arc::clone(&self.cluster);
+        for place in 0..RESOLVERS {
+            for group in cluster.groups.keys() {
+                if let Some(to) = self.resolve(place, group) {
+                    self.arrive(group, to);
+                }
+            }
+        }
+    }
+
+    /// Where a resolver sends users of a group.
+    fn resolve(&mut self, place: usize, group: &GroupName) -> Option<usize> {
+        if let Some(to) = self.resolvers[place].fresh(group, self.now) {
+            return Some(to);
+        }
+        for _ in 0..NODES {
+            let server = self.resolvers[place].server;
+            match self.dns_says(server, group) {
+                Some(Answer::Plane(to, keeps)) => {
+                    if self.resolvers[place].keep(group, to, self.now + keeps) {
+                        self.watch.users(self.now, group, &plane(PLANES[to]));
+                    }
+                    return Some(to);
+                }
+                Some(Answer::Empty) => {
+                    let what = format!("node {} answers {group} with no address", server + 1);
+                    self.report("never_empty", what);
+                    return None;
+                }
+                Some(Answer::Unknown) | None => {
+                    self.resolvers[place].server = (server + 1) % NODES;
+                }
+            }
+        }
+        let stale = self.resolvers[place].stale(group);
+        if stale.is_some() {
+            self.see(Class::StaleAnswer);
+        }
+        stale
+    }
+
+    fn dns_says(&self, server: usize, group: &GroupName) -> Option<Answer> {
+        let node = &self.nodes[server];
+        if node.pause.is_some() || self.shut[server].contains(&Outsider::Resolvers) {
+            return None;
+        }
+        node.view.as_ref().map(|view| answer(view, group))
+    }
+
+    /// A user arrives at a plane.
+    fn arrive(&mut self, group: &GroupName, to: usize) {
+        if !self.planes.serves(group, to) {
+            self.see(Class::UserLost);
+        }
+        let moved = self.gateway.plane(group).and_then(|plane| self.cluster.plane_index(plane));
+        if moved.is_some_and(|moved| moved != to) {
+            self.see(Class::ResidualTraffic);
+        }
+    }
+
+    /// Where every resolver that asks one of these nodes sends users of a group, if it keeps an answer.
+    pub fn users(&self, group: &GroupName, servers: &[usize]) -> Vec<usize> {
+        let asks = self.resolvers.iter().filter(|resolver| servers.contains(&resolver.server));
+        asks.filter_map(|resolver| resolver.fresh(group, self.now)).collect()
+    }
+}
