@@ -7,19 +7,19 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::alarm_places::LeftOut;
 use super::lead::Held;
 use super::show::denied;
 use super::{Controller, limits};
 use crate::kernel::domain::{AlarmId, AskId, GroupName, MemberId, Moment, pairs};
 use crate::kernel::ledger::{
     ALARMS_SINCE, Alarm, AlarmKind, Ask, AskState, Command, Condition, Evidence,
-    limits as ledger_limits,
 };
 use crate::kernel::policy::{Decision, Hold};
 use crate::kernel::switchover::State;
 
 /// What an alarm is about: its kind and its subject.
-type About = (AlarmKind, String);
+pub(super) type About = (AlarmKind, String);
 
 /// Since when the leader has seen what.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -28,9 +28,11 @@ pub(super) struct Alarming {
     due: Moment,
     /// Conditions that are not alarms yet.
     #[serde(with = "pairs")]
-    seen: BTreeMap<About, Moment>,
+    pub(super) seen: BTreeMap<About, Moment>,
     /// Alarms whose condition is not seen any more.
     gone: BTreeMap<AlarmId, Moment>,
+    /// How many more of a kind than are kept this leader said that there are.
+    pub(super) more: BTreeMap<AlarmKind, usize>,
     /// The last ask that was looked at, while not all were.
     looked_at: Option<AskId>,
     /// When a member last said that it turned logins away.
@@ -45,7 +47,7 @@ impl Alarming {
 
 /// Conditions by what they are about.
 #[derive(Default)]
-struct Conditions(BTreeMap<About, Condition>);
+pub(super) struct Conditions(pub(super) BTreeMap<About, Condition>);
 
 impl Conditions {
     fn add(&mut self, kind: AlarmKind, subject: &str, text: String) -> &mut Condition {
@@ -73,8 +75,8 @@ impl Controller {
         self.end_by_time();
         self.watch_asks();
         let conditions = self.conditions();
-        let raised = self.newly_raised(&conditions);
-        let cleared = self.newly_cleared(&conditions);
+        let (raised, left_out) = self.newly_raised(&conditions);
+        let cleared = self.newly_cleared(&conditions, &left_out);
         if !raised.is_empty() || !cleared.is_empty() {
             self.leading.push_own(Command::Alarms { raised, cleared });
         }
@@ -91,50 +93,15 @@ impl Controller {
         }
     }
 
-    /// New conditions that have stood for long enough, as many as there is room for.
-    fn newly_raised(&mut self, conditions: &Conditions) -> Vec<Condition> {
-        let kept = self.ledger.alarms_kept();
-        let open: BTreeMap<(AlarmKind, &str), ()> = kept
-            .open
-            .values()
-            .map(|alarm| ((alarm.condition.kind, alarm.condition.subject.as_str()), ()))
-            .collect();
-        let now = self.now;
-        let seen = &mut self.leading.alarming.seen;
-        seen.retain(|about, _| conditions.0.contains_key(about));
-        let mut raised = Vec::new();
-        for (about, condition) in &conditions.0 {
-            if open.contains_key(&(about.0, about.1.as_str())) {
-                seen.remove(about);
-                continue;
-            }
-            let since = *seen.entry(about.clone()).or_insert(now);
-            if now.since(since) >= patience(about.0) {
-                raised.push(condition.clone());
-            }
-        }
-        // One place is for the alarm that says that there is no more room.
-        let room = (ledger_limits::ALARMS - 1).saturating_sub(kept.open.len());
-        if raised.len() > room {
-            let more = raised.len() - room;
-            raised.truncate(room);
-            if kept.about(AlarmKind::More, "").is_none() {
-                let text = format!("{more} more alarms than are kept: `biplane status` shows all");
-                let mut all = Conditions::default();
-                raised.push(all.add(AlarmKind::More, "", text).clone());
-            }
-        }
-        raised
-    }
-
     /// Open alarms whose condition has been gone for long enough.
-    fn newly_cleared(&mut self, conditions: &Conditions) -> Vec<AlarmId> {
+    fn newly_cleared(&mut self, conditions: &Conditions, left_out: &LeftOut) -> Vec<AlarmId> {
         let kept = Arc::clone(self.ledger.alarms_kept());
-        let full = kept.open.len() >= ledger_limits::ALARMS - 1;
+        let more: BTreeSet<&str> = left_out.keys().map(|kind| kind.as_str()).collect();
         let stands = |alarm: &Alarm| {
             let condition = &alarm.condition;
             let about = (condition.kind, condition.subject.clone());
-            conditions.0.contains_key(&about) || (condition.kind == AlarmKind::More && full)
+            conditions.0.contains_key(&about)
+                || (condition.kind == AlarmKind::More && more.contains(condition.subject.as_str()))
         };
         let now = self.now;
         let gone = &mut self.leading.alarming.gone;
@@ -196,15 +163,15 @@ impl Controller {
     }
 
     /// Groups that may be held, because a question about them is open or ended without a move: those with an open alarm,
-    /// and of the others as many as could have one. To judge all of ten thousand every second would cost more than it tells.
-    fn held_groups(&self) -> BTreeSet<&GroupName> {
+    /// and so many of the others. To judge all of ten thousand every second would cost more than it tells.
+    pub(super) fn held_groups(&self) -> BTreeSet<&GroupName> {
         let (held, backoff) = (&self.leading.held, &self.leading.backoff);
         let open = self.ledger.alarms_kept().open.values();
         let open = open.filter_map(|alarm| {
             let group = alarm.condition.group.as_ref()?;
             (held.contains_key(group) || backoff.contains_key(group)).then_some(group)
         });
-        let most = ledger_limits::ALARMS;
+        let most = limits::HELD_LOOKED_AT;
         open.chain(held.keys().take(most)).chain(backoff.keys().take(most)).collect()
     }
 
@@ -303,6 +270,9 @@ impl Controller {
                     format!("gateway {name} fell silent: see its log and its way to the API");
                 all.add(AlarmKind::GatewayLost, name.as_str(), text);
             }
+            if let Some(text) = self.behind_in_words(name, heard) {
+                all.add(AlarmKind::GatewayBehind, name.as_str(), text);
+            }
         }
         for (name, why) in self.notifying.failing() {
             let text = format!("`{name}` cannot be told of alarms: {why}");
@@ -371,11 +341,12 @@ impl Controller {
 }
 
 /// How long a condition stands until it is an alarm: what passes by itself in a moment wakes nobody.
-const fn patience(kind: AlarmKind) -> std::time::Duration {
+pub(super) const fn patience(kind: AlarmKind) -> std::time::Duration {
     match kind {
         AlarmKind::Ask | AlarmKind::Stuck | AlarmKind::Logins | AlarmKind::Notify => {
             std::time::Duration::ZERO
         }
+        AlarmKind::GatewayBehind => limits::GATEWAY_BEHIND,
         _ => limits::ALARM_STANDS,
     }
 }

@@ -1,7 +1,7 @@
 //! What members tell each other of themselves now and then, for people: their clocks and their certificates. Nothing is
 //! decided by it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,39 @@ const CARDS_SINCE: u32 = 2;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Cards {
     due: Moment,
-    pub(super) told: BTreeMap<MemberId, MemberCard>,
+    told: BTreeMap<MemberId, Told>,
+}
+
+/// What one member told of itself.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Told {
+    /// The smallest difference of clocks in each of the last spans of time, and when the span began.
+    clocks: VecDeque<(Moment, i64)>,
+    certificate_until: Option<WallTime>,
+}
+
+impl Told {
+    /// What makes a message late, on its way or at either end, makes clocks seem to differ, and nothing makes them seem to
+    /// agree: so the smallest difference of several messages is the one to go by.
+    fn note(&mut self, now: Moment, clock_ms: i64) {
+        match self.clocks.back_mut().filter(|(since, _)| now.since(*since) < limits::CARD) {
+            Some((_, best)) if clock_ms.unsigned_abs() < best.unsigned_abs() => *best = clock_ms,
+            Some(_) => {}
+            None => self.clocks.push_back((now, clock_ms)),
+        }
+        while self.clocks.len() > limits::CLOCK_SPANS {
+            self.clocks.pop_front();
+        }
+    }
+
+    fn card(&self) -> MemberCard {
+        let differences = self.clocks.iter().map(|(_, clock_ms)| *clock_ms);
+        MemberCard {
+            clock_ms: differences.min_by_key(|ms| ms.unsigned_abs()).unwrap_or_default(),
+            clock_sure: self.clocks.len() >= limits::CLOCK_SPANS,
+            certificate_until: self.certificate_until,
+        }
+    }
 }
 
 impl Controller {
@@ -45,17 +77,18 @@ impl Controller {
         }
         let signed = |at: u64| i64::try_from(at).unwrap_or(i64::MAX);
         let clock_ms = signed(wall).saturating_sub(signed(self.wall_now().0));
-        let certificate_until = Some(WallTime(certificate_until)).filter(|until| until.0 > 0);
-        self.cards.told.insert(from, MemberCard { clock_ms, certificate_until });
+        let told = self.cards.told.entry(from).or_default();
+        told.note(self.now, clock_ms);
+        told.certificate_until = Some(WallTime(certificate_until)).filter(|until| until.0 > 0);
         // In a quiet cluster nothing else would show it: metrics are made from what was published.
         self.publishing.dirty = true;
     }
 
     /// Those of all members that were heard of, and this one's own.
     pub(super) fn all_cards(&self) -> BTreeMap<MemberId, MemberCard> {
-        let own = MemberCard { clock_ms: 0, certificate_until: self.certificate_until };
-        let mut cards = self.cards.told.clone();
-        cards.insert(self.me, own);
-        cards
+        let certificate_until = self.certificate_until;
+        let own = MemberCard { clock_ms: 0, clock_sure: true, certificate_until };
+        let told = self.cards.told.iter().map(|(id, told)| (*id, told.card()));
+        told.chain([(self.me, own)]).collect()
     }
 }

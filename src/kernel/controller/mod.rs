@@ -10,6 +10,7 @@
 //! ```
 
 mod agreement;
+mod alarm_places;
 mod alarming;
 mod briefs;
 mod card;
@@ -20,6 +21,7 @@ mod disk;
 mod drive;
 mod explain;
 mod explaining;
+mod followers;
 mod input;
 mod lead;
 mod logins;
@@ -157,6 +159,13 @@ pub mod limits {
     pub const LOGINS_STAND: Duration = Duration::from_secs(300);
     /// A gateway that was silent for this long is lost.
     pub const GATEWAY_LOST: Duration = Duration::from_secs(10);
+    /// A gateway that is heard and follows an older route for this long is behind.
+    pub const GATEWAY_BEHIND: Duration = Duration::from_secs(10);
+    /// Gateways that a switchover's record names as converging; further ones are counted.
+    pub const CONVERGING_NAMED: usize = 20;
+    /// Groups that may be held, beside those with an alarm, that the leader judges in one look: of open questions, and
+    /// again of those that ended without a move.
+    pub const HELD_LOOKED_AT: usize = 500;
     /// Failures in a row until it is an alarm that somebody cannot be told of alarms.
     pub const NOTIFY_FAILS: u32 = 3;
     /// After the first failure to tell somebody; each further one doubles it.
@@ -169,6 +178,8 @@ pub mod limits {
     pub const LOGINS_TOLD: Duration = Duration::from_secs(10);
     /// Between two cards of a member: its clock and its certificate.
     pub const CARD: Duration = Duration::from_secs(5);
+    /// Times of [`CARD`] over which a member's clock is judged, by the smallest difference: a late message looks like one.
+    pub const CLOCK_SPANS: usize = 4;
     /// A difference of clocks above this many milliseconds is told to people.
     pub const CLOCK_DIFFERENCE_MS: i64 = 1_000;
     /// A certificate that is good for no more than so many days is told to people.
@@ -204,6 +215,8 @@ pub(super) struct GatewayHeard {
     pub(super) at: Moment,
     /// When another, older process last used its name.
     pub(super) twin_at: Option<Moment>,
+    /// How far it was behind the routes when it said this.
+    pub(super) behind: Option<followers::Behind>,
 }
 
 /// The one machine.

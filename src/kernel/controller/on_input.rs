@@ -203,7 +203,8 @@ impl Controller {
             }
         }
         let name = report.gateway.clone();
-        let heard = GatewayHeard { report, at: now, twin_at };
+        let behind = self.behind(&report);
+        let heard = GatewayHeard { report, at: now, twin_at, behind };
         let before = self.gateways.insert(name.clone(), heard);
         self.verify_gateway(&name, before.as_ref());
     }

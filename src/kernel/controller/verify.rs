@@ -2,6 +2,10 @@
 //! number: a majority), every gateway that was heard from, and the front door show the new epoch; the rest is
 //! *converging* and does not hold up Done.
 //!
+//! Gateways are waited for until `verify_timeout`, and no longer: if one of them shows the new epoch, it can be had, and
+//! those that stay behind are converging too, each with an alarm. If none does, a person is told. Users are moved back
+//! only by what members saw themselves: see `docs/decisions/0013-gateways-undo-nothing.md`.
+//!
 //! Half is enough because two of them beside a witness are one at each of two sites: when a site is lost, there is no
 //! more to be had, and users are where the other says.
 
@@ -10,6 +14,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::followers::Followers;
 use super::{
     Controller, Effect, EffectId, EffectOrder, GatewayHeard, Output, Receipt, ReceiptOutcome,
     limits,
@@ -104,8 +109,10 @@ impl Verifying {
 }
 
 /// How far a verification has come.
-struct Standing {
-    verified: bool,
+struct Standing<'a> {
+    /// Enough members and the front doors show the new epoch.
+    shown: bool,
+    followers: Followers<'a>,
     /// Who does not show the new epoch, in words.
     missing: Vec<String>,
 }
@@ -209,14 +216,27 @@ impl Controller {
         let id = switchover.id;
         let Some(running) = self.verifying.running.get(&id) else { return };
         let started = running.started;
-        let standing = self.standing(config, switchover, running);
-        if standing.verified {
-            let note = format!("verified: users are sent to {}", switchover.to);
-            self.step(id, Event::Verified, None, standing.missing, note);
-        } else if started.is_some_and(|at| self.now.since(at) >= config.timing.verify_timeout) {
-            self.verification_failed(config, switchover, standing.missing);
-        } else {
-            self.ask_vantages(config, switchover);
+        let Standing { shown, followers, missing } = self.standing(config, switchover, running);
+        let (worst, some_follow) = (followers.worst(), followers.showing > 0);
+        let late = started.is_some_and(|at| self.now.since(at) >= config.timing.verify_timeout);
+        let to = &switchover.to;
+        match worst {
+            None if shown => {
+                let note = format!("verified: users are sent to {to}");
+                self.step(id, Event::Verified, None, missing, note);
+            }
+            Some(worst) if shown && late && some_follow => {
+                let note = format!("verified: users are sent to {to}; {worst}");
+                self.step(id, Event::Verified, None, missing, note);
+            }
+            Some(worst) if shown && late => {
+                let note = format!(
+                    "the route is on {to}, and no gateway follows it ({worst}): see that they do, or switch by hand"
+                );
+                self.step(id, Event::Strand, None, missing, note);
+            }
+            _ if late => self.verification_failed(config, switchover, missing),
+            _ => self.ask_vantages(config, switchover),
         }
     }
 
@@ -250,7 +270,7 @@ impl Controller {
         config: &Cluster,
         switchover: &Switchover,
         running: &Verification,
-    ) -> Standing {
+    ) -> Standing<'_> {
         let mut missing = Vec::new();
         let vantages = &running.vantages;
         let named = vantages.iter().any(|vantage| matches!(vantage, Vantage::Dns(..)));
@@ -268,24 +288,20 @@ impl Controller {
                 missing.push(format!("member {}", settings.name));
             }
         }
-        let mut verified = showing >= enough(serving);
-        for (name, heard) in &self.gateways {
-            let silent = self.now.since(heard.at) >= config.timing.verify_timeout;
-            let Some(epoch) = heard.report.groups.get(&switchover.group) else { continue };
-            if switchover.epoch.is_some_and(|new| *epoch < new) {
-                missing.push(format!("gateway {name}"));
-                verified = verified && silent;
-            }
-        }
+        let mut shown = showing >= enough(serving);
+        let in_time = config.timing.verify_timeout;
+        let followers = switchover.epoch.map(|new| self.followers(&switchover.group, new, in_time));
+        let followers = followers.unwrap_or_default();
+        missing.extend(followers.missing());
         for vantage in vantages.iter() {
             if let Vantage::FrontDoor(endpoint) = vantage
                 && !running.good.contains(vantage)
             {
                 missing.push(format!("front door {endpoint}"));
-                verified = false;
+                shown = false;
             }
         }
-        Standing { verified, missing }
+        Standing { shown, followers, missing }
     }
 
     /// A member whose names are asked shows it in its answers; for a group without names its word counts.

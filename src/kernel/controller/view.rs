@@ -62,8 +62,10 @@ pub struct View {
 /// What a member told of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberCard {
-    /// By how much its wall clock is ahead of that of the node that shows it.
+    /// By how much its wall clock is ahead of that of the node that shows it: the smallest difference of late.
     pub clock_ms: i64,
+    /// Whether it was told often enough to be sure that this is no late message.
+    pub clock_sure: bool,
     /// Until when its certificate is good.
     pub certificate_until: Option<WallTime>,
 }

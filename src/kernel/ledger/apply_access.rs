@@ -16,6 +16,9 @@ use crate::kernel::domain::{AccessRole, GroupName, PrincipalName, WallTime};
 /// The ruleset from which on tokens stand in the log.
 pub const TOKENS_SINCE: u32 = 2;
 
+/// The ruleset from which on a token that has expired gives up its place.
+const EXPIRED_GO_SINCE: u32 = 3;
+
 /// Who did something, and when by the wall clock of the leader.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Done {
@@ -69,7 +72,7 @@ impl Ledger {
         let outcome = match change {
             TokenChange::Create { role, groups, hash, expires } => {
                 let token = TokenState { role, groups, hash, expires, made, revoked: None };
-                self.create_token(name, token)
+                self.create_token(entry, name, token)
             }
             TokenChange::Revoke {} => self.revoke_token(name, made),
         };
@@ -82,6 +85,7 @@ impl Ledger {
 
     fn create_token(
         &mut self,
+        entry: &mut Entry,
         name: PrincipalName,
         token: TokenState,
     ) -> Result<(), RefusalReason> {
@@ -99,9 +103,34 @@ impl Ledger {
             None => {}
         }
         if self.count_tokens(|token| !token.hash.is_empty()) >= limits::TOKENS {
-            return Err(RefusalReason::TooManyTokens);
+            self.drop_expired(entry, &name)?;
         }
         Arc::make_mut(&mut self.tokens).insert(name, Arc::new(token));
+        Ok(())
+    }
+
+    /// Makes room for another: the token that expired first goes, and its name is free again. A name that was revoked
+    /// stays, or a certificate of that name would be let in again. Expired is what the log's wall clock says, with
+    /// some time to spare: it is the furthest that any leader's clock said, and other members go by their own.
+    fn drop_expired(
+        &mut self,
+        entry: &mut Entry,
+        for_whom: &PrincipalName,
+    ) -> Result<(), RefusalReason> {
+        let spare = u64::try_from(limits::EXPIRED_FOR.as_millis()).unwrap_or(u64::MAX);
+        let over = |(name, token): (&PrincipalName, &Arc<TokenState>)| {
+            let expires = token.expires.filter(|_| token.revoked.is_none())?;
+            let over = expires.0.saturating_add(spare) <= self.wall.0;
+            over.then(|| (expires, name.clone()))
+        };
+        let known = self.ruleset() >= EXPIRED_GO_SINCE;
+        let first = self.tokens.iter().filter_map(over).min().filter(|_| known);
+        let Some((expired, name)) = first else { return Err(RefusalReason::TooManyTokens) };
+        Arc::make_mut(&mut self.tokens).remove(&name);
+        let text = format!(
+            "token of {name}, expired since {expired}, dropped: its place is needed for {for_whom}"
+        );
+        self.tell(entry, EventKind::Token, None, text);
         Ok(())
     }
 

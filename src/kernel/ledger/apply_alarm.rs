@@ -46,17 +46,19 @@ pub enum AlarmKind {
     Certificate,
     /// A gateway fell silent.
     GatewayLost,
+    /// A gateway is heard and does not follow the route.
+    GatewayBehind,
     /// Somebody tries tokens at a member's API.
     Logins,
     /// Somebody who is to be told of alarms cannot be.
     Notify,
-    /// More stands against the cluster than alarms are kept.
+    /// More of a kind stands against the cluster than alarms of it are kept.
     More,
 }
 
 impl AlarmKind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Ask,
         Self::Held,
         Self::Budget,
@@ -68,6 +70,7 @@ impl AlarmKind {
         Self::Clock,
         Self::Certificate,
         Self::GatewayLost,
+        Self::GatewayBehind,
         Self::Logins,
         Self::Notify,
         Self::More,
@@ -87,6 +90,7 @@ impl AlarmKind {
             Self::Clock => "clock",
             Self::Certificate => "certificate",
             Self::GatewayLost => "gateway-lost",
+            Self::GatewayBehind => "gateway-behind",
             Self::Logins => "logins",
             Self::Notify => "notify",
             Self::More => "more",
@@ -99,7 +103,7 @@ impl AlarmKind {
 pub struct Condition {
     /// What kind of thing.
     pub kind: AlarmKind,
-    /// Which one: a group, a member, a gateway; with the kind it names the alarm.
+    /// Which one: a group, a member, a gateway, a kind of alarm; with the kind it names the alarm.
     pub subject: String,
     /// The group that it concerns, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -179,11 +183,20 @@ impl Alarms {
         self.open.is_empty() && self.notices.is_empty() && self.told.is_empty()
     }
 
+    /// The open alarms of a kind, oldest first.
+    pub fn of_kind(&self, kind: AlarmKind) -> impl Iterator<Item = &Arc<Alarm>> {
+        self.open.values().filter(move |alarm| alarm.condition.kind == kind)
+    }
+
     /// The open alarm about this.
     pub fn about(&self, kind: AlarmKind, subject: &str) -> Option<&Arc<Alarm>> {
-        self.open
-            .values()
-            .find(|alarm| alarm.condition.kind == kind && alarm.condition.subject == subject)
+        self.of_kind(kind).find(|alarm| alarm.condition.subject == subject)
+    }
+
+    /// How many more alarms of a kind there is room for. Each kind has places of its own, so that what outsiders can
+    /// make up takes none of what is said of members, groups and planes.
+    pub fn room_for(&self, kind: AlarmKind) -> usize {
+        limits::ALARMS_OF_KIND.saturating_sub(self.of_kind(kind).count())
     }
 
     /// The next notice that somebody lacks.
@@ -196,10 +209,24 @@ impl Alarms {
         let told = self.told.values().max().copied().unwrap_or_default();
         self.notices.back().map_or(told, |notice| notice.id.max(told))
     }
+
+    /// One notice too many: the oldest of the kind that has the most goes, so that no kind pushes out another.
+    fn forget_a_notice(&mut self) {
+        let mut counts: BTreeMap<AlarmKind, usize> = BTreeMap::new();
+        for notice in &self.notices {
+            *counts.entry(notice.alarm.condition.kind).or_default() += 1;
+        }
+        let most = counts.into_iter().max_by_key(|(_, count)| *count).map(|(kind, _)| kind);
+        let of_most = |notice: &Arc<Notice>| Some(notice.alarm.condition.kind) == most;
+        if let Some(oldest) = self.notices.iter().position(of_most) {
+            self.notices.remove(oldest);
+        }
+    }
 }
 
 impl Ledger {
-    /// The leader raises and clears. What stands already, or does not stand, is passed over.
+    /// The leader raises and clears. What stands already, or does not stand, is passed over; how many more there are
+    /// may be told anew.
     pub(super) fn alarms(
         &mut self,
         entry: &mut Entry,
@@ -216,12 +243,20 @@ impl Ledger {
             }
         }
         for condition in raised {
-            let Condition { kind, subject, .. } = &condition;
-            if self.alarms.open.len() < limits::ALARMS
-                && self.alarms.about(*kind, subject).is_none()
-            {
-                self.raise_alarm(entry, condition);
+            let kind = condition.kind;
+            match self.alarms.about(kind, &condition.subject).map(|known| known.id) {
+                Some(known) if kind == AlarmKind::More => self.count_anew(known, condition.text),
+                Some(_) => {}
+                None if self.alarms.room_for(kind) > 0 => self.raise_alarm(entry, condition),
+                None => {}
             }
+        }
+    }
+
+    /// Another number of the same is no news, and nobody is woken by it.
+    fn count_anew(&mut self, id: AlarmId, text: String) {
+        if let Some(alarm) = Arc::make_mut(&mut self.alarms).open.get_mut(&id) {
+            Arc::make_mut(alarm).condition.text = shortened(text);
         }
     }
 
@@ -316,8 +351,8 @@ impl Ledger {
         let notice = Notice { id: event, phase, at: self.wall, alarm: Arc::clone(alarm) };
         let alarms = Arc::make_mut(&mut self.alarms);
         alarms.notices.push_back(Arc::new(notice));
-        while alarms.notices.len() > limits::NOTICES_KEPT {
-            alarms.notices.pop_front();
+        if alarms.notices.len() > limits::NOTICES_KEPT {
+            alarms.forget_a_notice();
         }
     }
 

@@ -76,14 +76,17 @@ pub mod limits {
     pub const EVENTS_KEPT: usize = 2_000;
     /// Asks that are over and are kept for those who asked or answered; the oldest go first.
     pub const ASKS_KEPT: usize = 200;
-    /// Open alarms; what else stands against the cluster is counted in one of them.
-    pub const ALARMS: usize = 1_000;
-    /// Notices that somebody still lacks; the oldest go first.
+    /// Open alarms of one kind; how much else of that kind stands against the cluster is told by one of the kind `more`.
+    pub const ALARMS_OF_KIND: usize = 200;
+    /// Notices that somebody still lacks; the oldest of the kind that has the most go first.
     pub const NOTICES_KEPT: usize = 2_000;
     /// Characters of an address from which somebody tried to log in.
     pub const ADDRESS_CHARS: usize = 64;
     /// Tokens that stand in the log, revoked ones among them; and again so many names that were revoked without one.
+    /// One that has expired is dropped when its place is needed.
     pub const TOKENS: usize = 1_000;
+    /// A token is not dropped before it has been expired for so long: the leader's clock may be ahead.
+    pub const EXPIRED_FOR: Duration = Duration::from_secs(3600);
     /// Characters of a reason that a person gives.
     pub const REASON_MAX: usize = 1_000;
 }

@@ -129,7 +129,7 @@ impl fmt::Display for RefusalReason {
             Self::TooManyTokens => {
                 write!(
                     f,
-                    "there are {} tokens already, revoked ones among them",
+                    "there are {} tokens already, revoked ones among them, and none whose time is long over",
                     super::limits::TOKENS
                 )
             }

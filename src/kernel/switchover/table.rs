@@ -45,7 +45,7 @@ pub enum Event {
     Verified,
     /// They do not, and the source is up: the route goes back.
     Undo,
-    /// They do not, and there is no way back.
+    /// They do not, and there is no way back; or no gateway follows, and nothing else says that users did not.
     Strand,
     /// The old plane is routed again.
     UndoRouted,

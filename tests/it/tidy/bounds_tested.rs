@@ -334,8 +334,16 @@ pub(super) const TESTED: &[(&str, &[&str])] = &[
         &["so_many_groups_are_decided_by_one_command_and_one_more_by_another"],
     ),
     (
+        "kernel/controller CLOCK_SPANS",
+        &["a_late_message_is_no_difference_of_clocks_and_so_many_in_a_row_are"],
+    ),
+    (
         "kernel/controller COMMAND_BYTES",
         &["a_command_that_an_entry_just_holds_is_taken_and_one_byte_more_is_refused"],
+    ),
+    (
+        "kernel/controller CONVERGING_NAMED",
+        &["a_record_names_so_many_gateways_and_counts_the_rest"],
     ),
     (
         "kernel/controller DIGESTS_KEPT",
@@ -354,6 +362,10 @@ pub(super) const TESTED: &[(&str, &[&str])] = &[
         &["an_observer_tells_the_samples_of_so_many_services_of_a_group"],
     ),
     ("kernel/controller GATEWAYS", &["so_many_gateways_are_remembered_and_one_more_is_not"]),
+    (
+        "kernel/controller HELD_LOOKED_AT",
+        &["so_many_groups_that_may_be_held_are_judged_in_one_look"],
+    ),
     (
         "kernel/controller LOG_BYTES",
         &["the_log_grows_to_so_many_bytes_and_beyond_them_it_is_compacted"],
@@ -379,7 +391,10 @@ pub(super) const TESTED: &[(&str, &[&str])] = &[
     ),
     ("kernel/health/limits SAMPLES", &["every_observer_tells_its_samples_thresholds_and_ballot"]),
     ("kernel/ledger ADDRESS_CHARS", &["an_address_of_a_failed_login_is_cut"]),
-    ("kernel/ledger ALARMS", &["alarms_are_kept_up_to_the_limit"]),
+    (
+        "kernel/ledger ALARMS_OF_KIND",
+        &["each_kind_of_alarm_has_so_many_places_and_takes_none_of_another"],
+    ),
     ("kernel/ledger ASKS_KEPT", &["ended_asks_are_kept_up_to_the_limit"]),
     (
         "kernel/ledger AUDIT_LINKS",
@@ -408,7 +423,13 @@ pub(super) const TESTED: &[(&str, &[&str])] = &[
         "kernel/ledger SWITCHOVERS_KEPT",
         &["ended_switchovers_are_kept_to_their_limit_and_the_last_of_a_group_for_ever"],
     ),
-    ("kernel/ledger TOKENS", &["there_is_room_for_so_many_tokens"]),
+    (
+        "kernel/ledger TOKENS",
+        &[
+            "there_is_room_for_so_many_tokens",
+            "a_token_that_expired_long_ago_gives_up_its_place_when_one_is_needed",
+        ],
+    ),
     ("kernel/ledger/snapshot UNPACKED_MAX", &["a_frame_unpacks_up_to_the_limit_and_not_beyond"]),
     ("kernel/switchover/record STEPS_MAX", &["a_record_keeps_so_many_steps_and_not_one_more"]),
     ("runtime/limits API_RENDERS", &["so_many_answers_are_made_at_once_and_one_more_waits"]),

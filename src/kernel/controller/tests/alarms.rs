@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::kernel::domain::{AlarmId, AskId, NotifyName};
-use crate::kernel::ledger::{AlarmKind, Notify, NotifyKind};
+use crate::kernel::ledger::{AlarmKind, Notify, NotifyKind, limits as ledger_limits};
 
 /// A cluster that tells `pager` of alarms, and that it lives.
 fn telling(mode: Mode) -> Trio {
@@ -237,7 +237,7 @@ fn clocks_that_differ_by_more_than_a_second_are_an_alarm() {
     let leader = trio.leader().expect("a leader");
     let other = trio.nodes.keys().copied().find(|id| *id != leader).expect("three");
     shift(&mut trio, other, 1_000);
-    trio.run(Duration::from_secs(20));
+    trio.run(Duration::from_secs(30));
     assert_eq!(alarm_of(&trio, AlarmKind::Clock), None);
     let status = trio.view(leader.0).status(trio.now);
     let shown = status.members.iter().find(|member| member.id == other).expect("a member");
@@ -247,6 +247,107 @@ fn clocks_that_differ_by_more_than_a_second_are_an_alarm() {
     shift(&mut trio, other, 0);
     trio.run_until("none", |t| alarm_of(t, AlarmKind::Clock).is_none());
     assert_eq!(told(&trio, "clock"), ["raised", "cleared"]);
+}
+
+/// Another member's card arrives, at a controller that heard none: this far ahead of its own clock, so long after the
+/// last. What it then says of that member's clock: the difference, and whether it is sure.
+fn card_arrives(controller: &mut Controller, after: Duration, ahead: i64) -> (i64, bool) {
+    controller.now = controller.now + after;
+    let wall = controller.wall_now().0.checked_add_signed(ahead).expect("a late year");
+    controller.on_card(MemberId(99), wall, 0);
+    let card = controller.all_cards()[&MemberId(99)];
+    (card.clock_ms, card.clock_sure)
+}
+
+#[test]
+fn a_late_message_is_no_difference_of_clocks_and_so_many_in_a_row_are() {
+    let mut trio = Trio::steady(Mode::Auto);
+    let controller = &mut trio.nodes.get_mut(&MemberId(1)).expect("it lives").controller;
+    let mut arrives = |ahead| card_arrives(controller, limits::CARD, ahead);
+    // Whatever the first ones say, it takes so many to be sure.
+    for _ in 1..limits::CLOCK_SPANS {
+        assert_eq!(arrives(-4_000), (-4_000, false));
+    }
+    assert_eq!(arrives(-3), (-3, true));
+    for late in 1..limits::CLOCK_SPANS {
+        assert_eq!(arrives(-4_000 - i64::try_from(late).expect("small")), (-3, true));
+    }
+    assert_eq!(arrives(-5_000), (-4_001, true), "the last good one is forgotten");
+    // One that is on time clears it at once, be it from a clock that is ahead.
+    assert_eq!(arrives(20), (20, true));
+    let kept = serde_json::to_string(&controller.cards).expect("it is written to journals");
+    assert!(!kept.contains("-4001") && kept.contains("-5000"), "{kept}");
+}
+
+#[test]
+fn cards_that_come_often_are_judged_over_as_long_a_time() {
+    let mut trio = Trio::steady(Mode::Auto);
+    let controller = &mut trio.nodes.get_mut(&MemberId(1)).expect("it lives").controller;
+    let often = Duration::from_millis(500);
+    for at in 0..30 {
+        let (clock_ms, sure) = card_arrives(controller, often, if at == 7 { 2 } else { -4_000 });
+        assert_eq!((clock_ms, sure), (if at < 7 { -4_000 } else { 2 }, false), "{at}");
+    }
+    assert_eq!(card_arrives(controller, often, -4_000), (2, true));
+    for _ in 0..9 {
+        assert_eq!(card_arrives(controller, often, -4_000), (2, true));
+    }
+    assert_eq!(card_arrives(controller, often, -4_000), (-4_000, true));
+}
+
+#[test]
+fn made_up_gateways_hide_no_member_that_is_lost_and_what_is_left_out_is_counted() {
+    let mut trio = telling(Mode::Auto);
+    let epoch = trio.view(1).routes[&group("shop")].epoch;
+    for number in 0..limits::GATEWAYS {
+        trio.other_gateway_says(&format!("made-up-{number}"), epoch);
+    }
+    let count = |t: &Trio, kind: AlarmKind, id: u64| {
+        t.view(id).alarms().iter().filter(|alarm| alarm.kind == kind).count()
+    };
+    trio.run_until("alarms", |t| count(t, AlarmKind::More, 1) > 0);
+    let leader = trio.leader().expect("a leader");
+    let other = trio.nodes.keys().copied().find(|id| *id != leader).expect("three");
+    trio.kill(other);
+    trio.run_until("the loss is told", |t| count(t, AlarmKind::MemberLost, leader.0) == 1);
+    assert_eq!(told(&trio, "member-lost"), ["raised"]);
+    let alarms = trio.view(leader.0).alarms();
+    let more: Vec<&AlarmStatus> = alarms.iter().filter(|a| a.kind == AlarmKind::More).collect();
+    assert_eq!(more.len(), 1);
+    assert_eq!(more[0].subject, "gateway-lost");
+    let rest = limits::GATEWAYS - ledger_limits::ALARMS_OF_KIND;
+    assert!(more[0].text.starts_with(&format!("at least {rest} more of")), "{}", more[0].text);
+    assert_eq!(count(&trio, AlarmKind::GatewayLost, leader.0), ledger_limits::ALARMS_OF_KIND);
+    // When they are forgotten, nothing of it stands.
+    trio.run(limits::GATEWAY_FORGOTTEN);
+    trio.run_until("none", |t| count(t, AlarmKind::More, leader.0) == 0);
+    assert_eq!(count(&trio, AlarmKind::GatewayLost, leader.0), 0);
+}
+
+#[test]
+fn a_gateway_that_is_heard_and_does_not_follow_is_an_alarm_until_it_does() {
+    let mut trio = Trio::steady(Mode::Ask);
+    let old = trio.view(1).routes[&group("shop")].epoch;
+    let reply = trio.ask(1, switch("shop", Some("west"), SwitchKind::Planned));
+    assert!(matches!(reply, Response::Accepted { .. }), "{reply:?}");
+    trio.run_until("moved", |t| t.all_on("west"));
+    let new = trio.view(1).routes[&group("shop")].epoch;
+    let stays = |trio: &mut Trio, seconds: u64| {
+        for _ in 0..seconds {
+            trio.gateway_says(1, old);
+            trio.run(Duration::from_secs(1));
+        }
+    };
+    stays(&mut trio, limits::GATEWAY_BEHIND.as_secs() - 1);
+    assert_eq!(alarm_of(&trio, AlarmKind::GatewayBehind), None, "it may be on its way");
+    stays(&mut trio, 4);
+    let alarms = trio.view(1).alarms();
+    let behind = alarms.iter().find(|alarm| alarm.kind == AlarmKind::GatewayBehind);
+    let behind = behind.expect("an alarm");
+    let text = format!("edge-1 follows older routes, of shop that of epoch {old} instead of {new}");
+    assert!(behind.text.contains(&text), "{}", behind.text);
+    trio.gateway_says(1, new);
+    trio.run_until("none", |t| alarm_of(t, AlarmKind::GatewayBehind).is_none());
 }
 
 #[test]

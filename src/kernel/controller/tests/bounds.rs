@@ -106,6 +106,24 @@ fn so_many_asks_are_looked_at_at_once_and_one_more_in_the_next_look() {
     assert_eq!(entries, [1, limits::ASKS_LOOKED_AT]);
 }
 
+#[test]
+fn so_many_groups_that_may_be_held_are_judged_in_one_look() {
+    let judged = limits::HELD_LOOKED_AT;
+    for groups in [judged, judged + 1] {
+        let mut trio = Trio::steady(Mode::Auto);
+        let leader = trio.leader().expect("steady");
+        let controller = &mut trio.nodes.get_mut(&leader).expect("it leads").controller;
+        let held = (0..groups).map(|at| (group(&format!("g-{at}")), lead::Held::Told("so".into())));
+        controller.leading.held = held.collect();
+        assert_eq!(controller.held_groups().len(), judged);
+        let backoff =
+            lead::Backoff { closed: Moment::ZERO, not_before: Moment::ZERO, step: Duration::ZERO };
+        let others = (0..groups).map(|at| (group(&format!("h-{at}")), backoff));
+        controller.leading.backoff = others.collect();
+        assert_eq!(controller.held_groups().len(), 2 * judged);
+    }
+}
+
 fn report(services: usize) -> Command {
     let name = |at: usize| ServiceName::new(&format!("s{at}")).expect("a good name");
     Command::Report {

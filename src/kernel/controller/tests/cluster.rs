@@ -323,17 +323,22 @@ impl Trio {
 
     /// A gateway's word, heard by everybody.
     pub(super) fn gateway_says(&mut self, process: u64, epoch: Epoch) {
-        self.gateway_reports(process, BTreeMap::from([(group("shop"), epoch)]));
+        self.gateway_reports("edge-1", process, BTreeMap::from([(group("shop"), epoch)]));
+    }
+
+    /// Another gateway says it.
+    pub(super) fn other_gateway_says(&mut self, name: &str, epoch: Epoch) {
+        self.gateway_reports(name, 1, BTreeMap::from([(group("shop"), epoch)]));
     }
 
     /// Its last word: it carries nothing any more.
     pub(super) fn gateway_leaves(&mut self, process: u64) {
-        self.gateway_reports(process, BTreeMap::new());
+        self.gateway_reports("edge-1", process, BTreeMap::new());
     }
 
-    fn gateway_reports(&mut self, process: u64, groups: BTreeMap<GroupName, Epoch>) {
+    fn gateway_reports(&mut self, name: &str, process: u64, groups: BTreeMap<GroupName, Epoch>) {
         let report = GatewayReport {
-            gateway: GatewayName::new("edge-1").expect("a good name"),
+            gateway: GatewayName::new(name).expect("a good name"),
             incarnation: Incarnation(process),
             groups,
             connections_failed: 0,

@@ -1,7 +1,8 @@
 //! Verification and prechecks when those who are asked are silent, old, or against it.
 
 use super::*;
-use crate::kernel::domain::Epoch;
+use crate::kernel::domain::{Epoch, GatewayName};
+use crate::kernel::ledger::AlarmKind;
 
 /// A trio in which a verification may take long.
 fn patient(mode: Mode) -> Trio {
@@ -79,6 +80,82 @@ fn a_gateway_on_the_old_epoch_holds_up_done_until_it_has_been_silent_for_the_ver
     assert_eq!(trio.last_state(), "done", "a dead gateway is no reason to go back");
     let converging = trio.view(1).switchovers().remove(0).converging;
     assert_eq!(converging, ["gateway edge-1"]);
+}
+
+/// Moves `shop` while these gateways say each second that they follow the old epoch, and these that they follow the new
+/// one; what came of it, and not before its time.
+fn moved_while_some_stay(behind: &[&str], follow: &[&str]) -> (Trio, SwitchoverRecord) {
+    let mut trio = patient(Mode::Ask);
+    let old = epoch(&trio);
+    for name in behind.iter().chain(follow) {
+        trio.other_gateway_says(name, old);
+    }
+    go_west(&mut trio);
+    for second in 0..25 {
+        trio.run(Duration::from_secs(1));
+        if second < 18 {
+            assert_eq!(trio.last_state(), "verifying", "those that are heard are waited for");
+        }
+        let new = epoch(&trio);
+        behind.iter().for_each(|name| trio.other_gateway_says(name, old));
+        follow.iter().for_each(|name| trio.other_gateway_says(name, new));
+    }
+    assert!(trio.all_on("west"), "nobody is moved back by what gateways say");
+    let record = trio.view(1).switchovers().remove(0);
+    (trio, record)
+}
+
+#[test]
+fn gateways_that_stay_behind_are_converging_where_another_follows() {
+    let (_, record) = moved_while_some_stay(&["edge-1"], &["edge-2"]);
+    assert_eq!((record.state.as_str(), record.converging), ("done", vec!["gateway edge-1".into()]));
+    let worst = "verified: users are sent to west; gateway edge-1 stays behind, at epoch 1.1";
+    assert_eq!(record.outcome, worst);
+    // Names cost nothing: however many are made up, one that follows proves that the route can be had.
+    let (_, record) = moved_while_some_stay(&["edge-1", "edge-3", "edge-4"], &["edge-2"]);
+    assert_eq!((record.state.as_str(), record.converging.len()), ("done", 3));
+    assert!(record.outcome.contains("3 gateways stay behind, furthest edge-"), "{record:?}");
+}
+
+#[test]
+fn where_no_gateway_follows_a_person_is_told_and_nobody_is_moved_back() {
+    let (mut trio, record) = moved_while_some_stay(&["edge-1"], &[]);
+    assert_eq!(record.state, "stuck");
+    assert!(record.outcome.contains("no gateway follows it (gateway edge-1 stays"), "{record:?}");
+    let alarms = |t: &Trio| -> Vec<(AlarmKind, String)> {
+        let alarms = t.view(1).alarms();
+        alarms.into_iter().map(|alarm| (alarm.kind, alarm.subject)).collect()
+    };
+    let expected = [(AlarmKind::GatewayBehind, "edge-1"), (AlarmKind::Stuck, "shop")];
+    let mut standing = alarms(&trio);
+    standing.sort();
+    let mut expected = expected.map(|(kind, subject)| (kind, subject.to_owned()));
+    expected.sort();
+    assert_eq!(standing, expected);
+    // It holds nothing up: the next move takes its place.
+    let new = epoch(&trio);
+    trio.gateway_says(1, new);
+    trio.run_until("nobody is behind", |t| alarms(t).len() == 1);
+    let reply = trio.ask(1, switch("shop", Some("east"), SwitchKind::Planned));
+    assert!(matches!(reply, Response::Accepted { .. }), "{reply:?}");
+    trio.run_until("back", |t| t.all_on("east"));
+}
+
+#[test]
+fn a_record_names_so_many_gateways_and_counts_the_rest() {
+    let names: Vec<GatewayName> = (0..=limits::CONVERGING_NAMED)
+        .map(|number| GatewayName::new(&format!("edge-{number}")).expect("a good name"))
+        .collect();
+    let missing = |count: usize| {
+        let silent = names[..count].iter().collect();
+        followers::Followers { silent, ..Default::default() }.missing()
+    };
+    let named = missing(limits::CONVERGING_NAMED);
+    assert_eq!(named.len(), limits::CONVERGING_NAMED);
+    assert!(named.iter().all(|name| name.starts_with("gateway edge-")));
+    let beyond = missing(limits::CONVERGING_NAMED + 1);
+    assert_eq!(beyond.last().map(String::as_str), Some("1 more gateways"));
+    assert_eq!(beyond.len(), limits::CONVERGING_NAMED + 1);
 }
 
 #[test]

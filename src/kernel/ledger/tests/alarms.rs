@@ -41,14 +41,64 @@ fn an_alarm_is_raised_once_acknowledged_by_the_first_and_cleared() {
     assert_eq!(phases, [Phase::Raised, Phase::Raised, Phase::Acknowledged, Phase::Cleared]);
 }
 
+/// So many of one kind, of things that somebody made up.
+fn made_up(kind: AlarmKind, count: usize) -> Command {
+    let raised = (0..count).map(|number| condition(kind, &format!("edge-{number}"))).collect();
+    Command::Alarms { raised, cleared: Vec::new() }
+}
+
 #[test]
-fn alarms_are_kept_up_to_the_limit() {
+fn each_kind_of_alarm_has_so_many_places_and_takes_none_of_another() {
+    for beyond in [0, 1, 2_000] {
+        let mut book = book();
+        book.log(vec![made_up(AlarmKind::GatewayLost, limits::ALARMS_OF_KIND + beyond)]);
+        let of_kind = |book: &Book, kind| book.ledger.alarms_kept().of_kind(kind).count();
+        assert_eq!(of_kind(&book, AlarmKind::GatewayLost), limits::ALARMS_OF_KIND);
+        for kind in AlarmKind::ALL {
+            let taken = raise(&mut book, condition(kind, "another")).is_some();
+            assert_eq!(taken, kind != AlarmKind::GatewayLost, "{}", kind.as_str());
+        }
+        // A place that is given back is another's.
+        let first = book.ledger.alarms_kept().about(AlarmKind::GatewayLost, "edge-0");
+        let cleared = vec![first.expect("it stands").id];
+        book.log(vec![Command::Alarms { raised: Vec::new(), cleared }]);
+        assert!(raise(&mut book, condition(AlarmKind::GatewayLost, "another")).is_some());
+    }
+}
+
+#[test]
+fn how_many_more_there_are_is_told_anew_and_wakes_nobody() {
     let mut book = book();
-    let raised: Vec<Condition> = (0..=limits::ALARMS)
-        .map(|number| condition(AlarmKind::Held, &format!("group-{number}")))
-        .collect();
-    book.log(vec![Command::Alarms { raised, cleared: Vec::new() }]);
-    assert_eq!(book.ledger.alarms_kept().open.len(), limits::ALARMS);
+    let id = raise(&mut book, condition(AlarmKind::More, "gateway-lost")).expect("it is new");
+    let mut more = condition(AlarmKind::More, "gateway-lost");
+    more.text = "at least 7 more".to_owned();
+    assert_eq!(raise(&mut book, more), None);
+    let alarms = book.ledger.alarms_kept();
+    assert_eq!(alarms.open[&id].condition.text, "at least 7 more");
+    assert_eq!(alarms.notices.len(), 1);
+    let mut other = condition(AlarmKind::Held, "shop");
+    raise(&mut book, other.clone());
+    other.text = "another".to_owned();
+    raise(&mut book, other);
+    let held = book.ledger.alarms_kept().about(AlarmKind::Held, "shop").expect("it stands");
+    assert_eq!(held.condition.text, "shop is not moved", "any other stays as it was raised");
+}
+
+#[test]
+fn no_kind_of_notice_pushes_out_another() {
+    let mut book = book();
+    raise(&mut book, condition(AlarmKind::MemberLost, "c"));
+    let notices = |book: &Book| book.ledger.alarms_kept().notices.len();
+    while notices(&book) < limits::NOTICES_KEPT {
+        book.log(vec![made_up(AlarmKind::GatewayLost, 100)]);
+        let cleared = book.ledger.alarms_kept().of_kind(AlarmKind::GatewayLost);
+        let cleared = cleared.map(|alarm| alarm.id).collect();
+        book.log(vec![Command::Alarms { raised: Vec::new(), cleared }]);
+    }
+    raise(&mut book, condition(AlarmKind::GatewayLost, "one-more"));
+    assert_eq!(notices(&book), limits::NOTICES_KEPT);
+    let next = book.ledger.alarms_kept().next_for(&pager()).expect("nobody was told");
+    assert_eq!(next.alarm.condition.kind, AlarmKind::MemberLost);
 }
 
 #[test]
