@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::exit::{Exit, Failure};
-use super::{Context, print, print_json};
+use super::{Context, print, print_json, say};
 use crate::sim::campaign::{self, Options, Outcome, StorageChoice, Summary};
 use crate::sim::scenario::{Report, Scenario};
 use crate::sim::trace;
@@ -137,22 +137,22 @@ fn run_seeds(args: &SimulateArgs, seeds: RangeInclusive<u64>, json: bool) -> Res
     let outcomes = campaign::run_seeds(seeds, args.jobs.unwrap_or(cores), options, |outcome| {
         let count = done.fetch_add(1, Ordering::Relaxed) + 1;
         if let Some(violation) = &outcome.violation {
-            eprintln!("seed {}: {}: {}", outcome.seed, violation.oracle, violation.what);
+            say(&format!("seed {}: {}: {}", outcome.seed, violation.oracle, violation.what));
         } else if count.is_multiple_of(100) {
-            eprintln!("{count} seeds, {:.0} s", began.elapsed().as_secs_f64());
+            say(&format!("{count} seeds, {:.0} s", began.elapsed().as_secs_f64()));
         }
     });
     if args.trace {
         for outcome in &outcomes {
-            eprintln!("seed {}\n{}", outcome.seed, outcome.events.join("\n"));
+            say(&format!("seed {}\n{}", outcome.seed, outcome.events.join("\n")));
         }
     }
     let summary = campaign::summary(&outcomes);
     let seconds = began.elapsed().as_secs_f64();
-    eprintln!(
+    say(&format!(
         "{seconds:.1} s of wall time: {:.0} simulated seconds a second",
         summary.simulated_seconds as f64 / seconds.max(0.001)
-    );
+    ));
     if json {
         print_json(&campaign_json(args, &summary, &outcomes))?;
     } else {
@@ -244,7 +244,7 @@ fn run_files(args: &SimulateArgs, json: bool) -> Result<Exit, Failure> {
         let scenario = read(path)?;
         let report = scenario.run(args.trace, args.storage == StorageArg::Redb);
         if args.trace || !report.passed() {
-            eprintln!("{}\n{}", path.display(), report.events.join("\n"));
+            say(&format!("{}\n{}", path.display(), report.events.join("\n")));
         }
         results.push(scenario_json(path, &report));
     }
