@@ -14,7 +14,7 @@ use judge::{Verified, judge};
 
 use super::exit::{Exit, Failure};
 use super::reach::Reach;
-use super::{Context, block_on, print, print_json};
+use super::{Context, block_on, print, print_json, say};
 use crate::kernel::ledger::{Audit, AuditHead, AuditLine, AuditPage};
 use crate::runtime::clock::Clock;
 
@@ -50,7 +50,7 @@ pub(super) fn run(command: AuditCommand, context: &Context) -> Result<Exit, Fail
                 print_json(&head)?;
             } else {
                 print(&format!("{}\n", head.head));
-                eprintln!("biplane: {} entries, the last is {}", head.count, head.index);
+                say(&format!("biplane: {} entries, the last is {}", head.count, head.index));
             }
             Ok(Exit::Done)
         }

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use super::exit::{Exit, Failure};
 use super::reach::{self, Reach};
 use super::render::{self, Table};
-use super::{Context, block_on, config_check, print, print_json};
+use super::{Context, block_on, config_check, print, print_exactly, print_json, say};
 use crate::config::parse_cluster;
 use crate::edge::api::client::{Answer, ApiError};
 use crate::edge::api::{ConfigBody, ConfigWish, ConfiguredBody};
@@ -89,12 +89,12 @@ fn show(version: Option<u64>, list: bool, context: &Context) -> Result<Exit, Fai
         print(&listed(&body));
     } else {
         let number = body.version;
-        print(&text_of(body)?);
+        print_exactly(&text_of(body)?);
         // Of an earlier one it would always be refused.
         if version.is_none() {
-            eprintln!(
+            say(&format!(
                 "biplane: configuration {number}; `config apply --version {number}` refuses if another is in force by then"
-            );
+            ));
         }
     }
     Ok(Exit::Done)

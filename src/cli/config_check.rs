@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::exit::{Exit, Failure};
+use super::render::printable;
 use super::{Context, print, reach};
 use crate::config::{
     Fault, Faults, Position, parse_client, parse_cluster, parse_gateway, parse_node, parse_observer,
@@ -51,11 +52,12 @@ pub(super) fn run(files: &[PathBuf], context: &Context) -> Result<Exit, Failure>
 
 fn check(file: &Path) -> (FileReport, String) {
     let name = file.display().to_string();
+    let told = printable(&name);
     match reach::read_or(file).map(|read| read.and_then(|text| warnings_of(file, &name, &text))) {
         Ok(Ok(warnings)) => {
-            let mut words = format!("{name}: ok\n");
+            let mut words = format!("{told}: ok\n");
             for warning in &warnings {
-                words.push_str(&format!("  warning: {warning}\n"));
+                words.push_str(&format!("  warning: {}\n", printable(warning)));
             }
             (FileReport { file: name, ok: true, faults: Vec::new(), warnings }, words)
         }

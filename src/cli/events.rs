@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::exit::{Exit, Failure};
 use super::reach::Reach;
 use super::render::printable;
-use super::{Context, block_on, print, reads_on};
+use super::{Context, block_on, print, reads_on, say};
 use crate::edge::api::EventsBody;
 use crate::edge::api::client::EventNews;
 use crate::kernel::domain::EventId;
@@ -55,7 +55,7 @@ fn line(event: &LoggedEvent, json: bool) -> Result<String, Failure> {
 }
 
 fn gap() {
-    eprintln!("biplane: some events in between are not kept any more");
+    say(&format!("biplane: some events in between are not kept any more"));
 }
 
 async fn follow(reach: Reach, newest: EventId, json: bool) -> Result<(), Failure> {
@@ -70,7 +70,7 @@ async fn follow(reach: Reach, newest: EventId, json: bool) -> Result<(), Failure
             }
             EventNews::Gap => gap(),
             EventNews::Lost { controller, why, turned_away } => {
-                eprintln!("biplane: lost {controller}: {}; trying the next", printable(&why));
+                say(&format!("biplane: lost {controller}: {}; trying the next", printable(&why)));
                 // An answer says why. One that lets us in all the same has not heard of it yet.
                 if turned_away
                     && let Err(error) = client.get_json::<EventsBody>("/v1/events").await

@@ -4,8 +4,6 @@
     clippy::disallowed_types,
     clippy::disallowed_methods,
     clippy::float_arithmetic,
-    clippy::print_stdout,
-    clippy::print_stderr,
     reason = "programs for people: they print, and they wait on real clocks"
 )]
 
@@ -37,13 +35,14 @@ pub mod switch;
 mod token;
 
 use std::ffi::OsString;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use serde::Serialize;
 
+use crate::kernel::domain::legible;
 use exit::{Exit, Failure};
 
 /// The whole command line.
@@ -160,7 +159,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)) {
         Ok(Ok(exit)) => say_what_was_lost(exit, json).into(),
         Ok(Err(failure)) => {
-            eprintln!("{}", failure.render(json));
+            say(&failure.render(json));
             failure.exit.into()
         }
         Err(_) => Exit::Bug.into(),
@@ -229,14 +228,36 @@ fn block_on<F: Future>(future: F) -> Result<F::Output, Failure> {
 /// Why something that was printed did not get there, if it did not.
 static LOST: std::sync::OnceLock<String> = std::sync::OnceLock::new();
 
-/// Prints to standard output. Whoever reads may have stopped: then there is nobody to tell. Any other failure is
-/// told at the end, because what is being done must not stop half way for it.
+/// Prints to standard output, with [`say`] the one way there: what files and controllers say may steer no terminal.
+/// Whoever reads may have stopped: then there is nobody to tell. Any other failure is told at the end, because what is
+/// being done must not stop half way for it.
 fn print(text: &str) {
     reads_on(text);
 }
 
-/// The same; false when nobody reads any more, or what was printed is lost. Who prints without end stops then.
+/// Says something on standard error, as a line.
+#[expect(
+    clippy::print_stderr,
+    reason = "the one place: what is foreign in it is made legible here"
+)]
+fn say(text: &str) {
+    eprintln!("{}", legible::lines(text));
+}
+
+/// Prints what must arrive as it is, byte for byte. A person at a terminal sees it legible.
+fn print_exactly(text: &str) {
+    if std::io::stdout().is_terminal() {
+        return print(text);
+    }
+    write_out(text);
+}
+
+/// Prints; false when nobody reads any more, or what was printed is lost. Who prints without end stops then.
 fn reads_on(text: &str) -> bool {
+    write_out(&legible::lines(text))
+}
+
+fn write_out(text: &str) -> bool {
     let mut out = std::io::stdout().lock();
     let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) else { return true };
     if error.kind() != std::io::ErrorKind::BrokenPipe {
@@ -253,7 +274,7 @@ fn say_what_was_lost(exit: Exit, json: bool) -> Exit {
         format!("what was to be printed is lost: standard output: {why}"),
         "the command itself ended as it would have otherwise; ask again, with `biplane status` if it changed something",
     );
-    eprintln!("{}", failure.render(json));
+    say(&failure.render(json));
     if exit == Exit::Done { failure.exit } else { exit }
 }
 

@@ -6,7 +6,7 @@ use clap::CommandFactory as _;
 use clap_complete::Shell;
 
 use super::exit::{Exit, Failure};
-use super::{Cli, print};
+use super::{Cli, print_exactly};
 
 /// Arguments of `biplane completions`.
 #[derive(Clone, Debug, clap::Args)]
@@ -27,7 +27,7 @@ pub struct ManArgs {
 pub(super) fn completions(args: &CompletionsArgs) -> Result<Exit, Failure> {
     let mut text = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "biplane", &mut text);
-    print(&String::from_utf8_lossy(&text));
+    print_exactly(&String::from_utf8_lossy(&text));
     Ok(Exit::Done)
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::kernel::domain::legible::one_line;
+
 /// A table with a head, left-aligned, two blanks between columns, no trailing blanks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Table {
@@ -52,9 +54,9 @@ impl Table {
     }
 }
 
-/// What a controller sent, fit for a terminal: control characters become blanks.
+/// What a controller sent or a file holds, as one line: it must not steer a terminal, nor look like two lines.
 pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    one_line(text)
 }
 
 /// A duration as people say it: `0 ms`, `85 ms`, `1.2 s`, `45 s`, `2 min 5 s`, `3 h 20 min`, `2 d 4 h`.
@@ -105,8 +107,8 @@ mod tests {
     #[test]
     fn what_a_controller_sends_cannot_move_the_cursor() {
         let mut table = Table::new(&["A"]);
-        table.row(["a\u{1b}[2Jb\r\nc"]);
-        assert_eq!(table.render(), "A\na [2Jb  c\n");
+        table.row(["a\u{1b}[2Jb\r\nc\u{202e}"]);
+        assert_eq!(table.render(), "A\na\\u001b[2Jb  c\\u202e\n");
     }
 
     #[test]

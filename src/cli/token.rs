@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::exit::{Exit, Failure};
 use super::reach::{self, Reach};
 use super::render::Table;
-use super::{Context, block_on, print, print_json};
+use super::{Context, block_on, print, print_json, say};
 use crate::edge::api::client::{Answer, ApiError};
 use crate::edge::api::{NewToken, TokenShown};
 use crate::edge::identity::{Authority, new_token};
@@ -95,10 +95,10 @@ pub(super) fn run(command: TokenCommand, context: &Context) -> Result<Exit, Fail
                 print_json(&Made { name: &body.name, role, token: &token, expires })?;
             } else {
                 print(&format!("{token}\n"));
-                eprintln!(
+                say(&format!(
                     "the token of {}, good until {expires}; it is shown this once",
                     body.name
-                );
+                ));
             }
         }
         TokenCommand::List => {
@@ -121,10 +121,10 @@ pub(super) fn run(command: TokenCommand, context: &Context) -> Result<Exit, Fail
                     "{name} is revoked: no token and no certificate of this name is let in any more\n"
                 ));
                 if !tokens.contains_key(&name) {
-                    eprintln!(
+                    say(&format!(
                         "biplane: no token of that name stood in the log; if none of the members' files and no certificate \
                          has it, it was a slip of the pen"
-                    );
+                    ));
                 }
             }
         }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use crate::kernel::domain::legible::one_line;
+
 /// Faults that are shown as text; how many more there are is said.
 const SHOWN: usize = 200;
 /// Characters of a line that are shown; of a longer one, the part around the place.
@@ -92,11 +94,19 @@ impl Faults {
         } else {
             format!("`{}`: ", told(&fault.path))
         };
-        writeln!(f, "{}:{number}:{}: {name}{}", self.file, column + 1, told(&fault.what))?;
-        let wide = self.text.get(fault.place.clone()).map_or(1, |part| part.chars().count());
+        writeln!(
+            f,
+            "{}:{number}:{}: {name}{}",
+            one_line(&self.file),
+            column + 1,
+            told(&fault.what)
+        )?;
+        let wide = self.text.get(fault.place.clone()).map_or(1, |part| {
+            one_line(&part.chars().take(EXCERPT).collect::<String>()).chars().count()
+        });
         let whole = rest.chars().count();
         let (before, rest) = excerpt(before, rest, column, whole);
-        let carets = "^".repeat(wide.clamp(1, whole.clamp(1, rest.chars().count().max(1))));
+        let carets = "^".repeat(wide.clamp(1, rest.chars().count().max(1)));
         let gutter = " ".repeat(number.to_string().len());
         writeln!(f, " {number} | {before}{rest}")?;
         writeln!(f, " {gutter} | {}{carets}", " ".repeat(before.chars().count()))?;
@@ -107,38 +117,37 @@ impl Faults {
     }
 }
 
-/// Words about a file, which may repeat what stands in it: cut, and without control characters.
+/// Words about a file, which may repeat what stands in it: legible, and cut.
 fn told(words: &str) -> String {
-    let plain = |c: char| if c.is_control() { ' ' } else { c };
-    let mut told: String = words.chars().take(WORDS).map(plain).collect();
-    if words.chars().nth(WORDS).is_some() {
+    // Each character is shown as at least one.
+    let begin: String = words.chars().take(WORDS + 1).collect();
+    let shown = one_line(&begin);
+    let mut told: String = shown.chars().take(WORDS).collect();
+    if shown.chars().nth(WORDS).is_some() {
         told.push('…');
     }
     told
 }
 
-/// The parts of a line before and from a place, cut to what fits, without control characters: a file must not
-/// steer the terminal that shows its faults.
+/// The parts of a line before and from a place, cut to what fits, and legible: a file must not steer the terminal that
+/// shows its faults.
 fn excerpt(before: &str, rest: &str, column: usize, whole: usize) -> (String, String) {
-    let plain = |text: &str| -> String {
-        text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-    };
     if column + whole <= EXCERPT {
-        return (plain(before), plain(rest));
+        return (one_line(before), one_line(rest));
     }
     let kept = |text: &str, skip: usize, take: usize| -> String {
-        plain(&text.chars().skip(skip).take(take).collect::<String>())
+        one_line(&text.chars().skip(skip).take(take).collect::<String>())
     };
     let before = if column > BEFORE {
         format!("…{}", kept(before, column - BEFORE, BEFORE))
     } else {
-        plain(before)
+        one_line(before)
     };
-    let room = EXCERPT - before.chars().count();
+    let room = EXCERPT - column.min(BEFORE + 1);
     if whole > room {
         (before, format!("{}…", kept(rest, 0, room - 1)))
     } else {
-        (before, plain(rest))
+        (before, one_line(rest))
     }
 }
 
@@ -164,6 +173,7 @@ impl std::error::Error for Faults {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::domain::legible::steers;
 
     fn shown(text: &str, place: Range<usize>) -> String {
         let fault =
@@ -199,7 +209,10 @@ mod tests {
 
     #[test]
     fn a_file_cannot_steer_the_terminal() {
-        assert!(!shown("a = \u{1b}[31m\n", 4..5).contains('\u{1b}'));
+        let line = "a = \"x\u{202e}y\" \u{1b}[31m\n";
+        let told = shown(line, 4..11);
+        assert!(told.contains(" 1 | a = \"x\\u202ey\" \\u001b[31m\n"), "{told}");
+        assert!(told.contains("\n   |     ^^^^^^^^^^\n"), "as wide as what is shown: {told}");
         let fault = Fault {
             place: 0..1,
             path: "\u{1b}".repeat(3),
@@ -207,7 +220,7 @@ mod tests {
             write: "\u{9b}".to_owned(),
         };
         let shown = Faults::new("f", "a = 1\n", vec![fault], 0).to_string();
-        assert!(shown.chars().all(|c| c == '\n' || !c.is_control()), "{shown:?}");
+        assert!(shown.chars().all(|c| c == '\n' || !steers(c)), "{shown:?}");
         assert!(shown.chars().count() < 2 * WORDS, "{shown:?}");
     }
 

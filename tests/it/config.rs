@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
+use biplane::kernel::domain::legible::steers;
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -52,14 +54,31 @@ fn each_broken_file_is_told_what_stands_beside_it() {
 fn every_fault_says_where_it_is_and_the_terminal_is_not_steered() {
     for file in broken_files() {
         let said = String::from_utf8(check(&[&file], false).stdout).unwrap();
-        assert!(said.chars().all(|c| c == '\n' || !c.is_control()), "{said:?}");
-        let json: serde_json::Value =
-            serde_json::from_slice(&check(&[&file], true).stdout).unwrap();
+        assert!(said.chars().all(|c| c == '\n' || !steers(c)), "{said:?}");
+        let json = String::from_utf8(check(&[&file], true).stdout).unwrap();
+        assert!(json.chars().all(|c| c == '\n' || !steers(c)), "{json:?}");
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         for fault in json[0]["faults"].as_array().unwrap() {
             let (line, column) = (&fault["line"], &fault["column"]);
             assert!(said.contains(&format!("{file}:{line}:{column}: ")), "{file}: {fault}");
         }
     }
+}
+
+#[test]
+fn the_name_of_a_file_steers_no_terminal_either() {
+    let temp = tempfile::tempdir().unwrap();
+    let file = temp.path().join("cluster-\u{202e}\u{1b}[31m\nok.toml");
+    for text in ["cluster = 1", include_str!("../../config/cluster.toml")] {
+        std::fs::write(&file, text).unwrap();
+        let said = String::from_utf8(check(&[file.to_str().unwrap()], false).stdout).unwrap();
+        assert!(said.contains("cluster-\\u202e\\u001b[31m ok.toml:"), "{said}");
+        assert!(said.chars().all(|c| c == '\n' || !steers(c)), "{said:?}");
+    }
+    std::fs::remove_file(&file).unwrap();
+    let missing = check(&[file.to_str().unwrap()], false);
+    let said = String::from_utf8([missing.stdout, missing.stderr].concat()).unwrap();
+    assert!(said.contains("\\u202e") && said.chars().all(|c| c == '\n' || !steers(c)), "{said:?}");
 }
 
 #[test]

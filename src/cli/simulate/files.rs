@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{SimulateArgs, StorageArg};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::{print, print_json};
+use crate::cli::{print, print_json, say};
 use crate::sim::scenario::{Report, Scenario};
 
 /// What is printed as JSON of one scenario.
@@ -28,7 +28,7 @@ pub(super) fn run(args: &SimulateArgs, json: bool) -> Result<Exit, Failure> {
             scenario.params.redb |= args.storage == StorageArg::Redb;
             let report = scenario.run(args.trace);
             if args.trace || !report.passed() {
-                eprintln!("{} {run}\n{}", path.display(), report.events.join("\n"));
+                say(&format!("{} {run}\n{}", path.display(), report.events.join("\n")));
             }
             let story = if args.story { report.story.clone() } else { Vec::new() };
             results.push(scenario_json(path, &run, &report, story));

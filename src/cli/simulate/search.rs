@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::progress::{Done, Goal, Progress};
 use super::{SEEDS_MAX, SimulateArgs, build};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::{print, print_json};
+use crate::cli::{print, print_json, say};
 use crate::sim::campaign::{self, Outcome, Summary};
 use crate::sim::queue::SECOND;
 use crate::sim::world::Violation;
@@ -64,7 +64,7 @@ pub(super) fn run(args: &SimulateArgs, json: bool) -> Result<Exit, Failure> {
         if let Some(violation) = &outcome.violation {
             broken.fetch_add(1, Ordering::Relaxed);
             progress.clear();
-            eprintln!("seed {}: {}: {}", outcome.seed, violation.oracle, violation.what);
+            say(&format!("seed {}: {}: {}", outcome.seed, violation.oracle, violation.what));
         }
         let simulated = simulated.fetch_add(outcome.simulated, Ordering::Relaxed);
         progress.tell(Done {
@@ -76,15 +76,15 @@ pub(super) fn run(args: &SimulateArgs, json: bool) -> Result<Exit, Failure> {
     progress.clear();
     if args.trace {
         for outcome in &outcomes {
-            eprintln!("seed {}\n{}", outcome.seed, outcome.events.join("\n"));
+            say(&format!("seed {}\n{}", outcome.seed, outcome.events.join("\n")));
         }
     }
     let summary = campaign::summary(&outcomes, args.options().profile);
     let seconds = progress.elapsed().as_secs_f64();
-    eprintln!(
+    say(&format!(
         "{seconds:.1} s of wall time: {:.0} simulated seconds a second",
         summary.simulated_seconds as f64 / seconds.max(0.001)
-    );
+    ));
     if json {
         print_json(&campaign_json(args, &summary, &outcomes))?;
     } else {

@@ -37,6 +37,24 @@ pub(super) fn check(top: &Section<'_>, cluster: &Cluster) {
     }
 }
 
+/// The log holds the text too, so that it can be shown.
+pub(super) fn check_text(top: &Section<'_>, text: &str) {
+    let of = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    let bytes: usize = text.bytes().map(of).sum();
+    let most = PROPOSAL_BYTES - ENVELOPE_BYTES;
+    if bytes > most {
+        let what = format!(
+            "the text takes {bytes} bytes in a log entry, where quotes, backslashes, tabs and line ends count twice; the \
+             limit is {most}"
+        );
+        top.fault(&(0..0), "", what, "remove comments, or split the cluster");
+    }
+}
+
 /// Probes a second of one node at full speed, those of the other members and of reference targets among them.
 fn probes_a_second(cluster: &Cluster) -> u64 {
     let [one, two] = &cluster.planes;
@@ -102,6 +120,30 @@ mod tests {
             page.body_contains.push_str(&"x".repeat(shorter));
         }
         cluster
+    }
+
+    #[test]
+    fn a_text_of_the_limit_fits_an_entry_whatever_its_signs_and_one_byte_more_is_refused() {
+        let most = PROPOSAL_BYTES - ENVELOPE_BYTES;
+        for sign in ["\"", "\n", "\u{202e}"] {
+            let begin = format!("{EXAMPLE}\n# {}", if sign == "\n" { "\n" } else { "" });
+            let bytes = |text: &str| serde_json::to_string(text).unwrap().len() - 2;
+            let room = most - bytes(&begin);
+            let text =
+                begin + &sign.repeat(room / bytes(sign)) + "#" + &"#".repeat(room % bytes(sign));
+            let fits = text.strip_suffix('#').expect("one too many");
+            assert_eq!(
+                parse_cluster("cluster.toml", fits).map(|_| ()).map_err(|e| e.to_string()),
+                Ok(())
+            );
+            let shown =
+                parse_cluster("cluster.toml", &text).expect_err("one byte too many").to_string();
+            assert!(shown.contains("line ends count twice; the limit is 25100288"), "{shown}");
+            let command = Command::ConfigText { version: u64::MAX, text: fits.to_owned() };
+            let (at, wall, by) = (LedgerTime(u64::MAX), WallTime(u64::MAX), MemberId(u64::MAX));
+            let envelope = Envelope { format: FORMAT, at, wall, by, commands: vec![command] };
+            assert!(envelope.encode().len() <= PROPOSAL_BYTES, "{sign:?}");
+        }
     }
 
     #[test]

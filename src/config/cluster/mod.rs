@@ -33,7 +33,10 @@ pub struct Checked {
 
 /// Reads a cluster file. `file` is its name in faults.
 pub fn parse_cluster(file: &str, text: &str) -> Result<Checked, Faults> {
-    let cluster = Reader::read(file, text, read_cluster)?;
+    let cluster = Reader::read(file, text, |top| {
+        across::check_text(top, text);
+        read_cluster(top)
+    })?;
     let warnings = across::warnings(&cluster);
     Ok(Checked { cluster, warnings })
 }

@@ -2,19 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Instant;
 
-use axum::body::{Body, HttpBody};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use bytes::Bytes;
 use futures_util::FutureExt as _;
-use hyper::body::{Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::ApiState;
@@ -62,7 +57,7 @@ pub(super) async fn admit(
             let answer = answer.unwrap_or_else(|_| fault(&method, &route));
             match (entered, leave) {
                 (Some(_), Some(leave)) if is_event_stream(&answer) => leave.watch_over(answer),
-                (permit, _) => hold(answer, permit),
+                (permit, _) => state.under_way.send(answer, permit).await,
             }
         }
     };
@@ -267,41 +262,9 @@ fn method_label(method: &axum::http::Method) -> &'static str {
     }
 }
 
-/// Keeps the permit until the answer is written: large answers count as long as they are in memory.
-/// A watch holds a permit of its own kind instead.
-fn hold(response: Response, permit: Option<OwnedSemaphorePermit>) -> Response {
-    let Some(permit) = permit else { return response };
-    response.map(|inner| Body::new(Held { inner, _permit: permit }))
-}
-
 fn is_event_stream(response: &Response) -> bool {
     response
         .headers()
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind == super::watch::MEDIA_TYPE)
-}
-
-struct Held {
-    inner: Body,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl HttpBody for Held {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.inner).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
 }

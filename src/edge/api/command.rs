@@ -330,5 +330,5 @@ pub(super) fn rendered<T: Serialize>(status: StatusCode, value: &T) -> Result<Re
     let json = serde_json::to_vec(value).map_err(|error| {
         Problem::new(ProblemKind::Internal, error.to_string(), "report this with the log")
     })?;
-    Ok(json_bytes(status, json))
+    Ok(json_bytes(status, json.into()))
 }

@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +17,8 @@ use super::command::command;
 use super::extract::{Condition, Named, entity_tag, json_body, reason};
 use super::limits::CONFIG_BYTES;
 use super::problem::{Problem, ProblemKind};
-use super::read::{Seen, no_such};
+use super::read::{Seen, internal, no_such};
+use super::sending::Shared;
 use crate::kernel::controller::{Action, ConfigRequest};
 use crate::kernel::domain::{Principal, WallTime};
 use crate::kernel::ledger::{Cluster, KeptConfig, Ledger};
@@ -76,32 +78,81 @@ pub struct ConfiguredBody {
 }
 
 /// `GET /v1/config`.
-pub(super) async fn in_force(seen: Seen) -> Result<Response, Problem> {
+pub(super) async fn in_force(
+    State(state): State<Arc<ApiState>>,
+    seen: Seen,
+) -> Result<Response, Problem> {
     let version = seen.view().ledger.config_version();
-    show(seen, version).await
+    show(&state, seen, version).await
 }
 
 /// `GET /v1/config/{version}`.
-pub(super) async fn kept(Named(version): Named, seen: Seen) -> Result<Response, Problem> {
+pub(super) async fn kept(
+    State(state): State<Arc<ApiState>>,
+    Named(version): Named,
+    seen: Seen,
+) -> Result<Response, Problem> {
     let number: Option<u64> = version.parse().ok();
     let ledger = &seen.view().ledger;
     let known = number.filter(|number| {
         ledger.configs().contains_key(number) || *number == ledger.config_version()
     });
     match known {
-        Some(number) => show(seen, number).await,
+        Some(number) => show(&state, seen, number).await,
         None => Err(no_such("kept configuration", &version, "/v1/config")),
     }
 }
 
-async fn show(seen: Seen, version: u64) -> Result<Response, Problem> {
+/// What was shown of the configurations that are kept: each is rendered once, and all answers share it.
+#[derive(Debug, Default)]
+pub(super) struct Shown {
+    in_force: u64,
+    kept: BTreeMap<u64, Arc<KeptConfig>>,
+    texts: BTreeMap<u64, Bytes>,
+}
+
+impl Shown {
+    /// Forgets what was shown of other configurations than these.
+    fn of(&mut self, ledger: &Ledger) {
+        let (in_force, kept) = (ledger.config_version(), ledger.configs());
+        let same = |(a, b): ((&u64, &Arc<KeptConfig>), (&u64, &Arc<KeptConfig>))| {
+            a.0 == b.0 && Arc::ptr_eq(a.1, b.1)
+        };
+        if self.in_force != in_force
+            || self.kept.len() != kept.len()
+            || !self.kept.iter().zip(kept).all(same)
+        {
+            *self = Self { in_force, kept: kept.clone(), texts: BTreeMap::new() };
+        }
+    }
+}
+
+async fn show(state: &ApiState, seen: Seen, version: u64) -> Result<Response, Problem> {
     let ledger = Arc::clone(&seen.view().ledger);
     if ledger.config().is_none() {
         let why = "the cluster has no configuration yet";
         let next = "wait for the first leader: see GET /v1/status";
         return Err(Problem::new(ProblemKind::Unavailable, why, next));
     }
-    seen.answer_tagged(move |_, _| Ok((body_of(&ledger, version), Some(version.to_string())))).await
+    // Whoever comes while it is rendered waits for it, instead of rendering it too.
+    let mut shown = state.shown.lock().await;
+    shown.of(&ledger);
+    let text = match shown.texts.get(&version) {
+        Some(text) => text.clone(),
+        None => {
+            let json =
+                tokio::task::spawn_blocking(move || serde_json::to_vec(&body_of(&ledger, version)));
+            let json = json.await.map_err(|error| internal(&error.to_string()))?;
+            let json = json.map_err(|error| internal(&error.to_string()))?;
+            let text = state.under_way.counted(Bytes::from(json))?;
+            shown.texts.insert(version, text.clone());
+            text
+        }
+    };
+    drop(shown);
+    let mut response = seen.with(text, Some(version.to_string()));
+    response.extensions_mut().insert(Shared);
+    Ok(response)
 }
 
 fn body_of(ledger: &Ledger, version: u64) -> ConfigBody {

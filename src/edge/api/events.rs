@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Query, State};
 use axum::http::request::Parts;
@@ -25,8 +26,8 @@ use super::limits::Limits;
 use super::problem::{Problem, ProblemKind};
 use super::read::Seen;
 use super::watch::{KEEP_ALIVE, MEDIA_TYPE, Place};
-use crate::kernel::controller::View;
-use crate::kernel::domain::EventId;
+use crate::kernel::controller::{Action, Response as Reply, View};
+use crate::kernel::domain::{EventId, Principal};
 use crate::kernel::ledger::LoggedEvent;
 
 /// The event that says that others are not kept any more.
@@ -91,6 +92,7 @@ pub(super) async fn list(Since(since): Since, seen: Seen) -> Result<Response, Pr
 /// `GET /v1/events/watch`.
 pub(super) async fn watch(
     State(state): State<Arc<ApiState>>,
+    Extension(principal): Extension<Principal>,
     Since(since): Since,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -106,6 +108,9 @@ pub(super) async fn watch(
     };
     // Who names no number wants what happens from now on.
     let now = view.map_or_else(EventId::default, |view| view.ledger.events().newest());
+    if let Some(last) = last.filter(|last| *last > now) {
+        was_given(&state, &principal, last).await?;
+    }
     let mut keep_alive = tokio::time::interval(state.limits.keep_alive);
     keep_alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
     keep_alive.reset();
@@ -126,6 +131,25 @@ pub(super) async fn watch(
         (header::CONNECTION, HeaderValue::from_static("close")),
     ];
     Ok((headers, Body::from_stream(watcher.stream())).into_response())
+}
+
+/// Whether an event of this number can have been told by any node. This one may be behind the one that told it: a
+/// confirmed read is not. Where none comes in time, the watcher is believed: it hears on when this node has caught up.
+async fn was_given(state: &ApiState, principal: &Principal, last: EventId) -> Result<(), Problem> {
+    let asked = state.backend.ask(principal.name.to_string(), Action::Read);
+    let Ok(Reply::Read(view)) = tokio::time::timeout(state.limits.look, asked).await else {
+        return Ok(());
+    };
+    let newest = view.ledger.events().newest();
+    if last <= newest {
+        return Ok(());
+    }
+    Err(Problem::new(
+        ProblemKind::Malformed,
+        format!("no event {last} has happened yet: the newest is {newest}"),
+        "it is of another cluster, or was made up: GET /v1/events lists what is kept; then go on after the newest, or \
+         without Last-Event-ID for what happens from now on",
+    ))
 }
 
 struct Watcher {

@@ -160,8 +160,9 @@ pub(super) fn if_match(headers: &HeaderMap) -> Result<Condition<Epoch>, Problem>
     entity_tag(headers, "an epoch", "/v1/groups/{name}", "\"1.7\"")
 }
 
-/// What an `If-Match` header holds.
-pub(super) fn entity_tag<T: FromStr>(
+/// What an `If-Match` header holds. A tag is compared byte for byte (RFC 9110, 8.8.3), so it has one form: the one that was
+/// sent.
+pub(super) fn entity_tag<T: FromStr + ToString>(
     headers: &HeaderMap,
     what: &str,
     path: &str,
@@ -174,7 +175,8 @@ pub(super) fn entity_tag<T: FromStr>(
         return Ok(Condition::Any);
     }
     let bare = value.trim().strip_prefix('"').and_then(|v| v.strip_suffix('"'));
-    bare.and_then(|text| text.parse().ok()).map(Condition::Tag).ok_or_else(|| {
+    let same = |text: &str| text.parse().ok().filter(|tag: &T| tag.to_string() == text);
+    bare.and_then(same).map(Condition::Tag).ok_or_else(|| {
         Problem::new(
             ProblemKind::Malformed,
             format!("If-Match does not hold {what}"),

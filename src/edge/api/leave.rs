@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use bytes::Bytes;
 use hyper::body::Frame;
@@ -29,7 +29,11 @@ impl Leave {
     pub(super) fn of(state: &Arc<ApiState>, request: &Request) -> Option<Self> {
         let principal = request.extensions().get::<Principal>()?.clone();
         let peer = request.extensions().get::<Peer>().cloned();
-        let headers = request.headers().clone();
+        // Of all headers, only what says who asks.
+        let mut headers = HeaderMap::new();
+        for value in request.headers().get_all(header::AUTHORIZATION) {
+            headers.append(header::AUTHORIZATION, value.clone());
+        }
         Some(Self { state: Arc::clone(state), principal, headers, peer })
     }
 
@@ -70,5 +74,34 @@ impl HttpBody for Watched {
         }
         tracing::info!(name = %self.leave.principal.name, "a watch ends: its reader is not let in any more");
         Poll::Ready(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::sync::CancellationToken;
+
+    use super::super::Limits;
+    use super::super::tests::fixture::{Node, settings};
+    use super::*;
+    use crate::kernel::domain::{AccessRole, PrincipalName};
+
+    #[tokio::test]
+    async fn of_a_request_only_what_says_who_asks_is_kept() {
+        let settings = settings("127.0.0.1:0".parse().unwrap(), Limits::default(), None);
+        let state = ApiState::new(&settings, Node::with_table(1, "east"), CancellationToken::new());
+        let mut request = Request::get("/v1/watch").header("authorization", "Bearer a");
+        for number in 0..60 {
+            request = request.header(format!("x-{number}"), "y".repeat(200));
+        }
+        let mut request = request.header("authorization", "Bearer b").body(Body::empty()).unwrap();
+        let name = PrincipalName::new("ann").unwrap();
+        let (role, groups) = (AccessRole::Admin, [].into());
+        request.extensions_mut().insert(Principal { name, role, groups });
+        let leave = Leave::of(&Arc::new(state), &request).expect("it was let in");
+        let kept: Vec<_> =
+            leave.headers.iter().map(|(name, value)| (name.as_str(), value)).collect();
+        assert_eq!(kept.len(), 2, "{kept:?}");
+        assert!(kept.iter().all(|(name, _)| *name == "authorization"), "{kept:?}");
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::kernel::consensus::limits::PROPOSAL_BYTES;
+
 /// Bounds of one API server. [`Limits::default`] is what a node runs with; tests make them smaller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -11,6 +13,9 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// Requests being answered at once; a further one gets 503.
     pub requests: usize,
+    /// Bytes of answers larger than [`UNCOUNTED_BYTES`] that are made and not sent yet; an answer for which there is no room
+    /// gets 503. What several answers share is counted once.
+    pub answer_bytes: usize,
     /// Watchers at once; a further one gets 503.
     pub watchers: usize,
     /// A TLS handshake must end within this.
@@ -45,6 +50,7 @@ impl Default for Limits {
             connections: 6_144,
             connections_per_address: 256,
             requests: 256,
+            answer_bytes: 128 * 1024 * 1024,
             watchers: 256,
             handshake: Duration::from_secs(5),
             header: Duration::from_secs(10),
@@ -73,6 +79,12 @@ pub const REPORT_BYTES: usize = 1024 * 1024;
 pub const SPAN_MAX_MS: u64 = 365 * 24 * 3600 * 1000;
 /// Bytes of a configuration in a request, as JSON: what a log entry can hold.
 pub const CONFIG_BYTES: usize = 24 * 1024 * 1024;
+/// Bytes of an answer, and of an event of a watch, that a client takes. The largest is a page of the audit trail with the
+/// largest entry: its text stands in JSON once more, and no sign of JSON grows by that to more than twice its size. Nor has
+/// the route table more than two and a half times the bytes of the settings, which are such an entry too.
+pub const ANSWER_BYTES: usize = PROPOSAL_BYTES / 2 * 5 + (1 << 20);
+/// Bytes of an answer that is not counted among [`Limits::answer_bytes`]: there are only so many requests and connections.
+pub const UNCOUNTED_BYTES: usize = 64 * 1024;
 /// Characters of a reason.
 pub const REASON_CHARS: usize = 1_024;
 /// See [`Limits::failed_logins`].

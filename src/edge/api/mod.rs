@@ -23,6 +23,7 @@ mod operations;
 mod problem;
 mod read;
 mod roles;
+mod sending;
 mod server;
 mod stall;
 #[cfg(test)]
@@ -106,6 +107,9 @@ struct ApiState {
     configuring: Semaphore,
     limits: Limits,
     requests: Arc<Semaphore>,
+    under_way: sending::UnderWay,
+    /// What was shown of the configurations that are kept.
+    shown: tokio::sync::Mutex<config::Shown>,
     hub: watch::Hub,
 }
 
@@ -122,6 +126,8 @@ impl ApiState {
             configuring: Semaphore::new(1),
             limits,
             requests: Arc::new(Semaphore::new(limits.requests)),
+            under_way: sending::UnderWay::new(limits.answer_bytes),
+            shown: tokio::sync::Mutex::default(),
         }
     }
 }

@@ -216,7 +216,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     ),
     get(
         "/v1/events/watch",
-        "The same as server-sent events; Last-Event-ID goes on after an event, at any node",
+        "The same as server-sent events; Last-Event-ID (or `since`) goes on after an event, at any node; one that has not happened yet is refused",
         &[(200, "Events named after their kinds, and `gap`.", None)],
     ),
     get(

@@ -6,6 +6,7 @@ use axum::extract::{FromRequestParts, Query, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -150,14 +151,19 @@ impl Seen {
         T: Serialize,
         F: FnOnce(&dyn Shows, Moment) -> Result<(T, Option<String>), Problem> + Send + 'static,
     {
-        let (shows, now) = (self.shows, self.now);
+        let (shows, now) = (Arc::clone(&self.shows), self.now);
         let rendered = tokio::task::spawn_blocking(move || {
             let (value, tag) = make(shows.as_ref(), now)?;
             let json = serde_json::to_vec(&value).map_err(|error| internal(&error.to_string()))?;
             Ok::<_, Problem>((json, tag))
         });
         let (json, tag) = rendered.await.map_err(|error| internal(&error.to_string()))??;
-        let mut response = json_bytes(StatusCode::OK, json);
+        Ok(self.with(json, tag))
+    }
+
+    /// An answer from this state of what was rendered already.
+    pub(super) fn with(self, json: impl Into<Bytes>, tag: Option<String>) -> Response {
+        let mut response = json_bytes(StatusCode::OK, json.into());
         let headers = response.headers_mut();
         sign(headers, &self.view);
         if self.stale {
@@ -166,17 +172,17 @@ impl Seen {
         if let Some(tag) = tag.and_then(|tag| HeaderValue::from_str(&format!("\"{tag}\"")).ok()) {
             headers.insert(header::ETAG, tag);
         }
-        Ok(response)
+        response
     }
 }
 
 /// A JSON answer from bytes.
-pub(super) fn json_bytes(status: StatusCode, json: Vec<u8>) -> Response {
+pub(super) fn json_bytes(status: StatusCode, json: Bytes) -> Response {
     let kind = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     (status, [kind], json).into_response()
 }
 
-fn internal(why: &str) -> Problem {
+pub(super) fn internal(why: &str) -> Problem {
     tracing::error!(why, "an answer could not be rendered: this is a bug");
     Problem::new(ProblemKind::Internal, "the answer could not be made", "report this with the log")
 }

@@ -37,13 +37,23 @@ pub async fn serve(
 ) -> io::Result<(SocketAddr, JoinHandle<()>)> {
     let listener = TcpListener::bind(settings.listen).await?;
     let address = listener.local_addr()?;
+    let state = Arc::new(ApiState::new(&settings, backend, shutdown.clone()));
+    Ok((address, serve_on(listener, &settings, state, shutdown)))
+}
+
+/// The same on a socket that listens already.
+pub(super) fn serve_on(
+    listener: TcpListener,
+    settings: &ApiSettings,
+    state: Arc<ApiState>,
+    shutdown: CancellationToken,
+) -> JoinHandle<()> {
     let limits = settings.limits;
     let tls = settings.tls.clone().map(TlsAcceptor::from);
-    let state = Arc::new(ApiState::new(&settings, backend, shutdown.clone()));
     let router = router(&state);
     let check_certificate = Arc::clone(&settings.check_certificate);
     let door = Door { tls, check_certificate, state, router, limits, shutdown };
-    Ok((address, tokio::spawn(door.run(listener))))
+    tokio::spawn(door.run(listener))
 }
 
 #[derive(Clone)]

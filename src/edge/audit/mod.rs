@@ -10,20 +10,22 @@
 //!
 //! The log itself is compacted; this is kept, up to a limit, oldest segments going first. A line that a crash tore is cut
 //! off when the archive is opened, and written again from the log as far as it reaches back. Where something is
-//! missing (a member that took over a snapshot, a disk that was full) a new segment begins, and its first line's
+//! missing (a member that took over a snapshot, a disk that was full, a line that the disk damaged) a new segment begins, and its first line's
 //! `before` is not the last line's `head`: who reads sees the gap, and other members have what is missing here.
 
+mod mend;
 mod read;
 #[cfg(test)]
 mod tests;
 
 pub use read::page;
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::kernel::ledger::{AuditLine, AuditRecord};
+use crate::kernel::ledger::AuditRecord;
 
 /// The directory of the archive in a node's data directory.
 pub const AUDIT_DIR: &str = "audit";
@@ -38,6 +40,8 @@ pub mod limits {
     pub const PAGE_LINES: usize = 500;
     /// Bytes of one answer; one line may have more.
     pub const PAGE_BYTES: usize = 2 << 20;
+    /// Damaged segments that are kept for evidence; with so many of them nothing is written until a person looked.
+    pub const DAMAGED_KEPT: usize = 8;
 }
 
 /// The writer of one node's archive.
@@ -60,27 +64,36 @@ struct Segment {
 }
 
 impl Archive {
-    /// Opens the archive in a data directory; what is torn at its end is cut off.
+    /// Opens the archive in a data directory; what is torn at its end is cut off. A last segment in which a line is not
+    /// what was written there is set aside as it is, and its sound lines are written anew: believed, a damaged index
+    /// would be the last one for ever.
     ///
     /// # Errors
-    /// When the directory or its last segment cannot be read or written.
+    /// When the directory or its last segment cannot be read or written, or too many damaged ones are kept.
     pub fn open(data_dir: &Path, limit: u64) -> io::Result<Self> {
         let dir = data_dir.join(AUDIT_DIR);
-        fs::create_dir_all(&dir)?;
+        DirBuilder::new().mode(0o700).recursive(true).create(&dir)?;
+        close_to_others(&dir);
         let mut archive = Self { dir, limit, segment: None, last: None, dirty: false };
         let Some((path, _)) = segments(&archive.dir)?.pop() else { return Ok(archive) };
-        let mut sound = 0;
-        let mut reader = BufReader::new(File::open(&path)?);
-        let mut line = String::new();
-        while reader.read_line(&mut line).is_ok_and(|read| read > 0) && line.ends_with('\n') {
-            let Ok(record) = serde_json::from_str::<AuditLine>(&line) else { break };
-            sound += line.len() as u64;
-            archive.last = Some((record.index, record.head));
-            line.clear();
+        let mut found = mend::read(&path, |_| Ok(()))?;
+        if let Some((number, what)) = found.damage {
+            let aside = mend::set_aside(&path)?;
+            tracing::error!(
+                "line {number} of {} is damaged: {what}. The file is kept as {}; the sound lines are written anew, and \
+                 what is lost other members have. See the disk",
+                path.display(),
+                aside.display()
+            );
+            if found.last.is_none() {
+                return Self::open(data_dir, limit);
+            }
+            found = mend::read(&path, |_| Ok(()))?;
         }
         let file = OpenOptions::new().append(true).open(&path)?;
-        file.set_len(sound)?;
-        archive.segment = Some(Segment { file, bytes: sound });
+        file.set_len(found.whole)?;
+        archive.segment = Some(Segment { file, bytes: found.whole });
+        archive.last = found.last;
         Ok(archive)
     }
 
@@ -128,8 +141,8 @@ impl Archive {
     fn begin(&mut self, index: u64) -> io::Result<()> {
         self.sync()?;
         let path = self.dir.join(format!("{index:020}.jsonl"));
-        let file = OpenOptions::new().create(true).append(true).open(path)?;
-        // A file of this name that was there holds nothing sound: its lines would have been the last.
+        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+        // A file of this name that was there holds no whole line: its lines would have been the last.
         file.set_len(0)?;
         self.segment = Some(Segment { file, bytes: 0 });
         let mut all = segments(&self.dir)?;
@@ -143,6 +156,18 @@ impl Archive {
             total -= bytes;
         }
         Ok(())
+    }
+}
+
+/// Takes what an earlier version left open to others from them: the trail holds names, addresses and hashes of tokens.
+fn close_to_others(dir: &Path) {
+    let mut all = vec![(dir.to_owned(), 0o700)];
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        all.push((entry.path(), 0o600));
+    }
+    for (path, mode) in all {
+        // Only the owner can; whoever else runs a node here reads and writes as before.
+        let _ = fs::set_permissions(path, Permissions::from_mode(mode));
     }
 }
 

@@ -131,3 +131,107 @@ fn a_page_has_so_many_lines_and_no_more() {
     let rest = page(dir.path(), count).unwrap();
     assert_eq!((rest.lines.len(), rest.more), (1, false));
 }
+
+/// What stands in the archive's directory, by name.
+fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(dir.join(AUDIT_DIR))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// An archive of these records, closed, and the text of its one file.
+fn written(dir: &Path, records: &[AuditRecord]) -> (PathBuf, String) {
+    let mut archive = Archive::open(dir, 1 << 30).unwrap();
+    records.iter().for_each(|record| archive.append(record).unwrap());
+    let file = dir.join(AUDIT_DIR).join(format!("{:020}.jsonl", 1));
+    let text = fs::read_to_string(&file).unwrap();
+    (file, text)
+}
+
+#[test]
+fn a_damaged_last_line_silences_nobody_and_is_kept_for_evidence() {
+    let records = chain(6, 10);
+    let huge = |text: &str| text.replacen("\"index\":4", "\"index\":18446744073709551615", 1);
+    let garbled = |text: &str| text.replacen("{\"index\":4", "\u{0}\"index\":4", 1);
+    let other = |text: &str| {
+        text.replacen("\"term\":3", "\"term\":2", 4).replacen("\"term\":2", "\"term\":3", 3)
+    };
+    let damages: [&dyn Fn(&str) -> String; 3] = [&huge, &garbled, &other];
+    for damage in damages {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, text) = written(dir.path(), &records[..4]);
+        let damaged = damage(&text);
+        assert_ne!(damaged, text);
+        fs::write(&file, &damaged).unwrap();
+        let mut archive = Archive::open(dir.path(), 1 << 30).unwrap();
+        // The log is applied again from the entry before the lost one; then it goes on.
+        records[2..].iter().for_each(|record| archive.append(record).unwrap());
+        let page = page(dir.path(), 1).unwrap();
+        let indices: Vec<u64> = page.lines.iter().map(|line| line.index).collect();
+        assert_eq!(indices, [1, 2, 3, 4, 5, 6]);
+        assert!(page.lines.iter().all(|line| line.is_sound()));
+        let aside = format!("{}.damaged-1", file.display());
+        assert_eq!(fs::read_to_string(aside).unwrap(), damaged, "as it was found");
+        assert_eq!(names(dir.path()).len(), 2);
+    }
+}
+
+#[test]
+fn sound_lines_behind_a_damaged_one_stay_and_a_file_without_any_gives_way_to_a_new_one() {
+    let records = chain(6, 10);
+    let dir = tempfile::tempdir().unwrap();
+    let (file, text) = written(dir.path(), &records[..5]);
+    fs::write(&file, text.replacen("\"index\":3", "\"index\":9", 1)).unwrap();
+    let mut archive = Archive::open(dir.path(), 1 << 30).unwrap();
+    archive.append(&records[5]).unwrap();
+    assert_eq!(lines(dir.path(), 1), [1, 2, 4, 5, 6]);
+    drop(archive);
+    let mut bytes = fs::read(&file).unwrap();
+    bytes.iter_mut().filter(|byte| **byte == b':').for_each(|byte| *byte = 0xff);
+    fs::write(&file, bytes).unwrap();
+    let mut archive = Archive::open(dir.path(), 1 << 30).unwrap();
+    assert!(!file.exists());
+    archive.append(&records[5]).unwrap();
+    assert_eq!(lines(dir.path(), 1), [6]);
+    let kept = ["00000000000000000001.jsonl.damaged-1", "00000000000000000001.jsonl.damaged-2"];
+    assert_eq!(names(dir.path())[..2], kept);
+}
+
+#[test]
+fn so_many_damaged_files_are_kept_and_with_one_more_a_person_must_look() {
+    let dir = tempfile::tempdir().unwrap();
+    let records = chain(2, 10);
+    for kept in 0..=limits::DAMAGED_KEPT {
+        let (file, text) = written(dir.path(), &records);
+        fs::write(&file, text.replacen("\"index\":2", "\"index\":3", 1)).unwrap();
+        let opened = Archive::open(dir.path(), 1 << 30);
+        if kept < limits::DAMAGED_KEPT {
+            opened.unwrap().append(&records[1]).unwrap();
+            assert_eq!(names(dir.path()).len(), kept + 2);
+        } else {
+            let why = opened.expect_err("one too many").to_string();
+            assert!(
+                why.contains("8 damaged files are kept") && why.contains("move them away"),
+                "{why}"
+            );
+            assert!(fs::read_to_string(&file).unwrap().contains("\"index\":3"), "untouched");
+        }
+    }
+}
+
+#[test]
+fn the_archive_is_for_its_owner_only_and_so_is_what_an_earlier_version_left() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let (file, _) = written(dir.path(), &chain(2, 10));
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let archive = dir.path().join(AUDIT_DIR);
+    assert_eq!((mode(&archive), mode(&file)), (0o700, 0o600));
+    fs::set_permissions(&archive, Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+    Archive::open(dir.path(), 1 << 30).unwrap();
+    assert_eq!((mode(&archive), mode(&file)), (0o700, 0o600));
+}

@@ -1,9 +1,9 @@
 //! Writing: one segment after the other, the oldest deleted when the ring is full.
 
 use std::collections::VecDeque;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::block::{self, Kind};
@@ -55,6 +55,8 @@ impl Ring {
     /// A ring of at most `limit` bytes in this directory; makes the directory, and room if there is too much in it.
     pub fn open(dir: &Path, limit: u64) -> io::Result<Self> {
         DirBuilder::new().mode(0o700).recursive(true).create(dir)?;
+        // One that was made by hand, too. Only its owner can: whoever else runs a node here goes on.
+        let _ = fs::set_permissions(dir, Permissions::from_mode(0o700));
         let mut ended = VecDeque::new();
         for path in list(dir)? {
             let bytes = fs::metadata(&path)?.len();

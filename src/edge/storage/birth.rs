@@ -5,8 +5,9 @@
 //! the voters are those of the cluster file, and a member whose file has lost the others would elect itself.
 
 use std::fmt::Write as _;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use super::error::StoreError;
@@ -65,6 +66,8 @@ pub fn open_dir(dir: &Path, identity: &Identity) -> Result<RedbStore, StoreError
         give_birth(dir, &path, identity, token)?;
         handle.sync_all().map_err(failed)?;
     }
+    // An earlier version left it open to others. Only the owner can close it: whoever else runs a node here goes on.
+    let _ = fs::set_permissions(&path, Permissions::from_mode(0o600));
     let store = RedbStore::open_file(&path, identity)?;
     if let Some(token) = token {
         if store.birth()? != token {
@@ -86,6 +89,9 @@ fn give_birth(dir: &Path, path: &Path, identity: &Identity, token: &str) -> Resu
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(failed(error)),
     }
+    // The store is for its owner only, whatever the umask: it holds the log.
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unborn);
+    drop(made.map_err(failed)?);
     drop(RedbStore::make_file(&unborn, identity, token)?);
     File::open(&unborn).and_then(|file| file.sync_all()).map_err(failed)?;
     fs::rename(&unborn, path).map_err(failed)

@@ -17,7 +17,8 @@ use super::dial::{self, Connection, DialError};
 use super::frame::{FrameError, read_frame, write_batch};
 use super::hello::Lane;
 use super::limits::{
-    BATCH_BYTES, BULK_QUEUE_FRAMES, MAX_BULK_FRAME, MAX_NORMAL_FRAME, STEADY, UNREACHABLE_EVERY,
+    BATCH_BYTES, BULK_QUEUE_FRAMES, MAX_BULK_FRAME, MAX_NORMAL_FRAME, MAX_OBSERVER_FRAME, STEADY,
+    UNREACHABLE_EVERY,
 };
 use super::queue::FrameQueue;
 use super::{Incoming, Peer, Shared};
@@ -73,6 +74,8 @@ struct Normal {
     queue: FrameQueue,
     state: PeerState,
     told_unreachable: Option<Instant>,
+    /// Whether people were told that a frame was too long for it.
+    told_too_long: bool,
     /// Whether people were told that the peer is away, and should be told of its return.
     told_people: bool,
 }
@@ -88,6 +91,8 @@ struct Bulk {
 pub(super) struct Link {
     pub(super) id: MemberId,
     pub(super) peer: Peer,
+    /// Bytes of a frame that the peer takes.
+    longest: usize,
     normal: Mutex<Normal>,
     bulk: Mutex<Bulk>,
     normal_waits: Notify,
@@ -96,10 +101,15 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(id: MemberId, peer: Peer) -> Self {
+    pub(super) fn new(id: MemberId, peer: Peer, lane: Lane) -> Self {
+        let longest = match lane {
+            Lane::Observer => MAX_OBSERVER_FRAME,
+            Lane::Normal | Lane::Bulk => MAX_NORMAL_FRAME,
+        };
         Self {
             id,
             peer,
+            longest,
             normal: Mutex::default(),
             bulk: Mutex::default(),
             normal_waits: Notify::new(),
@@ -111,9 +121,19 @@ impl Link {
     /// Queues a frame, or drops it. Says whether the kernel is to hear that the peer cannot be reached.
     pub(super) fn send_normal(&self, frame: Bytes) -> bool {
         let mut normal = self.normal();
-        if frame.len() > MAX_NORMAL_FRAME {
-            tracing::error!(member = %self.id, bytes = frame.len(), "a frame is too long to be sent");
+        if frame.len() > self.longest {
             normal.state.dropped_frames += 1;
+            let news = !std::mem::replace(&mut normal.told_too_long, true);
+            drop(normal);
+            if news {
+                tracing::error!(
+                    member = %self.id,
+                    bytes = frame.len(),
+                    at_most = self.longest,
+                    "a frame is longer than the member takes and is not sent, nor is any other such: this is a bug, \
+                     please report it"
+                );
+            }
             return false;
         }
         if normal.state.connected {

@@ -130,7 +130,7 @@ impl Shared {
             .peers
             .iter()
             .filter(|(id, _)| **id != settings.me)
-            .map(|(id, peer)| (*id, Arc::new(Link::new(*id, peer.clone()))))
+            .map(|(id, peer)| (*id, Arc::new(Link::new(*id, peer.clone(), lane))))
             .collect();
         Self {
             settings,

@@ -4,6 +4,7 @@ mod access;
 pub mod as_text;
 mod decimal;
 mod epoch;
+pub mod legible;
 mod member;
 mod name;
 pub mod packed;

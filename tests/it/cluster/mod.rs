@@ -10,6 +10,7 @@ mod fail_static;
 mod journal;
 mod leader;
 mod metrics;
+mod modes;
 mod observers;
 mod pasts;
 mod senses;

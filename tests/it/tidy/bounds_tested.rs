@@ -60,7 +60,10 @@ pub(super) const TESTED: &[(&str, &[&str])] = &[
     ("cli/simulate SEEDS_MAX", &["a_campaign_has_so_many_seeds_and_not_one_more"]),
     (
         "config/cluster/across ENVELOPE_BYTES",
-        &["settings_of_the_limit_fit_an_entry_and_one_byte_more_is_refused"],
+        &[
+            "settings_of_the_limit_fit_an_entry_and_one_byte_more_is_refused",
+            "a_text_of_the_limit_fits_an_entry_whatever_its_signs_and_one_byte_more_is_refused",
+        ],
     ),
     ("config/fault SHOWN", &["many_faults_are_counted_and_the_first_are_shown"]),
     ("config/reader FAULTS", &["so_many_faults_are_kept_and_further_ones_are_counted"]),
@@ -70,20 +73,20 @@ pub(super) const TESTED: &[(&str, &[&str])] = &[
         &["a_word_of_so_many_characters_is_worth_a_guess_and_a_longer_one_is_not"],
     ),
     (
-        "edge/api/client/answer ANSWER_BYTES",
-        &["an_answer_of_the_limit_is_taken_and_a_longer_one_is_not"],
-    ),
-    (
         "edge/api/client/connection HEADER_BYTES",
-        &["a_head_of_the_limit_is_taken_and_one_without_an_end_there_is_not"],
-    ),
-    (
-        "edge/api/client/sse EVENT_BYTES",
-        &["an_event_of_the_limit_is_read_and_one_byte_more_is_refused"],
+        &["a_head_of_the_limit_is_taken_and_one_byte_more_is_refused"],
     ),
     (
         "edge/api/client/watch EVENTS",
         &["so_many_events_wait_for_their_reader_and_the_others_at_the_controller"],
+    ),
+    (
+        "edge/api/limits ANSWER_BYTES",
+        &[
+            "an_answer_of_the_limit_is_taken_and_a_longer_one_is_not",
+            "an_event_of_the_limit_is_read_and_one_byte_more_is_refused",
+            "the_largest_configuration_of_the_worst_text_is_exported_verified_and_shown",
+        ],
     ),
     (
         "edge/api/limits BODY_BYTES",
@@ -107,6 +110,11 @@ pub(super) const TESTED: &[(&str, &[&str])] = &[
         &["so_many_changed_routes_come_one_by_one_and_one_more_as_a_table"],
     ),
     ("edge/api/limits SPAN_MAX_MS", &["a_freeze_lasts_a_year_at_most"]),
+    ("edge/api/limits UNCOUNTED_BYTES", &["a_small_answer_needs_no_room_and_one_byte_more_does"]),
+    (
+        "edge/api/limits answer_bytes",
+        &["what_slow_readers_are_sent_is_bounded_in_bytes_and_given_back"],
+    ),
     ("edge/api/limits connections", &["connections_have_a_limit"]),
     (
         "edge/api/limits connections_per_address",
@@ -125,6 +133,10 @@ pub(super) const TESTED: &[(&str, &[&str])] = &[
         &["a_watcher_may_lag_so_many_changes_behind_and_not_one_more"],
     ),
     ("edge/api/limits watchers", &["watchers_have_a_limit_and_leave_room_behind"]),
+    (
+        "edge/audit DAMAGED_KEPT",
+        &["so_many_damaged_files_are_kept_and_with_one_more_a_person_must_look"],
+    ),
     ("edge/audit PAGE_BYTES", &["the_archive_is_bounded_and_loses_its_oldest_first"]),
     ("edge/audit PAGE_LINES", &["a_page_has_so_many_lines_and_no_more"]),
     ("edge/audit SEGMENT_BYTES", &["a_segment_of_the_limit_is_full_and_one_of_a_byte_less_is_not"]),
@@ -264,7 +276,7 @@ pub(super) const TESTED: &[(&str, &[&str])] = &[
     ),
     (
         "edge/transport/limits MAX_OBSERVER_FRAME",
-        &["an_observers_frame_of_the_limit_is_taken_and_one_byte_more_ends_its_connection"],
+        &["an_observers_frame_of_the_limit_is_taken_and_one_byte_more_is_neither_sent_nor_taken"],
     ),
     (
         "edge/transport/limits MAX_STRANGERS",

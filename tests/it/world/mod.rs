@@ -151,6 +151,15 @@ impl World {
         self.nodes[node] = Some(Running::start(&mut command));
     }
 
+    /// The same under a umask.
+    pub(crate) fn start_node_with_umask(&mut self, node: usize, umask: &str) {
+        let file = self.path(&format!("{}/node.toml", NODES[node]));
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", "umask \"$1\"; shift; exec \"$@\"", "sh", umask, BIPLANE]);
+        command.args(["node", &file, "--parent"]).arg(std::process::id().to_string());
+        self.nodes[node] = Some(Running::start(&mut command));
+    }
+
     /// SIGKILL.
     pub(crate) fn kill_node(&mut self, node: usize) {
         self.nodes[node].take().expect("it runs").kill();

@@ -9,14 +9,13 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::body::{Body as _, Incoming};
 use serde::de::DeserializeOwned;
 
+use super::super::limits::ANSWER_BYTES;
 use super::super::problem::Problem;
 use super::Order;
 use super::connection::SendFault;
 use super::error::ApiError;
 use super::settle::{settled_by, unusable};
 
-/// Bytes of an answer that a client takes: the status of 10,000 groups fits.
-pub(super) const ANSWER_BYTES: usize = 32 * 1024 * 1024;
 /// An answer.
 #[derive(Clone, Debug)]
 pub struct Answer<T> {

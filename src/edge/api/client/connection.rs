@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_util::task::AbortOnDropHandle;
 
-/// Bytes of an answer's status line and headers together: so many without an end are refused.
+/// Bytes of an answer's status line and headers together; more are refused.
 pub(super) const HEADER_BYTES: usize = 32 * 1024;
 
 /// An open connection. Its task ends with it.
@@ -134,6 +134,8 @@ impl Connection {
     {
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(HEADER_BYTES)
+            // A buffer may grow beyond what is asked of it.
+            .max_header_size(HEADER_BYTES)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| error.to_string())?;

@@ -11,7 +11,9 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
 use super::super::events::GAP;
+use super::super::problem::Problem;
 use super::super::watch::MEDIA_TYPE;
+use super::answer::read_all;
 use super::connection::{Connection, SendFault};
 use super::sse::SseReader;
 use super::{ApiClient, order};
@@ -161,7 +163,12 @@ impl EventWatch {
         let kind = response.headers().get(header::CONTENT_TYPE);
         if response.status() != 200 || kind.is_none_or(|kind| kind != MEDIA_TYPE) {
             let status = response.status();
-            return Err((format!("it answers {status}"), matches!(status.as_u16(), 401 | 403)));
+            let turned_away = matches!(status.as_u16(), 401 | 403);
+            let body =
+                read_all(response.into_body(), client.times.answer).await.unwrap_or_default();
+            let said = serde_json::from_slice::<Problem>(&body);
+            let why = said.map_or_else(|_| String::new(), |problem| format!(": {problem}"));
+            return Err((format!("it answers {status}{why}"), turned_away));
         }
         let body = response.into_body();
         Ok(Open { controller, _connection: connection, body, reader: SseReader::default() })

@@ -1,7 +1,6 @@
 //! Reads server-sent events (WHATWG HTML, section 9.2.6), bounded.
 
-/// Bytes of one event: a table of 10,000 routes fits five times.
-pub(super) const EVENT_BYTES: usize = 16 * 1024 * 1024;
+use super::super::limits::ANSWER_BYTES;
 
 /// One event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,11 +11,11 @@ pub(super) struct SseEvent {
     pub(super) data: String,
 }
 
-/// An event is longer than [`EVENT_BYTES`], or not UTF-8.
+/// An event is longer than [`ANSWER_BYTES`], or not UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum SseError {
     /// Too long.
-    #[error("an event is longer than {EVENT_BYTES} bytes")]
+    #[error("an event is longer than {ANSWER_BYTES} bytes")]
     TooLong,
     /// Not text.
     #[error("an event is not UTF-8")]
@@ -49,7 +48,7 @@ impl SseReader {
             }
             let end = rest.iter().position(|b| matches!(b, b'\n' | b'\r'));
             let piece = &rest[..end.unwrap_or(rest.len())];
-            if self.held() + piece.len() > EVENT_BYTES {
+            if self.held() + piece.len() > ANSWER_BYTES {
                 return Err(SseError::TooLong);
             }
             self.line.extend_from_slice(piece);
@@ -130,11 +129,11 @@ mod tests {
     fn an_event_that_never_ends_is_refused() {
         let (mut reader, mut out) = (SseReader::default(), Vec::new());
         let piece = vec![b'x'; 1024 * 1024];
-        let result = (0..20).try_for_each(|_| reader.take(&piece, &mut out));
+        let result = (0..80).try_for_each(|_| reader.take(&piece, &mut out));
         assert_eq!(result, Err(SseError::TooLong));
         let (mut reader, line) =
             (SseReader::default(), [b"data:".as_slice(), &piece, b"\n"].concat());
-        let result = (0..20).try_for_each(|_| reader.take(&line, &mut out));
+        let result = (0..80).try_for_each(|_| reader.take(&line, &mut out));
         assert_eq!(result, Err(SseError::TooLong));
     }
 
@@ -151,9 +150,9 @@ mod tests {
 
     #[test]
     fn an_event_of_the_limit_is_read_and_one_byte_more_is_refused() {
-        let quarter = EVENT_BYTES / 4;
+        let quarter = ANSWER_BYTES / 4;
         // The name, the lines before the last, and the last one with its field's name are held at once.
-        let last = EVENT_BYTES - 2 * quarter - "data:".len();
+        let last = ANSWER_BYTES - 2 * quarter - "data:".len();
         assert_eq!(told(2 * quarter, &[last]), Ok(1));
         assert_eq!(told(2 * quarter, &[last + 1]), Err(SseError::TooLong));
         assert_eq!(told(quarter, &[quarter, last]), Ok(1));

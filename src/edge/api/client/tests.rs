@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use super::answer::ANSWER_BYTES;
+use super::super::limits::ANSWER_BYTES;
 use super::connection::HEADER_BYTES;
 use super::{ApiClient, ApiError, ClientTimes};
 
@@ -51,17 +51,25 @@ async fn an_answer_of_the_limit_is_taken_and_a_longer_one_is_not() {
     for (head, body) in [(announced(ANSWER_BYTES + 1), 0), (silent, ANSWER_BYTES + 1)] {
         let refused = got(answering(head, body).await).await;
         let Err(ApiError::BadAnswer { why, .. }) = refused else { panic!("{refused:?}") };
-        assert_eq!(why, "it is longer than 33554432 bytes");
+        assert_eq!(why, "it is longer than 63963136 bytes");
     }
 }
 
 #[tokio::test]
-async fn a_head_of_the_limit_is_taken_and_one_without_an_end_there_is_not() {
+async fn a_head_of_the_limit_is_taken_and_one_byte_more_is_refused() {
     let front = "HTTP/1.1 200 OK\r\ncontent-length: 3\r\nx: ";
     let value = "y".repeat(HEADER_BYTES - front.len() - "\r\n\r\n".len());
     let whole = format!("{front}{value}\r\n\r\n");
     assert_eq!(got(answering(whole, 3).await).await.unwrap(), "xxx");
-    let refused = got(answering(format!("{front}{value}yyyy"), 0).await).await;
-    let why = refused.expect_err("no end").to_string();
-    assert!(why.contains("message head is too large"), "{why}");
+    // One byte too many; half as many again; and so many without an end.
+    let half = "y".repeat(HEADER_BYTES / 2);
+    for longer in [
+        format!("{front}{value}y\r\n\r\n"),
+        format!("{front}{value}{half}\r\n\r\n"),
+        format!("{front}{value}yyyy"),
+    ] {
+        let refused = got(answering(longer, 3).await).await;
+        let why = refused.expect_err("too long").to_string();
+        assert!(why.contains("message head is too large"), "{why}");
+    }
 }

@@ -92,10 +92,20 @@ async fn an_etag_makes_a_switch_conditional() {
     ask("if-match: \"1.7\"", r#"{"epoch":"1.8"}"#).await.problem(422);
     ask("x-none: 1", "{}").await.problem(428);
     assert_eq!(ask("x-none: 1", r#"{"epoch":"1.7"}"#).await.status, 202);
-    for bad in
-        ["if-match: 1.7", "if-match: W/\"1.7\"", "if-match: \"1.7\", \"1.8\"", "if-match: \""]
-    {
-        ask(bad, "{}").await.problem(400);
+    // An epoch has one form, and no other is taken for it.
+    for bad in [
+        "1.7",
+        "W/\"1.7\"",
+        "\"1.7\", \"1.8\"",
+        "\"",
+        "\"01.7\"",
+        "\"1.07\"",
+        "\"+1.7\"",
+        "\"1.+7\"",
+        "\" 1.7\"",
+    ] {
+        let problem = ask(&format!("if-match: {bad}"), "{}").await.problem(400);
+        assert!(problem.contains("If-Match does not hold an epoch"), "{bad}: {problem}");
     }
     let epochs: Vec<_> = node
         .asked

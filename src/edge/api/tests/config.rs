@@ -57,6 +57,16 @@ async fn who_does_not_say_what_he_replaces_replaces_nothing() {
 }
 
 #[tokio::test]
+async fn a_number_of_a_configuration_has_one_form() {
+    let server = start(&Node::with_table(4, "east"), Limits::default()).await;
+    for tag in ["\"03\"", "\"+3\"", "3", "\"3.0\""] {
+        let header = format!("if-match: {tag}");
+        let body = br#"{"text":"good"}"#;
+        request(server.address, "PUT", PATH, &[JSON, &header], body).await.problem(400);
+    }
+}
+
+#[tokio::test]
 async fn a_faulty_configuration_is_refused_with_its_faults() {
     let node = Node::with_table(4, "east");
     let server = start(&node, Limits::default()).await;

@@ -112,13 +112,50 @@ async fn a_watcher_that_moves_to_another_node_goes_on_where_it_was() {
     let expected: Vec<EventId> = (2..12).map(id).collect();
     assert_eq!(heard(&mut watch, 10).await, expected);
     one.shutdown.cancel();
-    // The other node is behind: nothing is told twice, and what comes is told when it comes.
+    // The other node is behind and alone: nothing is told twice, and what comes is told when it comes.
+    behind.reply(None);
     let lost = tokio::time::timeout(DEADLINE, watch.next()).await.expect("in time");
     assert!(matches!(lost, EventNews::Lost { .. }), "{lost:?}");
     let silence = tokio::time::timeout(Duration::from_millis(200), watch.next()).await;
     assert!(silence.is_err(), "{silence:?}");
     behind.show(view_of(ledger(12), true));
     assert_eq!(heard(&mut watch, 2).await, [id(12), id(13)]);
+}
+
+#[tokio::test]
+async fn an_event_that_has_not_happened_is_told_from_one_that_this_node_has_not_heard_of() {
+    let node = node(4);
+    let server = start(&node, Limits::default()).await;
+    let watch =
+        async |header: &str, path: &str| request(server.address, "GET", path, &[header], b"").await;
+    // Nobody has given it.
+    let path = "/v1/events/watch";
+    let asked = async |problem: String| {
+        assert!(
+            problem.contains("no event e6-0 has happened yet: the newest is e5-0"),
+            "{problem}"
+        );
+        assert!(problem.contains("GET /v1/events lists what is kept"), "{problem}");
+    };
+    asked(watch("last-event-id: e6-0", path).await.problem(400)).await;
+    asked(watch("x-none: 1", "/v1/events/watch?since=e6-0").await.problem(400)).await;
+    // Another node has: a confirmed read shows it.
+    *node.confirmed.lock().unwrap() = Some(view_of(ledger(8), true));
+    let header = format!("authorization: Bearer {TOKEN}\r\nlast-event-id: e6-0");
+    assert_eq!(raw_request(server.address, "GET", path, &header).await, 200);
+    // Nobody can say: it is believed.
+    *node.confirmed.lock().unwrap() = None;
+    node.reply(Some(Response::Unknown { settle: String::new() }));
+    assert_eq!(raw_request(server.address, "GET", path, &header).await, 200);
+}
+
+#[tokio::test]
+async fn a_follower_is_told_why_it_is_not_served() {
+    let server = start(&node(4), Limits::default()).await;
+    let mut watch = client(vec![server.address]).events(Some(id(99)));
+    let lost = tokio::time::timeout(DEADLINE, watch.next()).await.expect("in time");
+    let EventNews::Lost { why, turned_away: false, .. } = lost else { panic!("{lost:?}") };
+    assert!(why.contains("no event e99-0 has happened yet"), "{why}");
 }
 
 #[tokio::test]

@@ -7,22 +7,24 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub(super) use super::wire::*;
-use crate::edge::api::{ApiSettings, Backend, Limits, Shows, serve};
+use crate::edge::api::server::serve_on;
+use crate::edge::api::{ApiSettings, ApiState, Backend, Limits, Shows};
 use crate::kernel::controller::*;
 use crate::kernel::domain::*;
-use crate::kernel::ledger::{Cluster, Mode, OnSwitch, Plane, Timing};
+use crate::kernel::ledger::{AuditPage, Cluster, Mode, OnSwitch, Plane, Timing};
 
 pub(super) const TOKEN: &str = "let-me-in";
 /// No test waits longer than this for anything.
 pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// What stands behind the API.
-pub(super) struct Node {
+pub(in super::super) struct Node {
     published: watch::Sender<Option<Arc<View>>>,
     /// By revision: a view's `applied` says which one it shows.
     tables: Mutex<BTreeMap<u64, RouteTable>>,
@@ -39,6 +41,8 @@ pub(super) struct Node {
     pub(super) real: Mutex<bool>,
     /// Groups in `status`: many make a large answer.
     pub(super) group_count: Mutex<usize>,
+    /// A page of the audit trail, whichever is asked for.
+    pub(super) page: Mutex<Option<AuditPage>>,
 }
 
 impl Node {
@@ -55,11 +59,12 @@ impl Node {
             not_ready: Mutex::default(),
             real: Mutex::default(),
             group_count: Mutex::new(1),
+            page: Mutex::default(),
         })
     }
 
     /// A node that has published a table.
-    pub(super) fn with_table(revision: u64, plane: &str) -> Arc<Self> {
+    pub(in super::super) fn with_table(revision: u64, plane: &str) -> Arc<Self> {
         let node = Self::new();
         node.publish(table(revision, &[("shop", plane, revision)]), true);
         node
@@ -135,6 +140,11 @@ impl Backend for Node {
             self.hints.lock().unwrap().push(hint);
         }
         room
+    }
+
+    fn audit(&self, _from: u64) -> BoxFuture<'static, Result<AuditPage, String>> {
+        let page = self.page.lock().unwrap().clone();
+        std::future::ready(page.ok_or_else(|| "this node keeps none".to_owned())).boxed()
     }
 
     fn metrics(&self) -> String {
@@ -353,6 +363,7 @@ pub(super) fn view(applied: u64, in_quorum: bool) -> Arc<View> {
 
 /// A server in front of a node. It stops when it is dropped.
 pub(super) struct Server {
+    pub(super) state: Arc<ApiState>,
     pub(super) address: SocketAddr,
     pub(super) shutdown: CancellationToken,
     pub(super) task: JoinHandle<()>,
@@ -385,7 +396,7 @@ fn read_config(text: &str) -> Result<Cluster, String> {
     if text == "good" { Ok(cluster.as_ref().clone()) } else { Err(format!("`{text}` is not good")) }
 }
 
-pub(super) fn settings(
+pub(in super::super) fn settings(
     listen: SocketAddr,
     limits: Limits,
     tls: Option<Arc<rustls::ServerConfig>>,
@@ -414,6 +425,9 @@ pub(super) async fn start_at(
     let shutdown = CancellationToken::new();
     let settings = settings(listen, limits, tls);
     let backend = Arc::clone(node) as Arc<dyn Backend>;
-    let (address, task) = serve(settings, backend, shutdown.clone()).await.unwrap();
-    Server { address, shutdown, task }
+    let listener = TcpListener::bind(listen).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let state = Arc::new(ApiState::new(&settings, backend, shutdown.clone()));
+    let task = serve_on(listener, &settings, Arc::clone(&state), shutdown.clone());
+    Server { state, address, shutdown, task }
 }

@@ -44,6 +44,19 @@ fn a_file_reopens_with_what_was_written_and_a_higher_incarnation() {
 }
 
 #[test]
+fn a_store_is_for_its_owner_only_and_so_is_one_that_an_earlier_version_left_open() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    drop(born(dir.path()));
+    let store = dir.path().join(STORE_FILE);
+    let mode = || fs::metadata(&store).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(), 0o600);
+    fs::set_permissions(&store, fs::Permissions::from_mode(0o644)).unwrap();
+    drop(open_dir(dir.path(), &identity()).unwrap());
+    assert_eq!(mode(), 0o600);
+}
+
+#[test]
 fn a_directory_without_store_and_token_is_refused_with_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     for path in [dir.path().to_owned(), dir.path().join("missing")] {

@@ -5,7 +5,7 @@ use super::*;
 
 fn link() -> Link {
     let address = (Ipv4Addr::LOCALHOST, 1).into();
-    Link::new(MemberId(2), Peer { address, server_name: name_of(2) })
+    Link::new(MemberId(2), Peer { address, server_name: name_of(2) }, Lane::Normal)
 }
 
 /// Lengths of the next bulk frames to deliver; none for one that had no room.
@@ -69,7 +69,7 @@ async fn a_bulk_frame_of_the_limit_may_be_announced_and_one_byte_more_ends_the_c
 }
 
 #[tokio::test]
-async fn an_observers_frame_of_the_limit_is_taken_and_one_byte_more_ends_its_connection() {
+async fn an_observers_frame_of_the_limit_is_taken_and_one_byte_more_is_neither_sent_nor_taken() {
     let (mut node, visits, _told) = visited("probe-1", Arc::new(AtomicBool::new(true))).await;
     let longest = Bytes::from(vec![7; MAX_OBSERVER_FRAME]);
     // Until it is connected, what it says is lost.
@@ -80,9 +80,25 @@ async fn an_observers_frame_of_the_limit_is_taken_and_one_byte_more_ends_its_con
         }
     };
     assert!(heard == Incoming::Frame { from: MemberId(101), frame: longest });
+    // A longer one would end the connection: it is not sent, which is said once, and what follows it arrives.
     let refusals = &node.transport.shared.refusals;
-    let due = "a frame of 4194305 bytes was announced, at most 4194304 are allowed";
-    visits.send(MemberId(1), Bytes::from(vec![7; MAX_OBSERVER_FRAME + 1]));
-    until("the refusal", || refusals.reasons().iter().any(|why| why.contains(due))).await;
+    let longer = Bytes::from(vec![7; MAX_OBSERVER_FRAME + 1]);
+    let lost = || visits.shared.links[&MemberId(1)].state().dropped_frames;
+    let before = lost();
+    visits.send(MemberId(1), longer.clone());
+    visits.send(MemberId(1), Bytes::from_static(b"next"));
+    let next = timeout(PATIENCE, node.incoming.recv()).await.expect("in time");
+    let frame = Bytes::from_static(b"next");
+    assert!(next == Some(Incoming::Frame { from: MemberId(101), frame }));
+    assert_eq!(lost() - before, 1);
+    assert_eq!(refusals.reasons(), Vec::<String>::new());
+    // Somebody who sends it all the same is refused.
+    let rogue =
+        Link::new(MemberId(1), visits.shared.settings.peers[&MemberId(1)].clone(), Lane::Normal);
     visits.stop().await;
+    let connection = dial::connect(&rogue, Lane::Observer, &visits.shared).await;
+    let mut connection = connection.expect("the observer is known");
+    write_frame(&mut connection, &longer).await.unwrap_or_default();
+    let due = "a frame of 4194305 bytes was announced, at most 4194304 are allowed";
+    until("the refusal", || refusals.reasons().iter().any(|why| why.contains(due))).await;
 }
