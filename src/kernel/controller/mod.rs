@@ -20,6 +20,7 @@ mod disk;
 mod drive;
 mod explain;
 mod explaining;
+mod guards;
 mod input;
 mod lead;
 mod logins;
