@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+use serde_json::Value;
 
 use super::exit::{Exit, Failure};
 use super::reach::{self, Reach};
 use super::render::{self, Table};
-use super::{Context, block_on, config_check, print, print_exactly, print_json, say};
+use super::{Context, block_on, config_check, print, print_exactly, print_json, say, written};
 use crate::config::parse_cluster;
 use crate::edge::api::client::{Answer, ApiError};
 use crate::edge::api::{ConfigBody, ConfigWish, ConfiguredBody};
@@ -181,7 +182,7 @@ async fn apply_to(
     if json {
         print_json(&answer.body)?;
     } else {
-        print(&done(&answer.body));
+        print(&done(&answer.body, plan.in_force));
     }
     Ok(Exit::Done)
 }
@@ -195,26 +196,29 @@ fn unsettled(error: ApiError) -> Failure {
     }
 }
 
-fn done(body: &ConfiguredBody) -> String {
+/// `before`: whether it was in force before it was asked for.
+fn done(body: &ConfiguredBody, before: bool) -> String {
     let ConfiguredBody { version, changed } = body;
-    if !changed {
-        return format!("configuration {version} is this one already\n");
-    }
+    let already = if *changed && !before { "" } else { " already: nothing is changed" };
     format!(
-        "configuration {version} is in force. Copy it to cluster.toml of every node, for its next start: until then \
-         that node's `biplane status` says that its file differs\n"
+        "configuration {version} is in force{already}. Copy it to cluster.toml of every node, for its next start: \
+         until then that node's `biplane status` says that its file differs\n"
     )
 }
 
 fn planned(plan: &ConfigPlan) -> String {
     let mut text = String::new();
-    if plan.changes.is_empty() {
+    if plan.in_force {
+        text.push_str(&format!("it is configuration {}, which is in force\n", plan.version));
+    } else if plan.changes.is_empty() {
         text.push_str(&format!("no setting of configuration {} changes\n", plan.version));
     } else {
         text.push_str(&format!("against configuration {}:\n", plan.version));
     }
     for change in &plan.changes {
-        text.push_str(&format!("  {}\n", render::printable(&line(change))));
+        for line in lines(change) {
+            text.push_str(&format!("  {}\n", render::printable(&line)));
+        }
     }
     if plan.all > plan.changes.len() {
         text.push_str(&format!("  and {} more\n", plan.all - plan.changes.len()));
@@ -225,41 +229,104 @@ fn planned(plan: &ConfigPlan) -> String {
     text
 }
 
-fn line(change: &Change) -> String {
-    let Change { path, was, is } = change;
+/// A change in the words of the file; a table that is new comes with its keys.
+fn lines(change: &Change) -> Vec<String> {
+    let Change { path, was, is, added, removed } = change;
+    let one = |line: String| vec![line];
     match (was, is) {
-        (Some(was), Some(is)) => format!("~ {path}: {was} → {is}"),
-        (None, Some(is)) => format!("+ {path}: {is}"),
-        (Some(_), None) => format!("- {path}"),
-        (None, None) => path.clone(),
+        _ if !added.is_empty() || !removed.is_empty() => {
+            let gone = removed.iter().map(|value| format!("- {}", written::value(value)));
+            let new = added.iter().map(|value| format!("+ {}", written::value(value)));
+            let elements: Vec<String> = gone.chain(new).collect();
+            one(format!("~ {path}: {}", elements.join(", ")))
+        }
+        (Some(was), Some(is)) => {
+            one(format!("~ {path}: {} → {}", written::value(was), written::value(is)))
+        }
+        (None, Some(Value::Object(table))) => {
+            let keys = written::lines(table).into_iter().map(|line| format!("    {line}"));
+            std::iter::once(format!("+ {path}")).chain(keys).collect()
+        }
+        (None, Some(is)) => one(format!("+ {path}: {}", written::value(is))),
+        (Some(Value::Object(_)), None) => one(format!("- {path}")),
+        (Some(was), None) => one(format!("- {path}: {}", written::value(was))),
+        (None, None) => one(format!("~ {path}: the same in another order")),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
-    fn change(was: Option<&str>, is: Option<&str>) -> Change {
-        let value = |text: &str| serde_json::Value::from(text);
-        Change { path: "groups.shop.home".to_owned(), was: was.map(value), is: is.map(value) }
+    fn change(path: &str, was: Option<Value>, is: Option<Value>) -> Change {
+        Change { path: path.to_owned(), was, is, ..Change::default() }
+    }
+
+    fn plan(changes: Vec<Change>) -> ConfigPlan {
+        let all = changes.len();
+        ConfigPlan { version: 3, changes, all, in_force: false, obstacle: None }
     }
 
     #[test]
-    fn a_plan_is_told_line_by_line() {
-        let plan = ConfigPlan {
-            version: 3,
-            changes: vec![
-                change(Some("east"), Some("west")),
-                change(None, Some("west")),
-                change(Some("east"), None),
-            ],
-            all: 5,
-            obstacle: Some("not now".to_owned()),
+    fn a_plan_is_told_line_by_line_in_the_words_of_the_file() {
+        let home = |was, is| change("groups.shop.home", was, is);
+        let services = Change {
+            added: vec![json!("pay")],
+            removed: vec![json!("cart")],
+            ..change(
+                "groups.shop.services",
+                Some(json!(["web", "cart"])),
+                Some(json!(["web", "pay"])),
+            )
         };
-        let expected = "against configuration 3:\n  ~ groups.shop.home: \"east\" → \"west\"\n  \
-            + groups.shop.home: \"west\"\n  - groups.shop.home\n  and 2 more\nit would be refused now: not now\n";
-        assert_eq!(planned(&plan), expected);
-        let none = ConfigPlan { version: 3, changes: Vec::new(), all: 0, obstacle: None };
-        assert_eq!(planned(&none), "no setting of configuration 3 changes\n");
+        let blog = json!({ "home": "west", "budget": { "switches": 3, "window": "1h" } });
+        let told = ConfigPlan {
+            all: 11,
+            obstacle: Some("not now".to_owned()),
+            ..plan(vec![
+                home(Some(json!("east")), Some(json!("west"))),
+                home(None, Some(json!("west"))),
+                home(Some(json!("east")), None),
+                services,
+                change("groups.blog", None, Some(blog.clone())),
+                change("groups.old", Some(blog), None),
+                change("timing.tick", Some(json!("50ms")), Some(json!("1s"))),
+                change("services.x.checks.y.args", Some(json!(["-v"])), Some(json!([]))),
+                change("planes", None, None),
+            ])
+        };
+        let expected = [
+            "against configuration 3:",
+            "  ~ groups.shop.home: \"east\" → \"west\"",
+            "  + groups.shop.home: \"west\"",
+            "  - groups.shop.home: \"east\"",
+            "  ~ groups.shop.services: - \"cart\", + \"pay\"",
+            "  + groups.blog",
+            "      budget = { switches = 3, window = \"1h\" }",
+            "      home = \"west\"",
+            "  - groups.old",
+            "  ~ timing.tick: \"50ms\" → \"1s\"",
+            "  ~ services.x.checks.y.args: [\"-v\"] → []",
+            "  ~ planes: the same in another order",
+            "  and 2 more",
+            "it would be refused now: not now",
+            "",
+        ];
+        assert_eq!(planned(&told), expected.join("\n"));
+        assert_eq!(planned(&plan(Vec::new())), "no setting of configuration 3 changes\n");
+    }
+
+    #[test]
+    fn what_is_in_force_is_said_to_be_and_nothing_else() {
+        let same = ConfigPlan { in_force: true, ..plan(Vec::new()) };
+        assert_eq!(planned(&same), "it is configuration 3, which is in force\n");
+        let words = |changed, before| done(&ConfiguredBody { version: 3, changed }, before);
+        assert!(words(true, false).starts_with("configuration 3 is in force. Copy it"));
+        for (changed, before) in [(false, true), (true, true), (false, false)] {
+            let said = words(changed, before);
+            assert!(said.starts_with("configuration 3 is in force already: nothing is"), "{said}");
+        }
     }
 }

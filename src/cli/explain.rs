@@ -10,8 +10,8 @@ use crate::kernel::domain::{GroupName, SwitchoverId};
 /// Arguments.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ExplainArgs {
-    /// `last` (the last switchover), the id of a switchover, or the name of a group; a switchover is shown with its group
-    /// as it is now
+    /// `last` (the last switchover), the id of a switchover, or the name of a group; a switchover is shown with its
+    /// guards as they were when it was decided, and with its group as it is now
     #[arg(value_name = "last|ID|GROUP")]
     subject: String,
     /// Take the word as the name of a group, even if it reads like `last` or an id
@@ -21,6 +21,9 @@ pub struct ExplainArgs {
     #[arg(long)]
     stale: bool,
 }
+
+/// What a record does not hold, and who does.
+const PROBES_OF_THEN: &str = "\nwhat each observer's probes had seen then is in the journals of the nodes: `biplane replay DATA-DIR --tell`\n";
 
 /// What is to be explained.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,8 +72,10 @@ pub(super) fn run(args: &ExplainArgs, context: &Context) -> Result<Exit, Failure
             if json {
                 print_json(&Recorded { record, now })?
             } else {
-                let now = now.map(|now| format!("\nThe group now:\n{}", show::explanation(&now)));
-                print(&(show::switchover(&record) + &now.unwrap_or_default()))
+                print(&(show::switchover(&record) + PROBES_OF_THEN));
+                if let Some(now) = now {
+                    print(&format!("\nThe group now:\n{}", show::explanation(&now)));
+                }
             }
             refused
         }

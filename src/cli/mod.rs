@@ -33,6 +33,7 @@ pub mod simulate;
 mod status;
 pub mod switch;
 mod token;
+mod written;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal as _, Write as _};
@@ -166,8 +167,42 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// Commands that ask no cluster: `--dir` is taken there, as everywhere, and is not in their help. (`init` and `man` have
+/// a directory of their own.)
+const WITHOUT_A_CLUSTER: [&[&str]; 10] = [
+    &["demo"],
+    &["node"],
+    &["observer"],
+    &["gateway"],
+    &["config", "check"],
+    &["certificate"],
+    &["audit", "verify"],
+    &["simulate"],
+    &["replay"],
+    &["completions"],
+];
+
+/// The command line, for whoever reads it or tells of it.
+pub fn command_line() -> clap::Command {
+    WITHOUT_A_CLUSTER.iter().fold(Cli::command(), |command, path| hide_dir(command, path))
+}
+
+fn hide_dir(command: clap::Command, path: &[&'static str]) -> clap::Command {
+    match path {
+        [] => command.arg(
+            clap::Arg::new("dir")
+                .long("dir")
+                .value_name("DIR")
+                .value_parser(clap::value_parser!(PathBuf))
+                .hide(true)
+                .global(true),
+        ),
+        [first, rest @ ..] => command.mut_subcommand(first, |inner| hide_dir(inner, rest)),
+    }
+}
+
 fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    let command = Cli::command().after_help(exit::exit_help());
+    let command = command_line().after_help(exit::exit_help());
     Cli::from_arg_matches(&command.try_get_matches_from(args)?)
 }
 
@@ -293,7 +328,27 @@ mod tests {
 
     #[test]
     fn the_command_line_is_well_formed() {
-        Cli::command().debug_assert();
+        command_line().debug_assert();
+    }
+
+    #[test]
+    fn dir_is_in_the_help_of_commands_that_ask_a_cluster_and_taken_by_all() {
+        let help = |words: &[&str]| {
+            let args = ["biplane"].iter().chain(words).chain(&["--help"]).map(OsString::from);
+            parse(args).unwrap_err().to_string()
+        };
+        for path in WITHOUT_A_CLUSTER.into_iter().chain([&["init"][..], &["man"]]) {
+            assert!(!help(path).contains("--dir"), "{path:?}");
+        }
+        for path in [&["status"][..], &["config", "apply"], &["audit", "export"], &["switch"]] {
+            assert!(help(path).contains("--dir"), "{path:?}");
+        }
+        for args in [["--dir", "d", "node", "f"], ["node", "--dir", "d", "f"]] {
+            let cli = parse(std::iter::once("biplane").chain(args).map(OsString::from)).unwrap();
+            assert_eq!(cli.shared.dir, Some(PathBuf::from("d")), "{args:?}");
+        }
+        let args = ["biplane", "config", "--dir", "d", "check", "f"].map(OsString::from);
+        assert_eq!(parse(args).unwrap().shared.dir, Some(PathBuf::from("d")));
     }
 
     #[test]

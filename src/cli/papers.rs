@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::CommandFactory as _;
 use clap_complete::Shell;
 
 use super::exit::{Exit, Failure};
-use super::{Cli, print_exactly};
+use super::{command_line, print_exactly};
 
 /// Arguments of `biplane completions`.
 #[derive(Clone, Debug, clap::Args)]
@@ -26,7 +25,7 @@ pub struct ManArgs {
 
 pub(super) fn completions(args: &CompletionsArgs) -> Result<Exit, Failure> {
     let mut text = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "biplane", &mut text);
+    clap_complete::generate(args.shell, &mut command_line(), "biplane", &mut text);
     print_exactly(&String::from_utf8_lossy(&text));
     Ok(Exit::Done)
 }
@@ -38,6 +37,6 @@ pub(super) fn man(args: &ManArgs) -> Result<Exit, Failure> {
         Failure::failed(what, "name a directory that this user may write to")
     };
     std::fs::create_dir_all(dir).map_err(failed)?;
-    clap_mangen::generate_to(Cli::command(), dir).map_err(failed)?;
+    clap_mangen::generate_to(command_line(), dir).map_err(failed)?;
     Ok(Exit::Done)
 }

@@ -4,9 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+mod no_quorum;
+
+use no_quorum::no_quorum;
+
 use super::render::{Table, duration, millis, printable, yes_no};
 use crate::kernel::controller::{
-    Explanation, GroupStatus, MemberStatus, Plan, ServiceOnPlane, Status, StepRecord,
+    Explanation, GroupStatus, GuardStatus, MemberStatus, Plan, ServiceOnPlane, Status, StepRecord,
     SwitchoverRecord,
 };
 use crate::kernel::domain::{HealthState, MemberName, PlaneName, ServiceName};
@@ -17,11 +21,7 @@ use crate::kernel::ledger::PlacedBy;
 pub(super) fn status(status: &Status) -> String {
     let mut text = String::new();
     let leader = status.leader.as_ref().map_or("none", MemberName::as_str);
-    let quorum = match (status.quorum, status.cut_off_ms) {
-        (true, _) => "quorum".to_owned(),
-        (false, None) => "NO QUORUM: nothing can be decided now".to_owned(),
-        (false, Some(ms)) => format!("NO QUORUM for {}: nothing can be decided now", millis(ms)),
-    };
+    let quorum = if status.quorum { "quorum" } else { "no quorum" };
     let cluster = if status.cluster.is_empty() { "not configured yet" } else { &status.cluster };
     push(&mut text, &format!("cluster {cluster}: {quorum}, leader {leader}"));
     let Status { node, term, applied, config_version, .. } = status;
@@ -29,7 +29,11 @@ pub(super) fn status(status: &Status) -> String {
         &mut text,
         &format!("as seen by {node}: term {term}, log {applied}, configuration {config_version}"),
     );
-    for warning in &status.warnings {
+    let without = no_quorum(status);
+    without.iter().for_each(|line| push(&mut text, &printable(line)));
+    // That one has just been told, with more.
+    let told = |warning: &&String| !without.is_empty() && warning.starts_with("no quorum:");
+    for warning in status.warnings.iter().filter(|warning| !told(warning)) {
         push(&mut text, &format!("warning: {}", printable(warning)));
     }
     section(&mut text, &groups(&status.groups));
@@ -189,7 +193,22 @@ pub(super) fn switchover(record: &SwitchoverRecord) -> String {
     line(&mut text, "converging", &record.converging.join(", "));
     section(&mut text, &steps(&record.steps));
     section(&mut text, &ballots(record));
+    if let (Some(ruleset), Some(config)) = (record.ruleset, record.config_version) {
+        push(
+            &mut text,
+            &format!("\nwhen it was decided, by ruleset {ruleset} and configuration {config}:"),
+        );
+        text.push_str(&guards(&record.guards).render());
+    }
     text
+}
+
+fn guards(guards: &[GuardStatus]) -> Table {
+    let mut table = Table::new(&["GUARD", "OPEN", "VALUE"]);
+    for guard in guards {
+        table.row([guard.guard.clone(), yes_no(guard.open).to_owned(), guard.value.clone()]);
+    }
+    table
 }
 
 fn line(text: &mut String, label: &str, value: &str) {
@@ -312,11 +331,7 @@ pub(super) fn explanation(explanation: &Explanation) -> String {
     let GroupStatus { name, plane, epoch, decision, because, .. } = &explanation.group;
     push(&mut text, &format!("{name} is on {plane} since epoch {epoch}"));
     push(&mut text, &format!("decision now: {decision}, because {}", printable(because)));
-    let mut guards = Table::new(&["GUARD", "OPEN", "VALUE"]);
-    for guard in &explanation.guards {
-        guards.row([guard.guard.clone(), yes_no(guard.open).to_owned(), guard.value.clone()]);
-    }
-    section(&mut text, &guards);
+    section(&mut text, &guards(&explanation.guards));
     if !explanation.would_switch_if.is_empty() {
         push(&mut text, "\nit would switch if:");
     }

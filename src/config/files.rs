@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::fault::Faults;
 use super::limits;
 use super::reader::{Reader, Section};
+use super::taken::Taken;
 use crate::kernel::domain::{GatewayName, MemberName, NotifyName, ServiceName};
 
 /// How a process logs.
@@ -138,6 +139,10 @@ pub enum Credential {
     Certificate(PathBuf, PathBuf),
 }
 
+/// Where a gateway tells of itself if its file names no place.
+const GATEWAY_ADMIN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7460);
+
 /// Reads `node.toml`. `file` is its name in faults, and its directory is where relative paths start.
 pub fn parse_node(file: &Path, text: &str) -> Result<NodeSettings, Faults> {
     let at = |section: &Section<'_>, key, write| path(file, section, key, write);
@@ -152,6 +157,14 @@ pub fn parse_node(file: &Path, text: &str) -> Result<NodeSettings, Faults> {
         let listen = |key| top.parsed_or_none(key, "ADDRESS:PORT", super::cluster::socket);
         let (member_listen, api_listen) = (listen("member_listen"), listen("api_listen"));
         let dns_listen = listen("dns_listen");
+        let mut taken = Taken::on_one_host();
+        for (key, address) in [
+            ("member_listen", member_listen),
+            ("api_listen", api_listen),
+            ("dns_listen", dns_listen),
+        ] {
+            address.into_iter().for_each(|address| taken.take(top, key, "", address));
+        }
         let threads = top.number("dns_threads", &limits::DNS_THREADS);
         let notify = read_notify(file, top);
         let audit_mib = top.number("audit_mib", &limits::AUDIT_MIB);
@@ -235,22 +248,9 @@ pub fn parse_gateway(file: &Path, text: &str) -> Result<GatewaySettings, Faults>
         let controllers = read_controllers(top);
         let ca = path(file, top, "ca", "the path of ca.crt");
         let token = path(file, top, "token", "the path of a file that holds a token");
-        let mut listen = Vec::new();
-        for entry in top.tables("listen") {
-            let address = entry.parsed("address", "ADDRESS:PORT", super::cluster::socket);
-            let route = entry.parsed("route", "the name of a route", ServiceName::new);
-            entry.finish();
-            if let (Some(address), Some(route)) = (address, route) {
-                listen.push(GatewayListen { address, route });
-            }
-        }
-        if !top.has("listen") {
-            let what = "is missing: a gateway that listens nowhere carries nothing".to_owned();
-            top.fault(&top.place, "listen", what, "write [[listen]] with address and route");
-        }
-        let admin = top
-            .parsed_or_none("admin", "ADDRESS:PORT", super::cluster::socket)
-            .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 7460)));
+        let admin = top.parsed_or_none("admin", "ADDRESS:PORT", super::cluster::socket);
+        let admin = admin.unwrap_or(GATEWAY_ADMIN);
+        let listen = read_listen(top, admin);
         let connect_timeout = top.time("connect_timeout", &limits::CONNECT_TIMEOUT);
         let log = read_log(top);
         Some(GatewaySettings {
@@ -264,6 +264,28 @@ pub fn parse_gateway(file: &Path, text: &str) -> Result<GatewaySettings, Faults>
             log,
         })
     })
+}
+
+fn read_listen(top: &Section<'_>, admin: SocketAddr) -> Vec<GatewayListen> {
+    let (mut listen, mut taken) = (Vec::new(), Taken::on_one_host());
+    // Where nothing is written the default is taken all the same.
+    taken.take(top, "admin", "", admin);
+    for entry in top.tables("listen") {
+        let address = entry.parsed("address", "ADDRESS:PORT", super::cluster::socket);
+        let route = entry.parsed("route", "the name of a route", ServiceName::new);
+        entry.finish();
+        if let Some(address) = address {
+            taken.take(&entry, "address", &format!(" of {}", entry.path), address);
+        }
+        if let (Some(address), Some(route)) = (address, route) {
+            listen.push(GatewayListen { address, route });
+        }
+    }
+    if !top.has("listen") {
+        let what = "is missing: a gateway that listens nowhere carries nothing".to_owned();
+        top.fault(&top.place, "listen", what, "write [[listen]] with address and route");
+    }
+    listen
 }
 
 /// Reads `client.toml`.
@@ -331,9 +353,17 @@ fn read_controllers(top: &Section<'_>) -> Vec<SocketAddr> {
         top.fault(&place, "controllers", what, "write [\"ADDRESS:PORT\", …]");
     }
     let mut controllers = Vec::new();
+    let mut lines: BTreeMap<SocketAddr, usize> = BTreeMap::new();
     for item in list {
         match super::cluster::socket(&item.value) {
-            Ok(address) => controllers.push(address),
+            Ok(address) => {
+                if let Some(line) = lines.get(&address) {
+                    let what = format!("{address} stands here twice (line {line})");
+                    top.fault(&item.place, "controllers", what, "write each controller once");
+                }
+                lines.entry(address).or_insert_with(|| top.line_of(&item.place));
+                controllers.push(address);
+            }
             Err(error) => top.fault(&item.place, "controllers", error, "write \"ADDRESS:PORT\""),
         }
     }

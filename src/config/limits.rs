@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+pub use crate::kernel::domain::span_words as words;
+
 /// A setting that is a time.
 #[derive(Clone, Copy, Debug)]
 pub struct TimeLimit {
@@ -106,18 +108,6 @@ numbers! {
     NOTIFIED = "notify", None, 0, 16, "who is told of alarms";
     FILE = "each file", None, 0, 32 << 20, "bytes of a file";
     AT_LEAST = "at_least", None, 1, 1000, "of the checks or services";
-}
-
-/// A duration as people write it: `200ms`, `5s`, `10m`, `1h`.
-pub fn words(span: Duration) -> String {
-    let millis = span.as_millis();
-    match millis {
-        0 => "0s".to_owned(),
-        _ if millis.is_multiple_of(3_600_000) => format!("{}h", millis / 3_600_000),
-        _ if millis.is_multiple_of(60_000) => format!("{}m", millis / 60_000),
-        _ if millis.is_multiple_of(1000) => format!("{}s", millis / 1000),
-        _ => format!("{millis}ms"),
-    }
 }
 
 /// The table as a page.

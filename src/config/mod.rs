@@ -10,6 +10,7 @@ pub mod limits;
 mod reader;
 mod suggest;
 mod syntax;
+mod taken;
 mod text;
 
 #[cfg(test)]

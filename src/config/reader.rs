@@ -29,6 +29,8 @@ pub(super) struct Placed<T> {
 pub(super) struct Reader {
     faults: RefCell<Vec<Fault>>,
     unlisted: Cell<usize>,
+    /// Where lines end, in bytes.
+    breaks: Vec<usize>,
 }
 
 impl Reader {
@@ -38,7 +40,8 @@ impl Reader {
         text: &str,
         read: impl FnOnce(&Section<'_>) -> Option<T>,
     ) -> Result<T, Faults> {
-        let reader = Self::default();
+        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let reader = Self { breaks: breaks.map(|(at, _)| at).collect(), ..Self::default() };
         let value = reader.read_text(text, read);
         let (faults, unlisted) = (reader.faults.into_inner(), reader.unlisted.get());
         match value {
@@ -90,6 +93,11 @@ impl<'a> Section<'a> {
 
     pub(super) fn path_of(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    /// The line of a place, from 1.
+    pub(super) fn line_of(&self, place: &Range<usize>) -> usize {
+        1 + self.reader.breaks.partition_point(|at| *at < place.start)
     }
 
     /// A fault at some place of this section.

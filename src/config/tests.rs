@@ -79,13 +79,17 @@ fn each_fault_is_named_in_words_that_help() {
         ("cluster = \"shop-prod\"", "cluster = \"Shop\"", "is not a name"),
         ("cluster = \"shop-prod\"", "", "`cluster`: is missing"),
         ("[planes.west]\nsite = \"west\"", "", "there are 1 planes"),
-        ("id = 2", "id = 1", "`members.b.id`: 1 is the id of member `a` too"),
-        ("\"198.51.100.10:7410\"", "\"192.0.2.10:7410\"", "is `member` of member `a` too"),
-        ("\"198.51.100.10:7410\"", "\"192.0.2.10:7400\"", "is `api` of member `a` too"),
+        ("id = 2", "id = 1", "`members.b.id`: 1 is the id of member `a` too (line 15)"),
+        (
+            "\"198.51.100.10:7410\"",
+            "\"192.0.2.10:7410\"",
+            "is `member` of member `a` too (line 17)",
+        ),
+        ("\"198.51.100.10:7410\"", "\"192.0.2.10:7400\"", "is `api` of member `a` too (line 18)"),
         (
             "\"192.0.2.10:7400\"",
             "\"192.0.2.10:7410\"",
-            "`members.a.api`: 192.0.2.10:7410 is `member` too",
+            "`members.a.api`: 192.0.2.10:7410 is `member` too (line 17)",
         ),
         ("\"192.0.2.10:7410\"", "\"192.0.2.10\"", "is not ADDRESS:PORT"),
         ("critical = true ", "critical = \"yes\" ", "wrong kind"),
@@ -182,6 +186,58 @@ fn a_witness_serves_nothing_and_somebody_has_to() {
 }
 
 #[test]
+fn an_address_is_listened_on_once() {
+    let gateway = |lines: &str| {
+        let head = "name = \"e\"\ncontrollers = [\"192.0.2.1:7400\"]\nca = \"c\"\ntoken = \"t\"\n";
+        let text = format!("{head}{lines}");
+        parse_gateway(Path::new("g"), &text).map(|_| ()).map_err(|faults| faults.to_string())
+    };
+    let two = |one: &str, other: &str| {
+        let listen = |at| format!("[[listen]]\naddress = \"{at}\"\nroute = \"web\"\n");
+        gateway(&format!("{}{}", listen(one), listen(other)))
+    };
+    assert_eq!(two("192.0.2.9:80", "192.0.2.9:81"), Ok(()));
+    assert_eq!(two("192.0.2.9:80", "192.0.2.10:80"), Ok(()));
+    assert_eq!(two("[::1]:80", "0.0.0.0:80"), Ok(()));
+    assert_eq!(two("127.0.0.1:0", "127.0.0.1:0"), Ok(()), "each is given a port of its own");
+    let equal = two("192.0.2.9:80", "192.0.2.9:80").unwrap_err();
+    let words = "g:9:11: `listen[1].address`: 192.0.2.9:80 is `address` of listen[0] too (line 6)";
+    assert!(equal.starts_with(words), "{equal}");
+    for (one, other) in [("0.0.0.0:80", "192.0.2.9:80"), ("192.0.2.9:80", "[::]:80")] {
+        let shown = two(one, other).unwrap_err();
+        let words = format!("{other} takes the port of {one}, `address` of listen[0] (line 6)");
+        assert!(shown.contains(&words), "{shown}");
+    }
+    // The admin address too, written or not.
+    let shown = two("192.0.2.9:80", "127.0.0.1:7460").unwrap_err();
+    assert!(shown.contains("127.0.0.1:7460 is `admin`"), "{shown}");
+    let admin =
+        "admin = \"192.0.2.9:80\"\n[[listen]]\naddress = \"192.0.2.9:80\"\nroute = \"web\"\n";
+    let shown = gateway(admin).unwrap_err();
+    assert!(shown.contains("192.0.2.9:80 is `admin` too (line 5)"), "{shown}");
+
+    let node = include_str!("../../config/node.toml");
+    let with = |lines: &str| {
+        let text = node.replace("dns_threads = 1", lines);
+        parse_node(Path::new("n"), &text).map(|_| ()).map_err(|faults| faults.to_string())
+    };
+    let shown =
+        with("member_listen = \"0.0.0.0:7400\"\napi_listen = \"192.0.2.1:7400\"").unwrap_err();
+    assert!(shown.contains("takes the port of 0.0.0.0:7400, `member_listen` (line 14)"), "{shown}");
+    let shown = with("api_listen = \"[::]:53\"\ndns_listen = \"[::]:53\"").unwrap_err();
+    assert!(shown.contains("`dns_listen`: [::]:53 is `api_listen` too (line 14)"), "{shown}");
+    assert_eq!(with("api_listen = \"0.0.0.0:7400\"\ndns_listen = \"0.0.0.0:53\""), Ok(()));
+
+    let client =
+        "controllers = [\n\"192.0.2.1:7400\",\n\"192.0.2.1:7400\",\n]\nca = \"c\"\ntoken = \"t\"\n";
+    let shown = parse_client(Path::new("c"), client).unwrap_err().to_string();
+    assert!(
+        shown.starts_with("c:3:1: `controllers`: 192.0.2.1:7400 stands here twice (line 2)"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn observers_beside_the_members_count_and_clash_with_nobody() {
     let with = |more: &str| check(&format!("{EXAMPLE}\n{more}"));
     let one = "[observers.probe-1]\nid = 101\nsite = \"fourth\"\n";
@@ -191,7 +247,7 @@ fn observers_beside_the_members_count_and_clash_with_nobody() {
     assert_eq!((cluster.voters().len(), cluster.needs_ruleset()), (3, 3));
     assert_eq!(cluster.sites().len(), 4);
     let faults = [
-        (one.replace("101", "2"), "2 is the id of member `b` too"),
+        (one.replace("101", "2"), "2 is the id of member `b` too (line 21)"),
         (format!("{one}{}", two.replace("102", "101")), "101 is the id of observer `probe-1` too"),
         (one.replace("probe-1", "a"), "`a` is a member"),
         (one.replace("site = \"fourth\"", ""), "`observers.probe-1.site`: is missing"),
@@ -275,6 +331,18 @@ fn limits_page_is_the_table() {
         std::fs::write(path, limits::page()).unwrap();
     }
     assert_eq!(std::fs::read_to_string(path).unwrap(), limits::page());
+}
+
+#[test]
+fn two_routes_with_one_front_door_are_warned_of() {
+    let more = "[routes.web2]\ngroup = \"shop\"\nupstream = { east = \"192.0.2.20:1\", west = \"192.0.2.21:1\" }\n\
+                front_door = \"203.0.113.80:443\"\n";
+    let warnings = check(&format!("{EXAMPLE}\n{more}")).unwrap().warnings;
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(
+        warnings[0].starts_with("routes.web.front_door and routes.web2.front_door are both"),
+        "{warnings:?}"
+    );
 }
 
 #[test]

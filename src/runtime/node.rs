@@ -27,7 +27,7 @@ use crate::edge::api::{self, ApiSettings};
 use crate::edge::dns::{DnsServer, Identity as DnsIdentity, Published, ask_epoch};
 use crate::edge::identity::{IdentityError, member_server_name, peer_observer, token_hash};
 use crate::edge::probe::ProbeRunner;
-use crate::edge::storage::{Identity, RedbStore, Store, StoreError, open_dir};
+use crate::edge::storage::{Identity, RedbStore, STORE_FILE, Store, StoreError, open_dir};
 use crate::edge::telemetry::Metrics;
 use crate::edge::transport::{Peer, Transport, TransportSettings};
 use crate::kernel::consensus::Recovered;
@@ -59,10 +59,10 @@ pub enum NodeError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// An address.
-    #[error("cannot listen at {address} for {what}: {error}. {}", help(error))]
+    #[error("cannot listen at {address} for {}: {error}. {}", listener.0, help(error, listener))]
     Listen {
         /// Members, DNS, or the API.
-        what: &'static str,
+        listener: Listener,
         /// Where.
         address: SocketAddr,
         /// Why not.
@@ -73,15 +73,33 @@ pub enum NodeError {
     Shell(#[from] ShellError),
 }
 
+/// For whom a node listens: in words, its key in the member's table of cluster.toml, and its key in node.toml.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listener(&'static str, &'static str, &'static str);
+
+impl Listener {
+    const MEMBERS: Self = Self("the other members", "member", "member_listen");
+    const API: Self = Self("the API", "api", "api_listen");
+    const DNS: Self = Self("DNS", "dns", "dns_listen");
+}
+
 /// What to do about an address that cannot be listened at.
-fn help(error: &io::Error) -> &'static str {
+fn help(error: &io::Error, Listener(_, shared, own): &Listener) -> String {
     match error.kind() {
-        io::ErrorKind::AddrInUse => "Another process is there: is this node running already?",
-        io::ErrorKind::PermissionDenied => "The port needs a privilege, or choose one above 1023",
+        io::ErrorKind::AddrInUse => format!(
+            "Another process is there: is this node running already? Else choose another port: `{shared}` of this \
+             member in cluster.toml, or `{own}` in node.toml"
+        ),
+        io::ErrorKind::PermissionDenied => format!(
+            "The port needs a privilege, or choose one above 1023: `{shared}` of this member in cluster.toml, or \
+             `{own}` in node.toml"
+        ),
         io::ErrorKind::AddrNotAvailable => {
-            "This host has no such address: name one that it has in node.toml (member_listen, api_listen, dns_listen)"
+            format!("This host has no such address: name one that it has in node.toml (`{own}`)")
         }
-        _ => "See that the address is right",
+        _ => format!(
+            "See that the address is right: `{own}` in node.toml, or else `{shared}` in cluster.toml"
+        ),
     }
 }
 
@@ -230,6 +248,7 @@ async fn open_store(parts: &NodeParts) -> Result<(RedbStore, Recovered), NodeErr
         members: parts.cluster.members.keys().copied().collect(),
     };
     let dir = parts.data_dir.clone();
+    let file = dir.join(STORE_FILE);
     let open = move || {
         let mut store = open_dir(&dir, &identity)?;
         let recovered = store.recover()?;
@@ -237,7 +256,7 @@ async fn open_store(parts: &NodeParts) -> Result<(RedbStore, Recovered), NodeErr
     };
     let opened = spawn_blocking(open).await;
     let opened = opened.map_err(|panic| StoreError::Corrupt(format!("reading it failed: {panic}")));
-    Ok(opened??)
+    Ok(opened.and_then(|opened| opened).map_err(|error| error.at(&file))?)
 }
 
 /// Nothing where the member does not answer DNS.
@@ -255,7 +274,7 @@ fn start_dns(
     };
     DnsServer::start(address, parts.dns_threads, published, identity)
         .map(|server| Some(Arc::new(server)))
-        .map_err(|error| NodeError::Listen { what: "DNS", address, error })
+        .map_err(|error| NodeError::Listen { listener: Listener::DNS, address, error })
 }
 
 /// Waits until its ports are free.
@@ -298,7 +317,7 @@ async fn start_transport(
     let (sender, incoming) = mpsc::channel(INCOMING);
     let transport = Transport::start(settings, sender)
         .await
-        .map_err(|error| NodeError::Listen { what: "the other members", address, error })?;
+        .map_err(|error| NodeError::Listen { listener: Listener::MEMBERS, address, error })?;
     Ok((transport, incoming))
 }
 
@@ -321,7 +340,7 @@ async fn start_api(
             ..parts.api_limits
         },
     };
-    let failed = |error| NodeError::Listen { what: "the API", address, error };
+    let failed = |error| NodeError::Listen { listener: Listener::API, address, error };
     let threads = ApiThreads::start().map_err(failed)?;
     let served = threads.handle().spawn(api::serve(settings, Arc::new(shell.backend()), stop));
     let served = served.await.unwrap_or_else(|panic| Err(io::Error::other(panic)));

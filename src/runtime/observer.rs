@@ -98,6 +98,7 @@ pub async fn run(
 
 fn raised(dir: &Path, name: &MemberName, cluster: &Cluster) -> Result<Incarnations, StoreError> {
     raise_incarnation(dir, &format!("observer {name} of cluster {}", cluster.name))
+        .map_err(|error| error.at(dir))
 }
 
 fn check_own(files: &TlsFiles, name: &MemberName, cluster: &Cluster) -> Result<(), IdentityError> {

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use biplane::cli::Cli;
-use clap::{Command, CommandFactory as _};
+use biplane::cli::command_line;
+use clap::Command;
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference/cli.md");
 
@@ -13,7 +13,7 @@ fn page() -> String {
         "# Command line\n\nMade from the program's own help; a test compares it. `REWRITE=1 cargo test --test it reference` \
          writes it. Exit codes: [exit-codes.md](exit-codes.md).\n",
     );
-    let mut root = Cli::command();
+    let mut root = command_line();
     root.build();
     write_command(&mut page, &mut root);
     page

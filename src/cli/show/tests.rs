@@ -27,6 +27,8 @@ fn record() -> SwitchoverRecord {
         "state": "done", "base": "1.7", "epoch": "1.8", "by": "policy", "cause": "web is down on east",
         "ballots": {"one": {"web": {"east": "down", "west": "up"}},
                     "two": {"web": {"east": "down", "west": "unknown"}}}, "skipped": ["drain"],
+        "ruleset": 3, "config_version": 2,
+        "guards": [{"guard": "dwell", "open": true, "value": "60s have passed"}],
         "steps": [{"step": "detected", "at": 100, "wall": 951_827_696_789_u64},
                   {"step": "decided", "at": 1350, "wall": 951_827_698_039_u64}],
         "converging": ["three"], "outcome": "verified",
@@ -50,11 +52,39 @@ fn status_shows_the_group_its_plane_and_every_verdict() {
 }
 
 #[test]
-fn a_lost_quorum_cannot_be_overlooked() {
+fn a_lost_quorum_is_told_with_who_is_missing_and_what_to_do() {
     let mut lost = status_of_a_cluster();
+    assert!(!status(&lost).contains("NO QUORUM"));
     (lost.quorum, lost.leader, lost.cut_off_ms) = (false, None, Some(35_000));
+    lost.warnings.push("no quorum: nothing can be switched".to_owned());
+    let member = |id: u64, name: &str, kind: &str, role: &str| {
+        serde_json::from_value(serde_json::json!({
+            "id": id, "name": name, "site": "b", "kind": kind, "role": role, "isolated": false,
+        }))
+        .unwrap()
+    };
+    lost.members.push(member(2, "two", "controller", "lost"));
+    lost.members.push(member(3, "three", "witness", "apart"));
+    lost.members.push(member(101, "probe", "observer", "lost"));
     let text = status(&lost);
-    assert!(text.contains("NO QUORUM for 35 s") && text.contains("leader none"), "{text}");
+    for part in [
+        "cluster demo: no quorum, leader none",
+        "NO QUORUM for 35 s: one knows of 1 of 3 members, itself among them, and 2 are needed",
+        "nothing can be switched or changed",
+        "DNS and gateways go on with the routes below",
+        "missing:    two (site b), three (site b, runs apart: its log says why)\n",
+        "1. see on their hosts that `biplane node` runs, and start it where it does not: 1 of them is enough",
+        "warning: only two sites",
+    ] {
+        assert!(text.contains(part), "`{part}` is missing:\n{text}");
+    }
+    assert!(!text.contains("warning: no quorum"), "it is told once:\n{text}");
+    // Nobody is missing, and still nobody leads.
+    lost.members.retain(|member| member.role != "lost");
+    lost.members[1].role = "follower".to_owned();
+    let text = status(&lost);
+    assert!(text.contains("one knows of 2 of 2 members"), "{text}");
+    assert!(text.contains("nobody, but there is no leader"), "{text}");
 }
 
 #[test]
@@ -69,6 +99,8 @@ fn a_switchover_tells_its_steps_with_the_time_between_them() {
         "two        web      down  unknown",
         "converging: three",
         "skipped: drain",
+        "when it was decided, by ruleset 3 and configuration 2:",
+        "dwell  yes   60s have passed",
     ] {
         assert!(text.contains(part), "`{part}` is missing:\n{text}");
     }
@@ -94,7 +126,7 @@ fn a_plan_names_what_is_in_the_way() {
 fn an_explanation_shows_guards_conditions_and_the_last_switchover() {
     let explained = Explanation {
         group: status_of_a_cluster().groups.remove(0),
-        guards: vec![crate::kernel::controller::GuardStatus {
+        guards: vec![GuardStatus {
             guard: "dwell".to_owned(),
             open: false,
             value: "20 s left".to_owned(),

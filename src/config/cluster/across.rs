@@ -1,5 +1,7 @@
 //! What can only be seen of the whole: probe load, size, sites, quorum, front doors.
 
+use std::collections::BTreeMap;
+
 use super::super::limits;
 use super::super::reader::Section;
 use crate::kernel::consensus::limits::PROPOSAL_BYTES;
@@ -85,8 +87,15 @@ pub(super) fn warnings(cluster: &Cluster) -> Vec<String> {
                 .to_owned(),
         );
     }
+    let mut doors = BTreeMap::new();
     for (name, route) in &cluster.routes {
         let Some(door) = &route.front_door else { continue };
+        if let Some(other) = doors.insert(door, name) {
+            warnings.push(format!(
+                "routes.{other}.front_door and routes.{name}.front_door are both {door}: a gateway's listener carries \
+                 one route, so one of the two would be verified at the door of the other"
+            ));
+        }
         if let Some((plane, _)) = route.upstream.iter().find(|(_, upstream)| *upstream == door) {
             warnings.push(format!(
                 "routes.{name}.front_door is the upstream of plane {plane}: a switchover would be verified there, \

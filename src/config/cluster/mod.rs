@@ -17,6 +17,7 @@ use super::fault::Faults;
 use super::limits;
 use super::reader::{Placed, Reader, Section};
 use super::suggest::nearest;
+use super::taken::Taken;
 use crate::kernel::domain::{
     Endpoint, MemberId, MemberName, NameError, PlaneName, ServiceName, SiteName,
 };
@@ -82,8 +83,9 @@ impl<N: Ord + Borrow<str>, T> Named<N, T> {
 fn read_cluster(top: &Section<'_>) -> Option<Cluster> {
     let name = top.parsed("cluster", "a name, for example \"shop-prod\"", MemberName::new);
     let planes = read_planes(top);
-    let members = read_members(top);
-    let observers = observers::read(top, &members);
+    let mut ids = Ids::default();
+    let members = read_members(top, &mut ids);
+    let observers = observers::read(top, &members, &mut ids);
     let plane_names = planes.as_ref().map(|[one, two]| [one.name.clone(), two.name.clone()]);
     let known = plane_names.as_ref();
     let services = services::read(top, known);
@@ -163,13 +165,34 @@ fn read_planes(top: &Section<'_>) -> Option<[Plane; 2]> {
     planes.try_into().ok()
 }
 
-fn read_members(top: &Section<'_>) -> BTreeMap<MemberId, Member> {
+/// The ids that were given away so far: whose each is, in words, and in which line.
+#[derive(Default)]
+struct Ids(BTreeMap<MemberId, (String, usize)>);
+
+impl Ids {
+    /// Notes whose id this is; false, with a fault, when it is somebody's already.
+    fn take(&mut self, section: &Section<'_>, id: MemberId, owner: String) -> bool {
+        let place = section.place_of("id");
+        if let Some((other, line)) = self.0.get(&id) {
+            let what = format!("{id} is the id of {other} too (line {line})");
+            let write = "give each member and each observer its own, for example 101";
+            section.fault(&place, "id", what, write);
+            return false;
+        }
+        self.0.insert(id, (owner, section.line_of(&place)));
+        true
+    }
+}
+
+fn read_members(top: &Section<'_>, ids: &mut Ids) -> BTreeMap<MemberId, Member> {
     let mut members: BTreeMap<MemberId, Member> = BTreeMap::new();
     let sections = named_sections(top, "members", MemberName::new);
     let count = u64::try_from(sections.len()).unwrap_or(u64::MAX);
+    let mut taken = Taken::default();
     for (name, section) in sections {
         if let Some(member) = read_member(&section, name.value) {
-            clashes(&section, &member, members.values());
+            ids.take(&section, member.id, format!("member `{}`", member.name));
+            listens(&section, &member, &mut taken);
             members.insert(member.id, member);
         }
         section.finish();
@@ -227,30 +250,19 @@ fn read_member(section: &Section<'_>, name: MemberName) -> Option<Member> {
     })
 }
 
-/// Names what this member shares with itself or with those before it. Members, clients and DNS (which is asked over TCP
-/// too) each need an address of their own.
-fn clashes<'m>(section: &Section<'_>, member: &Member, before: impl Iterator<Item = &'m Member>) {
-    let listens = |m: &Member| {
-        let all =
-            [("member", Some(m.member_address)), ("api", m.api_address), ("dns", m.dns_address)];
-        all.into_iter().filter_map(|(key, address)| Some((key, address?)))
-    };
-    let own = listens(member);
-    let mut taken: Vec<(SocketAddr, String)> = Vec::new();
-    for other in before {
-        if other.id == member.id {
-            let what = format!("{} is the id of member `{}` too", member.id, other.name);
-            section.fault(&section.place_of("id"), "id", what, "give each member its own");
-        }
-        let words = |key: &str| format!("`{key}` of member `{}`", other.name);
-        taken.extend(listens(other).map(|(key, address)| (address, words(key))));
-    }
+/// Notes what this member listens on. Members, clients and DNS (which is asked over TCP too) each need an address of
+/// their own.
+fn listens(section: &Section<'_>, member: &Member, taken: &mut Taken) {
+    let of = format!(" of member `{}`", member.name);
+    let own = [
+        ("member", Some(member.member_address)),
+        ("api", member.api_address),
+        ("dns", member.dns_address),
+    ];
     for (key, address) in own {
-        if let Some((_, owner)) = taken.iter().find(|(other, _)| *other == address) {
-            let what = format!("{address} is {owner} too");
-            section.fault(&section.place_of(key), key, what, "write another port or address");
+        if let Some(address) = address {
+            taken.take(section, key, &of, address);
         }
-        taken.push((address, format!("`{key}`")));
     }
 }
 

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use super::super::limits;
 use super::super::reader::Section;
-use super::named_sections;
+use super::{Ids, named_sections};
 use crate::kernel::domain::{MemberId, MemberName, SiteName};
 use crate::kernel::ledger::{Member, Observer};
 
 pub(super) fn read(
     top: &Section<'_>,
     members: &BTreeMap<MemberId, Member>,
+    ids: &mut Ids,
 ) -> BTreeMap<MemberId, Observer> {
     let mut observers: BTreeMap<MemberId, Observer> = BTreeMap::new();
     let sections = named_sections(top, "observers", MemberName::new);
@@ -29,15 +30,8 @@ pub(super) fn read(
         };
         let id = section.number("id", &limit).map(MemberId);
         let site = section.parsed("site", "the name of the site where it stands", SiteName::new);
-        let taken = id.and_then(|id| {
-            let member = members.get(&id).map(|member| format!("member `{}`", member.name));
-            member.or_else(|| observers.get(&id).map(|other| format!("observer `{}`", other.name)))
-        });
-        if let (Some(id), Some(owner)) = (id, taken) {
-            let what = format!("{id} is the id of {owner} too");
-            let write = "give each member and each observer its own, for example 101";
-            section.fault(&section.place_of("id"), "id", what, write);
-        } else if let (Some(id), Some(site)) = (id, site) {
+        let own = id.filter(|id| ids.take(&section, *id, format!("observer `{}`", name.value)));
+        if let (Some(id), Some(site)) = (own, site) {
             observers.insert(id, Observer { id, name: name.value, site });
         }
         section.finish();

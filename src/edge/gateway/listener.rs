@@ -12,15 +12,19 @@ use super::running::Shared;
 use super::settings::GatewayError;
 use super::{limits, upstream};
 
-/// Takes a port. A restarted gateway takes it at once, though connections of the former one linger.
-pub(super) fn bind(address: SocketAddr, what: &str) -> Result<TcpListener, GatewayError> {
+/// Takes a port for `what`, whose address is written under `key`. A restarted gateway takes it at once, though connections of the former one linger.
+pub(super) fn bind(
+    address: SocketAddr,
+    what: &str,
+    key: String,
+) -> Result<TcpListener, GatewayError> {
     let listen = || {
         let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         socket.listen(limits::BACKLOG)
     };
-    listen().map_err(|source| GatewayError::Bind { address, what: what.to_owned(), source })
+    listen().map_err(|source| GatewayError::Bind { address, what: what.to_owned(), key, source })
 }
 
 /// Accepts until the gateway closes.

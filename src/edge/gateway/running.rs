@@ -73,9 +73,11 @@ impl Gateway {
     ) -> Result<Self, GatewayError> {
         let mut bound = Vec::new();
         for (address, route) in &settings.listeners {
-            bound.push((listener::bind(*address, route.as_str())?, route.clone()));
+            let key = format!("`address` beside route = \"{route}\"");
+            bound.push((listener::bind(*address, route.as_str(), key)?, route.clone()));
         }
-        let admin = settings.admin.map(|address| listener::bind(address, "admin")).transpose()?;
+        let admin = |address| listener::bind(address, "its admin page", "`admin`".to_owned());
+        let admin = settings.admin.map(admin).transpose()?;
         let routes = settings.listeners.iter().map(|(_, name)| name.clone());
         let routes = routes.map(|name| (name.clone(), Arc::new(CarriedRoute::new(name)))).collect();
         let stop = CancellationToken::new();

@@ -43,13 +43,16 @@ impl GatewaySettings {
 pub enum GatewayError {
     /// A port could not be taken.
     #[error(
-        "cannot listen on {address} for {what}: {source}; choose another address, or stop what holds it"
+        "cannot listen on {address} for {what}: {source}; choose another address ({key} in gateway.toml: each gateway \
+         of a host needs its own), or stop what holds it"
     )]
     Bind {
         /// Which address.
         address: SocketAddr,
         /// A route's name, or `admin`.
         what: String,
+        /// Where it is written.
+        key: String,
         /// What the system said.
         source: io::Error,
     },

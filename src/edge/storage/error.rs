@@ -1,6 +1,6 @@
 //! What can be wrong with a store, and what to do about it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a store cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -67,4 +67,43 @@ pub enum StoreError {
     /// The disk failed or is full.
     #[error("the disk failed: {0}. Mend it (or make room) and start the node again")]
     Failed(String),
+    /// One of the others, with the path that it is about.
+    #[error("{}: {error}", path.display())]
+    At {
+        /// The store's file, or an observer's data directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: Box<Self>,
+    },
+}
+
+impl StoreError {
+    /// The same with this path, if its words do not name one in this directory already.
+    pub fn at(self, path: &Path) -> Self {
+        let dir = path.parent().unwrap_or(path).display().to_string();
+        if self.to_string().contains(&dir) {
+            return self;
+        }
+        Self::At { path: path.to_owned(), error: Box::new(self) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_wrong_its_path_is_named_once() {
+        let path = Path::new("/srv/a/data/biplane.redb");
+        let words = |error: StoreError| error.at(path).to_string();
+        let corrupt = words(StoreError::Corrupt("no head".to_owned()));
+        assert!(
+            corrupt.starts_with("/srv/a/data/biplane.redb: the store is corrupt: no head"),
+            "{corrupt}"
+        );
+        let in_use = words(StoreError::InUse);
+        assert!(in_use.starts_with("/srv/a/data/biplane.redb: the store is in use"), "{in_use}");
+        let lost = words(StoreError::NoBirth("/srv/a/data".into()));
+        assert!(lost.starts_with("/srv/a/data holds neither"), "{lost}");
+    }
 }

@@ -18,10 +18,14 @@ impl Controller {
         let version = self.ledger.config_version();
         let base = wish.base.unwrap_or(version);
         let may = self.ledger.may_take(base, &wish.cluster);
+        let kept = self.ledger.configs().get(&version);
+        let same = base == version && kept.is_some_and(|kept| kept.text == wish.text);
         if wish.dry_run {
             let (changes, all) = changes(&config, &wish.cluster);
-            let obstacle = may.err().map(|reason| reason.to_string());
-            let plan = ConfigPlan { version, changes, all, obstacle };
+            // Sent again, it is answered and not refused.
+            let in_force = same || self.ledger.is_repeated(base, &wish.text, &by);
+            let obstacle = may.err().filter(|_| !in_force).map(|reason| reason.to_string());
+            let plan = ConfigPlan { version, changes, all, in_force, obstacle };
             return self.reply(id, Response::ConfigPlan(plan));
         }
         if let Err(refusal) = self.all_know(RECONFIGURE_SINCE) {
@@ -34,8 +38,7 @@ impl Controller {
         {
             return self.refuse_by(id, reason);
         }
-        let kept = self.ledger.configs().get(&version);
-        if kept.is_some_and(|kept| kept.text == wish.text) && base == version {
+        if same {
             return self.reply(id, Response::Configured { version, changed: false });
         }
         let key = self.next_key();

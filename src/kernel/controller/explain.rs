@@ -1,16 +1,16 @@
 //! The view as an explanation: why a group is where it is, and what would have to be true for another answer.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
+use super::guards::guard_words;
 use super::view::View;
-use super::{Explanation, GuardStatus, ObserverExplained, QuestionStatus};
+use super::{Explanation, ObserverExplained, QuestionStatus};
 use crate::kernel::domain::{
     CheckName, GroupName, HealthState, MemberId, MemberName, Moment, PlaneName, ServiceName,
     SiteName, StatePair,
 };
 use crate::kernel::ledger::Cluster;
-use crate::kernel::policy::{Facts, Hold, Mode, holds};
+use crate::kernel::policy::{Facts, Hold, holds};
 
 /// By service, plane and check, in words.
 type ProbeWords = BTreeMap<ServiceName, BTreeMap<PlaneName, BTreeMap<CheckName, String>>>;
@@ -23,10 +23,11 @@ impl View {
         let config = self.cluster.as_ref()?;
         let status = self.group_status(config, group)?;
         let facts = self.ledger.facts(group, self.evidence(group))?;
+        let guards = self.ledger.guards(group, self.evidence(group))?;
         let last = self.ledger.groups().get(group)?.switchover;
         let last = last.and_then(|id| self.ledger.switchovers().get(&id));
         Some(Explanation {
-            guards: guards(&facts),
+            guards: guard_words(&guards),
             would_switch_if: would_switch_if(&facts),
             last: last.map(|switchover| self.record(switchover)),
             question: self.question_status(group),
@@ -113,61 +114,6 @@ impl View {
             checks: self.seen.get(&id).map(|seen| seen.as_ref().clone()),
         }
     }
-}
-
-/// Each guard with its value.
-fn guards(facts: &Facts<'_>) -> Vec<GuardStatus> {
-    let guard = |guard: &str, open: bool, value: String| GuardStatus {
-        guard: guard.to_owned(),
-        open,
-        value,
-    };
-    let holds = holds(facts);
-    let holding = |which: fn(&Hold) -> bool| holds.iter().find(|hold| which(hold));
-    let from = |name: &str, which: fn(&Hold) -> bool, otherwise: String| {
-        let hold = holding(which);
-        guard(name, hold.is_none(), hold.map_or(otherwise, Hold::to_string))
-    };
-    let out = facts.source.out(facts.out_when, facts.policy.degraded_is_out);
-    let budget = facts.policy.budget.map_or_else(
-        || "no limit".to_owned(),
-        |budget| {
-            let used = facts.used(budget);
-            format!("{used} of {} used in {:?}", budget.switches, budget.window)
-        },
-    );
-    let dwell = match facts.policy.dwell {
-        Duration::ZERO => "none".to_owned(),
-        dwell => format!("{dwell:?} have passed"),
-    };
-    // Nobody votes against a plane that is well: only then does it matter where the votes come from.
-    let sites = match holding(|h| matches!(h, Hold::TooFewSites | Hold::OneSiteVoted)) {
-        Some(Hold::OneSiteVoted) if !out => {
-            guard("sites", true, "no ballots against the active plane".to_owned())
-        }
-        Some(hold) => guard("sites", false, hold.to_string()),
-        None => guard("sites", true, "ballots come from two sites".to_owned()),
-    };
-    vec![
-        guard(
-            "source",
-            out,
-            if out { facts.source.words() } else { format!("not out: {}", facts.source.words()) },
-        ),
-        guard("target", facts.target.good(), facts.target.words()),
-        from("drain", |h| matches!(h, Hold::TargetDrained(_)), "not drained".to_owned()),
-        from("flap", |h| matches!(h, Hold::TargetUnstable), "calm".to_owned()),
-        from("freeze", |h| matches!(h, Hold::Frozen(_)), "not frozen".to_owned()),
-        from("dwell", |h| matches!(h, Hold::Dwell { .. }), dwell),
-        from("budget", |h| matches!(h, Hold::Budget { .. }), budget),
-        from("in-flight", |h| matches!(h, Hold::InFlight), "no switchover under way".to_owned()),
-        sites,
-        guard(
-            "mode",
-            facts.policy.mode == Mode::Auto,
-            format!("{:?}", facts.policy.mode).to_lowercase(),
-        ),
-    ]
 }
 
 /// What would have to be true for a switch, as sentences; empty when nothing is missing.

@@ -22,6 +22,7 @@ mod drive;
 mod explain;
 mod explaining;
 mod followers;
+mod guards;
 mod input;
 mod lead;
 mod logins;

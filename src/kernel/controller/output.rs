@@ -228,6 +228,9 @@ pub struct ConfigPlan {
     pub changes: Vec<Change>,
     /// How many changes there are; more than are listed, if there are very many.
     pub all: usize,
+    /// Whether this very text is in force already: putting it in force again changes nothing.
+    #[serde(default)]
+    pub in_force: bool,
     /// Why it would be refused now, if it would be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub obstacle: Option<String>,

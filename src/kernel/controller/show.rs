@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::guards::guard_words;
 use super::limits;
 use super::view::{MemberCard, RouteEntry, RouteTable, View};
 use super::{
@@ -275,6 +276,9 @@ impl View {
                 .iter()
                 .map(|(member, states)| (self.member_name(*member), by_service(states)))
                 .collect(),
+            ruleset: s.guards.as_ref().map(|guards| guards.ruleset),
+            config_version: s.guards.as_ref().map(|guards| guards.config),
+            guards: s.guards.as_ref().map(|guards| guard_words(guards)).unwrap_or_default(),
             skipped: s.skipped.clone(),
             steps: s
                 .steps

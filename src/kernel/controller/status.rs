@@ -180,6 +180,15 @@ pub struct SwitchoverRecord {
     pub cause: String,
     /// The ballots that decided it: observer → service → plane → state.
     pub ballots: BTreeMap<MemberName, BTreeMap<ServiceName, BTreeMap<PlaneName, HealthState>>>,
+    /// The rules by which it was decided; absent in records of rulesets below 3, like the two that follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ruleset: Option<u32>,
+    /// The number of the configuration that was in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_version: Option<u64>,
+    /// What each guard said when it was decided: what bars Biplane from moving a group by itself, and no operator.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<GuardStatus>,
     /// Prechecks that a forced switchover skipped.
     pub skipped: Vec<String>,
     /// When each step was taken.

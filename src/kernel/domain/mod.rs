@@ -33,4 +33,4 @@ pub use probe_kind::{
 pub use question::{AlarmId, AskId, EventId, IdError, QuestionId, SwitchoverId};
 pub use route::Route;
 pub use state::{HealthState, StatePair};
-pub use time::{LedgerTime, Moment, Timer, WallTime};
+pub use time::{LedgerTime, Moment, Timer, WallTime, span_words};

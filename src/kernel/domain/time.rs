@@ -106,6 +106,18 @@ impl Add<Duration> for LedgerTime {
     }
 }
 
+/// A span as people write it in a file: `200ms`, `5s`, `10m`, `1h`. Less than a millisecond is left out.
+pub fn span_words(span: Duration) -> String {
+    let millis = span.as_millis();
+    match millis {
+        0 => "0s".to_owned(),
+        _ if millis.is_multiple_of(3_600_000) => format!("{}h", millis / 3_600_000),
+        _ if millis.is_multiple_of(60_000) => format!("{}m", millis / 60_000),
+        _ if millis.is_multiple_of(1000) => format!("{}s", millis / 1000),
+        _ => format!("{millis}ms"),
+    }
+}
+
 /// Milliseconds since 1970-01-01T00:00:00Z by some member's wall clock: for calendars and display only.
 #[derive(
     Clone,

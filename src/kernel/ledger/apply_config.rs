@@ -45,7 +45,9 @@ impl Ledger {
             return entry.applied.push(Applied::Settled(request, outcome));
         }
         let outcome = match self.may_take(command.base, &command.cluster) {
-            Err(RefusalReason::StaleConfiguration { .. }) if self.is_repeated(&command) => {
+            Err(RefusalReason::StaleConfiguration { .. })
+                if self.is_repeated(command.base, &command.text, &command.by) =>
+            {
                 Outcome::Configured(self.config_version)
             }
             Ok(()) => {
@@ -58,10 +60,10 @@ impl Ledger {
     }
 
     /// The same text by the same person, based on the one before: a request whose answer was lost, sent again.
-    fn is_repeated(&self, command: &ConfigCommand) -> bool {
+    pub fn is_repeated(&self, base: u64, text: &str, by: &str) -> bool {
         let kept = self.configs.get(&self.config_version);
-        command.base.checked_add(1) == Some(self.config_version)
-            && kept.is_some_and(|kept| kept.text == command.text && kept.by == command.by)
+        base.checked_add(1) == Some(self.config_version)
+            && kept.is_some_and(|kept| kept.text == text && kept.by == by)
     }
 
     /// The text of the configuration that the first leader logged: it comes after it, because the entry that configures

@@ -8,6 +8,7 @@ use super::apply_ask::AskState;
 use super::command::Move;
 use super::events::EventKind;
 use super::facts::Evidence;
+use super::judged::GUARDS_SINCE;
 use super::limits;
 use super::outcome::{Applied, RefusalReason, Refused};
 use super::state::{Entry, Ledger};
@@ -135,6 +136,7 @@ impl Ledger {
             cause,
             question: None,
             ballots: BTreeMap::new(),
+            guards: None,
             skipped: Vec::new(),
             steps: Vec::new(),
             converging: Vec::new(),
@@ -147,6 +149,11 @@ impl Ledger {
         let id = SwitchoverId { index: entry.index, nth: entry.decided };
         entry.decided += 1;
         switchover.id = id;
+        if self.ruleset() >= GUARDS_SINCE {
+            // Before it is the group's last one, and before it counts against the budget.
+            let evidence = switchover.question.map_or(Evidence::Reports, Evidence::Ballots);
+            switchover.guards = self.guards(&switchover.group, evidence).map(Box::new);
+        }
         let asked = switchover.question.and_then(|question| self.questions.get(&question));
         if let Some(asked) = asked {
             switchover.note("detected", asked.asked_at, asked.asked_wall, entry.term);

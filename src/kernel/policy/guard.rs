@@ -246,11 +246,26 @@ pub(super) fn target_holds(facts: &Facts<'_>) -> Vec<Hold> {
 }
 
 fn dwell(facts: &Facts<'_>) -> Option<Hold> {
-    let left = left_until(facts.now, facts.changed_at?, facts.policy.dwell);
-    (left > 0).then_some(Hold::Dwell { left_ms: left })
+    let left_ms = facts.dwell_left_ms();
+    (left_ms > 0).then_some(Hold::Dwell { left_ms })
 }
 
 impl Facts<'_> {
+    /// Milliseconds of ledger time that are left of the dwell.
+    pub fn dwell_left_ms(&self) -> u64 {
+        self.changed_at.map_or(0, |at| left_until(self.now, at, self.policy.dwell))
+    }
+
+    /// Milliseconds of ledger time until the budget has room; zero while it has, or when there is none.
+    pub fn budget_left_ms(&self) -> u64 {
+        let Some(budget) = self.policy.budget else { return 0 };
+        if self.used(budget) < budget.switches {
+            return 0;
+        }
+        let left = |at: &LedgerTime| left_until(self.now, *at, budget.window);
+        self.automatic.iter().map(left).find(|left| *left > 0).unwrap_or(0)
+    }
+
     /// How many automatic switchovers count against a budget now.
     pub fn used(&self, budget: Budget) -> u32 {
         let counts = |at: &&LedgerTime| left_until(self.now, **at, budget.window) > 0;
@@ -260,14 +275,8 @@ impl Facts<'_> {
 
 fn budget(facts: &Facts<'_>) -> Option<Hold> {
     let budget = facts.policy.budget?;
-    let in_window = |at: &&LedgerTime| left_until(facts.now, **at, budget.window) > 0;
     let used = facts.used(budget);
-    if used < budget.switches {
-        return None;
-    }
-    let oldest = facts.automatic.iter().find(in_window);
-    let left_ms = oldest.map_or(0, |at| left_until(facts.now, *at, budget.window));
-    Some(Hold::Budget { used, left_ms })
+    (used >= budget.switches).then(|| Hold::Budget { used, left_ms: facts.budget_left_ms() })
 }
 
 fn left_until(now: LedgerTime, from: LedgerTime, span: Duration) -> u64 {

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::guards::Guards;
 use super::table::{Event, IllegalEvent, State};
 use crate::kernel::domain::{
     Epoch, GroupName, LedgerTime, MemberId, PlaneName, QuestionId, ServiceName, StatePair,
@@ -83,6 +84,9 @@ pub struct Switchover {
     pub question: Option<QuestionId>,
     /// Those ballots, for the group's services: two letters a service, one a plane.
     pub ballots: BTreeMap<MemberId, BTreeMap<ServiceName, StatePair>>,
+    /// What each guard said when it was decided; records of earlier rules do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guards: Option<Box<Guards>>,
     /// Prechecks that were skipped.
     pub skipped: Vec<String>,
     /// What was done when.
@@ -154,6 +158,7 @@ mod tests {
             cause: String::new(),
             question: None,
             ballots: BTreeMap::new(),
+            guards: None,
             skipped: Vec::new(),
             steps: Vec::new(),
             converging: Vec::new(),

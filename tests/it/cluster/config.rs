@@ -67,14 +67,23 @@ fn a_running_cluster_takes_another_configuration_and_the_old_one_back() {
 
     let said = done(&world, &["config", "diff", &file]);
     assert!(
-        said.contains("+ groups.blog") && said.contains("zones.world.test.ttl: 1 → 2"),
+        said.contains("+ groups.blog\n")
+            && said.contains("home = \"west\"\n")
+            && said.contains("~ groups.shop.services: - \"pay\"\n")
+            && said.contains("~ zones.\"world.test\".ttl: 1 → 2\n"),
         "{said}"
     );
+    assert!(!said.contains("nanos"), "{said}");
     assert_eq!(version(&world), 1, "a dry run changes nothing");
     world.is_well(EAST);
 
-    let said = done(&world, &["config", "apply", &file, "--reason", "a blog"]);
-    assert!(said.contains("configuration 2 is in force"), "{said}");
+    let apply = ["config", "apply", &file, "--version", "1", "--reason", "a blog"];
+    let said = done(&world, &apply);
+    assert!(said.contains("configuration 2 is in force."), "{said}");
+    let said = done(&world, &apply);
+    assert!(said.contains("configuration 2 is in force already"), "{said}");
+    assert!(!said.contains("refused"), "{said}");
+    assert_eq!(version(&world), 2, "the same again is no other");
     for (node, name) in NODES.iter().enumerate() {
         until(LIMIT, || {
             let status = world.api_of(node).get("/v1/status?stale=true")?;

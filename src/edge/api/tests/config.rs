@@ -11,8 +11,9 @@ const JSON: &str = "content-type: application/json";
 const MATCH: &str = "if-match: \"3\"";
 
 fn plan() -> ConfigPlan {
-    let change = Change { path: "groups.shop.home".to_owned(), was: None, is: Some("west".into()) };
-    ConfigPlan { version: 3, changes: vec![change], all: 1, obstacle: None }
+    let is = Some("west".into());
+    let change = Change { path: "groups.shop.home".to_owned(), is, ..Change::default() };
+    ConfigPlan { version: 3, changes: vec![change], all: 1, in_force: false, obstacle: None }
 }
 
 #[tokio::test]

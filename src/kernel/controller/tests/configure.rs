@@ -71,6 +71,25 @@ fn the_same_text_again_changes_nothing_and_a_dry_run_neither() {
 }
 
 #[test]
+fn a_plan_says_of_a_configuration_in_force_that_it_is_and_of_a_stale_one_that_it_is_refused() {
+    let mut trio = Trio::steady(Mode::Ask);
+    trio.ask_action(2, wish(slower(), "slower", false));
+    let mut plan = |base: u64, text: &str| {
+        let Action::Configure(wish) = wish(slower(), text, true) else { unreachable!() };
+        let wish = ConfigRequest { base: Some(base), ..wish.as_ref().clone() };
+        let reply = trio.ask_action(3, Action::Configure(Arc::new(wish)));
+        let Response::ConfigPlan(plan) = reply else { panic!("{reply:?}") };
+        assert_eq!((plan.version, plan.all), (2, 0));
+        (plan.in_force, plan.obstacle)
+    };
+    let stale = "based on configuration 1, but 2 is in force".to_owned();
+    assert_eq!(plan(2, "slower"), (true, None));
+    assert_eq!(plan(1, "slower"), (true, None), "the same request, sent again");
+    assert_eq!(plan(2, "# slower"), (false, None));
+    assert_eq!(plan(1, "# slower"), (false, Some(stale)));
+}
+
+#[test]
 fn a_command_that_an_entry_just_holds_is_taken_and_one_byte_more_is_refused() {
     let mut trio = Trio::steady(Mode::Ask);
     let refusal = |trio: &mut Trio, at: u64, len: usize| {

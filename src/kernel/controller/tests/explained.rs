@@ -80,6 +80,38 @@ fn who_does_not_answer_is_left_out_and_the_answer_comes_all_the_same() {
     assert_eq!(silent.why.as_deref(), Some("it is silent"));
 }
 
+/// What is said of a past switchover is what was so then.
+#[test]
+fn a_record_tells_the_guards_of_then_and_an_explanation_those_of_now() {
+    let mut trio = of(|cluster| {
+        policy(cluster).dwell = Duration::from_secs(600);
+        let window = Duration::from_secs(3600);
+        policy(cluster).budget = Some(Budget { switches: 3, window });
+    });
+    outage(&mut trio);
+    trio.run_until("on west", |t| t.all_on("west"));
+    let explained = explain(&mut trio, 2);
+    let record = explained.last.expect("it was moved");
+    let said = |guards: &[GuardStatus], name: &str| {
+        let guard = guards.iter().find(|guard| guard.guard == name);
+        guard.map(|guard| (guard.open, guard.value.clone())).expect("every guard is told")
+    };
+    let named = |guards: &[GuardStatus]| -> Vec<String> {
+        guards.iter().map(|guard| guard.guard.clone()).collect()
+    };
+    assert_eq!(named(&record.guards), named(&explained.guards));
+    assert!(record.guards.iter().all(|guard| guard.open), "{:?}", record.guards);
+    assert_eq!(said(&record.guards, "dwell"), (true, "10m have passed".to_owned()));
+    assert!(
+        said(&record.guards, "budget").1.starts_with("0 of 3 used in 1h"),
+        "{:?}",
+        record.guards
+    );
+    assert!(!said(&explained.guards, "dwell").0, "{:?}", explained.guards);
+    assert!(said(&explained.guards, "budget").1.starts_with("1 of 3 "), "{:?}", explained.guards);
+    assert_eq!((record.ruleset, record.config_version), (Some(3), Some(1)));
+}
+
 #[test]
 fn hold_in_flight() {
     let mut trio = Trio::steady(Mode::Auto);

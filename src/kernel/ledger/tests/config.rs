@@ -3,6 +3,7 @@
 use super::*;
 use crate::kernel::domain::{CheckName, Endpoint, ProbeKind, ProbeTarget, TlsProbe};
 use crate::kernel::health::Check;
+use crate::kernel::zone::NameServer;
 
 /// A book whose ruleset knows how.
 fn book() -> Book {
@@ -279,20 +280,65 @@ fn below_its_ruleset_it_is_refused_as_an_older_version_does() {
 }
 
 #[test]
-fn changes_are_paths_with_what_was_and_what_is() {
+fn changes_are_keys_of_the_file_with_what_was_and_what_is() {
     let mut new = wider();
     new.groups.remove(&group("mail"));
     new.timing.verify_timeout = secs(9);
     let (found, all) = changes(&cluster(), &new);
     let paths: Vec<&str> = found.iter().map(|change| change.path.as_str()).collect();
     let expected = [
-        "groups.mail",
         "groups.files",
+        "groups.mail",
         "services.dav",
         "timing.verify_timeout",
-        "zones.files.test",
+        "zones.\"files.test\"",
     ];
     assert_eq!((paths.as_slice(), all), (&expected[..], 5));
-    assert!(found[0].is.is_none() && found[1].was.is_none());
+    assert!(found[1].is.is_none() && found[0].was.is_none());
+    assert_eq!((&found[3].was, &found[3].is), (&Some("5s".into()), &Some("9s".into())));
     assert_eq!(changes(&new, &new), (Vec::new(), 0));
+}
+
+#[test]
+fn of_a_list_it_is_told_what_is_new_and_what_is_gone() {
+    type Lists = (&'static [&'static str], &'static [&'static str]);
+    let one = |(was, is): Lists| {
+        let with = |services: &[&str]| {
+            let mut cluster = cluster();
+            let services = services.iter().map(|name| service(name)).collect();
+            cluster.groups.get_mut("shop").expect("it is there").services = services;
+            cluster
+        };
+        let (mut found, all) = changes(&with(was), &with(is));
+        assert_eq!(all, 1, "{was:?} {is:?}");
+        let change = found.remove(0);
+        assert_eq!(change.path, "groups.shop.services");
+        assert_eq!(change.is, Some(is.into()));
+        let words = |list: Vec<serde_json::Value>| -> Vec<String> {
+            list.iter().filter_map(|one| one.as_str().map(str::to_owned)).collect()
+        };
+        (words(change.added), words(change.removed))
+    };
+    assert_eq!(one((&["web"], &["web", "stats"])), (vec!["stats".to_owned()], Vec::new()));
+    let swapped = one((&["web", "stats"], &["imap", "stats"]));
+    assert_eq!(swapped, (vec!["imap".to_owned()], vec!["web".to_owned()]));
+    assert_eq!(one((&["web", "stats"], &["stats", "web"])), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn another_order_of_a_zones_servers_is_a_change() {
+    let (old, mut new) = (wider(), wider());
+    let origin = new.zones.keys().next().expect("there is one").clone();
+    let servers = |cluster: &mut Cluster, change: fn(&mut Vec<NameServer>)| {
+        change(&mut cluster.zones.get_mut(&origin).expect("it is there").name_servers);
+    };
+    servers(&mut new, |servers| {
+        let server = |name: &str| NameServer { name: name.to_owned(), addresses: Vec::new() };
+        servers.extend([server("ns8.test"), server("ns9.test")]);
+    });
+    assert_eq!(changes(&old, &new).1, 2);
+    let mut turned = new.clone();
+    servers(&mut turned, |servers| servers.reverse());
+    let path = format!("zones.{}", key_as_written(&origin));
+    assert_eq!(changes(&new, &turned), (vec![Change { path, ..Change::default() }], 1));
 }

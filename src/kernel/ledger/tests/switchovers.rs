@@ -147,3 +147,72 @@ fn a_change_of_leader_in_mid_switch_is_marked_in_the_record() {
     let last = book.ledger.switchovers()[&id].steps.last().map(|step| step.step.clone());
     assert_eq!(last.as_deref(), Some("verified"));
 }
+
+/// What every guard said when a switchover was decided stays in its record, whatever becomes of the guards.
+#[test]
+fn a_record_keeps_what_each_guard_said_when_it_was_decided() {
+    let mut book = Book::new();
+    book.log(vec![Command::Raise { ruleset: GUARDS_SINCE }]);
+    let question = book.ask("shop");
+    book.all_vote(question, "web=du");
+    let moves = vec![book.to("shop", "west")];
+    book.log(vec![Command::Decide { question, moves }]);
+    let id = book.last("shop").expect("decided");
+    let guards = |book: &Book| book.ledger.switchovers()[&id].guards.clone().expect("kept");
+    let then = guards(&book);
+    assert_eq!((then.ruleset, then.config, then.mode.as_str()), (GUARDS_SINCE, 1, "auto"));
+    assert!(then.source_out && then.target_good && then.two_sites_voted, "{then:?}");
+    assert!(!then.in_flight && !then.approved && !then.unstable, "{then:?}");
+    assert_eq!(then.source, "0 of 1 critical services up; web down");
+    let policy = &cluster().groups["shop"].policy;
+    assert_eq!(u128::from(then.dwell_ms), policy.dwell.as_millis());
+    let budget = policy.budget.expect("there is one");
+    assert_eq!((then.budget, then.budget_used), (Some(budget.switches), 0));
+    assert_eq!((then.dwell_left_ms, then.budget_left_ms), (0, 0));
+    assert_eq!((&then.frozen, &then.drained), (&None, &None));
+
+    book.log(vec![advance(id, Event::Route, Some(question))]);
+    let (freeze, drain) = (book.freeze(true), book.drain("west", true));
+    book.log(vec![freeze, drain]);
+    book.configure(wider());
+    assert_eq!(guards(&book), then);
+    let now = book.ledger.guards(&group("shop"), Evidence::Reports).expect("a known group");
+    assert!(now.frozen.is_some() && now.dwell_left_ms > 0 && now.budget_used == 1, "{now:?}");
+
+    // A snapshot holds it, and one without it is read.
+    let bytes = book.ledger.to_bytes();
+    assert_eq!(Ledger::from_bytes(&bytes).expect("it reads"), book.ledger);
+    let mut plain: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
+    let records = plain["ledger"]["switchovers"].as_object_mut().expect("by id");
+    records.values_mut().for_each(|record| {
+        record.as_object_mut().expect("a record").remove("guards").expect("it was there");
+    });
+    let read = Ledger::from_bytes(plain.to_string().as_bytes()).expect("it reads");
+    assert_eq!(read.switchovers()[&id].guards, None);
+}
+
+/// Nodes that know no such field hold the same state as those that do.
+#[test]
+fn below_its_ruleset_a_record_says_nothing_of_guards() {
+    let (mut book, question) = Book::ready();
+    assert!(book.ledger.ruleset() < GUARDS_SINCE);
+    let moves = vec![book.to("shop", "west")];
+    book.log(vec![Command::Decide { question, moves }]);
+    let id = book.last("shop").expect("decided");
+    assert_eq!(book.ledger.switchovers()[&id].guards, None);
+    assert!(!String::from_utf8(book.ledger.to_bytes()).expect("JSON").contains("\"guards\""));
+}
+
+#[test]
+fn an_operators_record_says_what_would_have_barred_automation() {
+    let mut book = Book::new();
+    book.log(vec![Command::Raise { ruleset: GUARDS_SINCE }]);
+    let (freeze, drain) = (book.freeze(true), book.drain("west", true));
+    book.log(vec![freeze, drain]);
+    let Outcome::Switchover(id, _) = book.switch(Kind::Forced, "shop", "west") else {
+        panic!("accepted")
+    };
+    let then = book.ledger.switchovers()[&id].guards.clone().expect("kept");
+    assert!(then.frozen.is_some() && then.drained.is_some(), "{then:?}");
+    assert!(!then.source_out && !then.target_good, "{then:?}");
+}
