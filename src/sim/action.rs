@@ -142,6 +142,8 @@ pub enum Action {
     },
     /// Votes and requests for them are held up by up to this long; 0 ends it.
     HoldVotes(Micros),
+    /// Answers to read rounds are held up by up to this long; 0 ends it.
+    HoldAnswers(Micros),
     /// The gateway's process stops, or starts.
     Gateway(bool),
     /// A client asks a node.

@@ -19,6 +19,8 @@ mod envelope;
 mod events;
 mod facts;
 mod outcome;
+#[cfg(feature = "mutants")]
+mod own;
 mod reads;
 mod settled;
 mod snapshot;

@@ -48,6 +48,7 @@ impl World {
                 self.note_truth();
             }
             Action::HoldVotes(by) => self.network.votes_held = by,
+            Action::HoldAnswers(by) => self.network.answers_held = by,
             Action::Gateway(up) => {
                 if up && !self.gateway.up {
                     self.gateway.restart();
@@ -142,6 +143,7 @@ impl World {
     fn calm(&mut self) {
         self.network.weather = Weather::FAIR;
         self.network.votes_held = 0;
+        self.network.answers_held = 0;
         self.params.probe_loss = 0;
         self.asking = false;
         for node in &mut self.nodes {
