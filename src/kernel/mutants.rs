@@ -9,20 +9,56 @@
 pub enum Mutant {
     /// The vote is not written to disk.
     M1VoteNotPersisted = 1,
+    /// The term is not written to disk: after a start it is that of the last entry.
+    M2TermNotPersisted = 2,
     /// Messages that promise durability leave before the disk's receipt.
     M3SentBeforePersisted = 3,
     /// Commands are applied before the entries that carry them are durable.
     M7AppliedBeforePersisted = 7,
+    /// A start tells raft that nothing is applied, though the snapshot holds it: entries kept below it come twice.
+    M8AppliedFromZero = 8,
+    /// A commit index that comes without entries is not written, and what it commits is applied.
+    M9CommitNotPersisted = 9,
+    /// A new leader proposes between a ready and its advance.
+    M10SteppedInReady = 10,
+    /// Reads trust the leader's lease instead of asking a quorum.
+    M11LeaseReads = 11,
     /// Reads are answered from local state, without a ReadIndex round.
     M12ReadWithoutIndex = 12,
+    /// A confirmed read is answered before the state has reached its index.
+    M13ReadBeforeApplied = 13,
+    /// A read round that is tried again keeps its context, and so does a process that is started again.
+    M14ReadContextReused = 14,
     /// A snapshot claims the commit index, though it holds the applied state.
     M17SnapshotAtCommit = 17,
+    /// A compaction forgets entries that are committed and not applied.
+    M18CompactedTooFar = 18,
+    /// A group that goes back to a plane keeps its epoch.
+    M24EpochNotRaised = 24,
     /// One observer's ballot is enough for a switch.
     M26OneBallotSwitches = 26,
+    /// A probe that began before the question answers it.
+    M27OldProbesCounted = 27,
+    /// An observer counts twice: by its ballot and by its report.
+    M28CountedTwice = 28,
     /// The leader publishes a route that is not committed.
     M29ActsUncommitted = 29,
+    /// A command that a node sends again, since nothing was heard of it, is carried out again.
+    M31RepeatedNotKnown = 31,
     /// The quorum is counted over the observers that answer, not over those configured.
     M32QuorumOfReachable = 32,
+    /// A leader answers reads at once: it was the leader a moment ago.
+    M33LeaderAnswersAlone = 33,
+    /// A group may go back at once: nothing bars it for the time of its dwell.
+    M34NoDwell = 34,
+    /// Apply reads the clock of the node that applies.
+    M35OwnClockInApply = 35,
+    /// Apply goes through moves in an order that differs from node to node.
+    M36OwnOrderInApply = 36,
+    /// A client's retry under the same key is carried out again.
+    M37RetryDoneAgain = 37,
+    /// A frozen group is moved.
+    M38FreezeIgnored = 38,
     /// Half of the observers count as a majority.
     M39HalfIsAMajority = 39,
     /// A ballot of an earlier question is counted.
@@ -31,15 +67,33 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every mutant, in order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 28] = [
         Self::M1VoteNotPersisted,
+        Self::M2TermNotPersisted,
         Self::M3SentBeforePersisted,
         Self::M7AppliedBeforePersisted,
+        Self::M8AppliedFromZero,
+        Self::M9CommitNotPersisted,
+        Self::M10SteppedInReady,
+        Self::M11LeaseReads,
         Self::M12ReadWithoutIndex,
+        Self::M13ReadBeforeApplied,
+        Self::M14ReadContextReused,
         Self::M17SnapshotAtCommit,
+        Self::M18CompactedTooFar,
+        Self::M24EpochNotRaised,
         Self::M26OneBallotSwitches,
+        Self::M27OldProbesCounted,
+        Self::M28CountedTwice,
         Self::M29ActsUncommitted,
+        Self::M31RepeatedNotKnown,
         Self::M32QuorumOfReachable,
+        Self::M33LeaderAnswersAlone,
+        Self::M34NoDwell,
+        Self::M35OwnClockInApply,
+        Self::M36OwnOrderInApply,
+        Self::M37RetryDoneAgain,
+        Self::M38FreezeIgnored,
         Self::M39HalfIsAMajority,
         Self::M46OldBallotCounted,
     ];

@@ -169,6 +169,8 @@ pub enum Action {
         /// How many; any number, when absent.
         groups: Option<usize>,
     },
+    /// Answers to read rounds are held up by up to this long; 0 ends it.
+    HoldAnswers(Micros),
     /// The gateway's process stops, or starts.
     Gateway(bool),
     /// Cuts the way between a node's API and gateways, or clients; or opens it.

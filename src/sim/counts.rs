@@ -52,6 +52,8 @@ pub enum Class {
     LostMessage,
     /// A message came twice.
     DuplicateMessage,
+    /// An answer to a read round was held up.
+    HeldReadAnswer,
     /// A service on a plane was sick.
     SickService,
     /// A whole plane was sick.
@@ -90,7 +92,7 @@ pub enum Class {
 
 impl Class {
     /// All of them, in order, with their names.
-    pub const ALL: [(Self, &'static str); 41] = [
+    pub const ALL: [(Self, &'static str); 42] = [
         (Self::AutomaticSwitchover, "automatic-switchover"),
         (Self::LeaderChange, "leader-change"),
         (Self::LeaderChangeInMidSwitch, "leader-change-in-mid-switch"),
@@ -115,6 +117,7 @@ impl Class {
         (Self::OneWayCut, "one-way-cut"),
         (Self::LostMessage, "lost-message"),
         (Self::DuplicateMessage, "duplicate-message"),
+        (Self::HeldReadAnswer, "held-read-answer"),
         (Self::SickService, "sick-service"),
         (Self::SickPlane, "sick-plane"),
         (Self::BothPlanesSick, "both-planes-sick"),

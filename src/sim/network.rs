@@ -65,6 +65,8 @@ pub struct Network {
     pub weather: Weather,
     /// Votes are held up by up to this long.
     pub votes_held: Micros,
+    /// Answers to read rounds are held up by up to this long.
+    pub answers_held: Micros,
     /// By sender, then receiver.
     cut: Vec<Vec<bool>>,
 }
@@ -72,7 +74,7 @@ pub struct Network {
 impl Network {
     /// Nothing is cut.
     pub fn new(nodes: usize, weather: Weather) -> Self {
-        Self { weather, votes_held: 0, cut: vec![vec![false; nodes]; nodes] }
+        Self { weather, votes_held: 0, answers_held: 0, cut: vec![vec![false; nodes]; nodes] }
     }
 
     /// Draws the fate of one message.
@@ -94,6 +96,17 @@ impl Network {
         {
             *delay += rng.below(self.votes_held);
         }
+    }
+
+    /// Holds a frame up if it answers a read round: who asked may have tried again by then. True if it does.
+    pub fn hold_answer(&self, frame: &[u8], fate: &mut Fate, rng: &mut Rng) -> bool {
+        if self.answers_held == 0 || !is_read_answer(frame) {
+            return false;
+        }
+        if let Some(delay) = &mut fate.first {
+            *delay += rng.below(self.answers_held);
+        }
+        true
     }
 
     /// Whether what arrives now on this link is dropped.
@@ -119,6 +132,16 @@ impl Network {
             row.fill(false);
         }
     }
+}
+
+/// A frame's first fields: format, kind of frame, length; then raft's format and kind.
+type Head = (u8, u32, u64, u8, u8);
+/// A leader's answer to a read round of another member.
+const READ_ANSWER: u8 = 16;
+
+fn is_read_answer(frame: &[u8]) -> bool {
+    let head = postcard::take_from_bytes::<Head>(frame).map(|(head, _)| head);
+    matches!(head, Ok((_, 0, _, _, READ_ANSWER)))
 }
 
 #[cfg(test)]

@@ -204,7 +204,8 @@ const fn span_of(action: &mut Action) -> Option<&mut Micros> {
         | Action::DiskStall { span, .. }
         | Action::DiskFail { mended: span, .. }
         | Action::DiskFull { mended: span, .. }
-        | Action::HoldVotes(span) => Some(span),
+        | Action::HoldVotes(span)
+        | Action::HoldAnswers(span) => Some(span),
         _ => None,
     }
 }

@@ -79,6 +79,8 @@ pub enum Fault {
     DiskFail,
     /// A disk lies about a sync.
     DiskLie,
+    /// Answers to reads travel slowly, and disks stand still meanwhile.
+    SlowAnswers,
     /// Probes are lost.
     ProbeLoss,
     /// The gateway's process dies.
@@ -94,7 +96,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    const ALL: [Self; 30] = [
+    const ALL: [Self; 31] = [
         Self::Plane,
         Self::Service,
         Self::BothPlanes,
@@ -119,6 +121,7 @@ impl Fault {
         Self::DiskStall,
         Self::DiskFail,
         Self::DiskLie,
+        Self::SlowAnswers,
         Self::ProbeLoss,
         Self::Gateway,
         Self::Lie,
@@ -327,6 +330,7 @@ impl Plan {
                 let mended = (span / 2).max(MS);
                 self.put(at, Action::DiskFull { who, mended });
             }
+            Fault::SlowAnswers => self.strike_readers(rng, at),
             Fault::Gateway => {
                 self.put(at, Action::Gateway(false));
                 self.put(end, Action::Gateway(true));
@@ -362,6 +366,20 @@ impl Plan {
                 let doom = Action::Doom { who, doom: Doom::AfterVote, down: down_again };
                 self.put(at + down + 10 * MS, doom);
             }
+        }
+    }
+
+    /// A read round is asked again before it is answered, by a node whose disk stands still, so that it falls behind: the
+    /// late answer must not be taken for that to a later question.
+    fn strike_readers(&mut self, rng: &mut Rng, from: Micros) {
+        let each = 1_500 * MS;
+        let rounds = rng.between(3, 8);
+        self.put(from, Action::HoldAnswers(rng.between(400 * MS, 1_500 * MS)));
+        self.put((from + rounds * each).min(HEALED_AT), Action::HoldAnswers(0));
+        for round in 0..rounds {
+            let at = (from + round * each + rng.below(SECOND)).min(HEALED_AT - SECOND);
+            let who = Who::Node(rng.place(NODES));
+            self.put(at, Action::DiskStall { who, span: rng.between(400 * MS, 1_200 * MS) });
         }
     }
 

@@ -81,7 +81,8 @@ impl Consensus {
         logger: &slog::Logger,
     ) -> Result<Self, ConsensusError> {
         let applied = recovered.floor().0;
-        let config = settings.raft_config(applied)?;
+        let from_zero = mutants::active(Mutant::M8AppliedFromZero);
+        let config = settings.raft_config(if from_zero { 0 } else { applied })?;
         let log = MemoryLog::recover(recovered, &settings.voters).map_err(ConsensusError::Store)?;
         if !log.membership().voters.contains(&settings.id.0) {
             let why = format!("member {} is not among those who vote", settings.id);
@@ -243,7 +244,10 @@ impl Consensus {
         let Some(term) = store.term_at(index) else { return };
         let membership = store.membership().clone();
         let snapshot = SnapshotRecord { index, term, membership, data };
-        let keep_from = store.keep_from(index, tail);
+        let mut keep_from = store.keep_from(index, tail);
+        if mutants::active(Mutant::M18CompactedTooFar) {
+            keep_from = self.commit() + 1;
+        }
         self.raw.mut_store().compact(snapshot.clone(), keep_from);
         self.batches += 1;
         self.outputs.push_back(ConsensusOutput::Persist(PersistBatch {
@@ -268,6 +272,9 @@ impl Consensus {
 
     fn take_ready(&mut self) {
         let mut ready = self.raw.ready();
+        if mutants::active(Mutant::M10SteppedInReady) && ready.ss().is_some() && self.is_leader() {
+            let _ = self.raw.propose(Vec::new(), Vec::new());
+        }
         self.send(ready.take_messages());
         for state in ready.take_read_states() {
             if let Some(context) = ReadContext::from_bytes(&state.request_ctx) {
@@ -311,13 +318,17 @@ impl Consensus {
         let entries = ready.take_entries();
         self.raw.mut_store().append(&entries);
         batch.entries = entries.iter().map(from_entry).collect();
+        let unsaid = mutants::active(Mutant::M9CommitNotPersisted) && !ready.must_sync();
         if let Some(state) = ready.hs() {
             let mut state = HardState { term: state.term, vote: state.vote, commit: state.commit };
             self.raw.mut_store().set_hard_state(state);
             if mutants::active(Mutant::M1VoteNotPersisted) {
                 state.vote = 0;
             }
-            batch.hard_state = Some(state);
+            if mutants::active(Mutant::M2TermNotPersisted) {
+                state.term = self.raw.store().last().1;
+            }
+            batch.hard_state = (!unsaid).then_some(state);
         }
         if !batch.is_empty() {
             self.batches += 1;

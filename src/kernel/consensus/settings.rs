@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::limits;
 use crate::kernel::domain::MemberId;
+use crate::kernel::mutants::{self, Mutant};
 
 /// Who takes part, and the rhythm.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -61,7 +62,11 @@ impl ConsensusSettings {
             check_quorum: true,
             pre_vote: true,
             priority: 0,
-            read_only_option: ReadOnlyOption::Safe,
+            read_only_option: if mutants::active(Mutant::M11LeaseReads) {
+                ReadOnlyOption::LeaseBased
+            } else {
+                ReadOnlyOption::Safe
+            },
             ..Config::default()
         };
         config.validate().map_err(|error| ConsensusError::Settings(error.to_string()))?;

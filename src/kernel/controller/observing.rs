@@ -9,6 +9,7 @@ use super::outgoing::Outgoing;
 use crate::kernel::domain::{Incarnation, MemberId, Moment, QuestionId, ServiceName, StatePair};
 use crate::kernel::health::{Changes, Prober};
 use crate::kernel::ledger::{Ballot, Command, ObserverState};
+use crate::kernel::mutants::{self, Mutant};
 
 /// Who looks, when, and what it sees.
 #[derive(Clone, Copy, Debug)]
@@ -104,7 +105,9 @@ impl Observing {
 
     /// A question was seen: probes begun from now on answer it.
     pub(super) fn on_asked(&mut self, now: Moment, id: QuestionId) {
-        self.asked.insert(id, Asked { seen: now, ballot: Outgoing::default() });
+        let ever = mutants::active(Mutant::M27OldProbesCounted);
+        let seen = if ever { Moment::ZERO } else { now };
+        self.asked.insert(id, Asked { seen, ballot: Outgoing::default() });
     }
 
     pub(super) fn on_closed(&mut self, id: QuestionId) {

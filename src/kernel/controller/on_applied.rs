@@ -75,6 +75,8 @@ impl Controller {
             return;
         }
         let before = self.ledger.time();
+        #[cfg(feature = "mutants")]
+        self.ledger.stand(self.me.0 + self.incarnation.0, self.wall_now());
         let applied = self.ledger.apply(index, term, data);
         self.publishing.dirty = true;
         self.check_office();

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Controller, RequestId, limits};
 use crate::kernel::consensus::ReadContext;
-use crate::kernel::domain::Moment;
+use crate::kernel::domain::{Incarnation, Moment};
 use crate::kernel::mutants::{self, Mutant};
 
 /// Rounds of reads.
@@ -67,7 +67,8 @@ impl Controller {
 
     /// Begins a round if one is wanted, and answers what can be answered.
     pub(super) fn serve_reads(&mut self) {
-        if mutants::active(Mutant::M12ReadWithoutIndex) {
+        let sure = self.leads() && mutants::active(Mutant::M33LeaderAnswersAlone);
+        if sure || mutants::active(Mutant::M12ReadWithoutIndex) {
             let waiting = std::mem::take(&mut self.reads.waiting);
             self.reads.confirmed.push((0, waiting));
         }
@@ -79,20 +80,26 @@ impl Controller {
         }
         if self.reads.round.is_none() && !self.reads.waiting.is_empty() && !self.stands_apart() {
             self.reads.counter += 1;
-            let context = ReadContext {
+            let mut context = ReadContext {
                 member: self.me,
                 incarnation: self.incarnation,
                 counter: self.reads.counter,
             };
+            if mutants::active(Mutant::M14ReadContextReused) {
+                self.reads.counter -= u64::from(timed_out);
+                context.counter = self.reads.counter;
+                context.incarnation = Incarnation::default();
+            }
             let requests = std::mem::take(&mut self.reads.waiting);
             self.reads.round = Some(Round { context, began: self.now, requests });
             self.consensus.read_index(context);
             self.run_consensus();
         }
         let applied = self.ledger.index();
-        let (ready, later) = std::mem::take(&mut self.reads.confirmed)
-            .into_iter()
-            .partition::<Vec<_>, _>(|(index, _)| *index <= applied);
+        let (ready, later) =
+            std::mem::take(&mut self.reads.confirmed).into_iter().partition::<Vec<_>, _>(
+                |(index, _)| *index <= applied || mutants::active(Mutant::M13ReadBeforeApplied),
+            );
         self.reads.confirmed = later;
         let ids: Vec<RequestId> = ready.into_iter().flat_map(|(_, ids)| ids).collect();
         if !ids.is_empty() {

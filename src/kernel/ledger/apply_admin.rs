@@ -12,6 +12,7 @@ use super::limits;
 use super::outcome::{Applied, Outcome, RefusalReason, Refused};
 use super::state::{Entry, GroupState, Ledger};
 use crate::kernel::domain::{GroupName, PlaneName, Route, SwitchoverId};
+use crate::kernel::mutants::{self, Mutant};
 use crate::kernel::policy::{Hold, WhenBothDown};
 use crate::kernel::switchover::{Event, FORCED_SKIPS, Kind, Switchover};
 
@@ -60,6 +61,9 @@ impl Ledger {
 
     /// What an earlier request with the same principal and key made.
     fn repeated(&self, command: &SwitchCommand) -> Option<Outcome> {
+        if mutants::active(Mutant::M37RetryDoneAgain) {
+            return None;
+        }
         let (key, body) = command.idempotency.as_ref()?;
         let (hash, id) = self.settled.made(&command.by, key)?;
         Some(if hash == body {

@@ -15,11 +15,14 @@ use super::state::{Entry, Ledger};
 use crate::kernel::domain::{
     Epoch, GroupName, MemberId, PlaneName, QuestionId, Route, ServiceName, StatePair, SwitchoverId,
 };
+use crate::kernel::mutants::{self, Mutant};
 use crate::kernel::policy::{Hold, Mode, holds};
 use crate::kernel::switchover::{Event, Kind, State, Switchover};
 
 impl Ledger {
     pub(super) fn decide(&mut self, entry: &mut Entry, question: QuestionId, moves: Vec<Move>) {
+        #[cfg(feature = "mutants")]
+        let moves = self.in_own_order(moves);
         for moved in moves {
             let group = moved.group.clone();
             match self.ratify(question, &moved) {
@@ -374,7 +377,13 @@ impl Ledger {
     ) -> Epoch {
         let first = self.first_epoch();
         let routes = Arc::make_mut(&mut self.routes);
-        let epoch = routes.get(group).map_or(first, |route| route.epoch.next());
+        let mut epoch = routes.get(group).map_or(first, |route| route.epoch.next());
+        if mutants::active(Mutant::M24EpochNotRaised) {
+            let left =
+                |s: &Arc<Switchover>| s.group == *group && s.from == *plane && s.epoch.is_some();
+            let known = routes.get(group).filter(|_| self.switchovers.values().any(left));
+            epoch = known.map_or(epoch, |route| route.epoch);
+        }
         routes.insert(group.clone(), Route { plane: plane.clone(), epoch });
         let groups = Arc::make_mut(&mut self.groups);
         let state = groups.entry(group.clone()).or_default();

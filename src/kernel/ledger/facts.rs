@@ -67,6 +67,12 @@ impl Ledger {
             let known = votes.into_iter().find(|state| *state != HealthState::Unknown);
             return verdict(crate::kernel::domain::Quorum::of(1), known);
         }
+        if let (true, Evidence::Ballots(_)) = (mutants::active(Mutant::M28CountedTwice), evidence) {
+            let voted = |id| self.voice(id, service, plane, evidence) != HealthState::Unknown;
+            let again = config.all_observers().filter(|(id, ..)| voted(*id));
+            let again = again.map(|(id, ..)| self.voice(id, service, plane, Evidence::Reports));
+            return verdict(config.observing(), votes.chain(again));
+        }
         verdict(config.observing(), votes)
     }
 

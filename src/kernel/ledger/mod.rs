@@ -21,6 +21,8 @@ mod events;
 mod facts;
 mod judged;
 mod outcome;
+#[cfg(feature = "mutants")]
+mod own;
 mod reads;
 mod settled;
 mod snapshot;

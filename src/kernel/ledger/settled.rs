@@ -8,6 +8,7 @@ use super::command::RequestKey;
 use super::limits;
 use super::outcome::Outcome;
 use crate::kernel::domain::{LedgerTime, SwitchoverId, pairs};
+use crate::kernel::mutants::{self, Mutant};
 
 /// A principal and the idempotency key that it gave.
 type GivenKey = (String, String);
@@ -48,6 +49,9 @@ impl From<Written> for Settled {
 impl Settled {
     /// What came of a request.
     pub(super) fn outcome(&self, request: &RequestKey) -> Option<&Outcome> {
+        if mutants::active(Mutant::M31RepeatedNotKnown) {
+            return None;
+        }
         self.requests.get(request).map(|(_, outcome)| outcome)
     }
 

@@ -150,6 +150,10 @@ pub struct Ledger {
     /// When the next thing ends by itself: follows from what does.
     #[serde(skip)]
     pub(super) next_timer: Option<LedgerTime>,
+    /// Where and when it is applied, which no apply may ask: for the faults that do.
+    #[cfg(feature = "mutants")]
+    #[serde(skip)]
+    pub(super) here: (u64, WallTime),
 }
 
 /// What is known while one entry is applied.
@@ -223,6 +227,8 @@ impl Ledger {
     ) {
         self.time = self.time.max(envelope.at);
         self.wall = self.wall.max(envelope.wall);
+        #[cfg(feature = "mutants")]
+        self.look_at_own_clock();
         let now = self.time;
         self.close_questions(entry, |question| question.until <= now);
         self.pass_time(entry);

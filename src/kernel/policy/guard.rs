@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::settings::{Budget, Mode, OutWhen, Policy};
 use super::sum::PlaneSum;
 use crate::kernel::domain::{LedgerTime, PlaneName};
+use crate::kernel::mutants::{self, Mutant};
 
 /// What is known of a group when a decision is due.
 #[derive(Clone, Debug)]
@@ -195,7 +196,9 @@ pub fn holds(facts: &Facts<'_>) -> Vec<Hold> {
 /// What bars Biplane from moving the group by itself, whatever the planes are like.
 fn own_holds(facts: &Facts<'_>) -> Vec<Hold> {
     let mut holds = Vec::new();
-    if let Some(why) = facts.frozen {
+    if let Some(why) = facts.frozen
+        && !mutants::active(Mutant::M38FreezeIgnored)
+    {
         holds.push(Hold::Frozen(why.to_owned()));
     }
     holds.extend(dwell(facts));
@@ -246,6 +249,9 @@ pub(super) fn target_holds(facts: &Facts<'_>) -> Vec<Hold> {
 }
 
 fn dwell(facts: &Facts<'_>) -> Option<Hold> {
+    if mutants::active(Mutant::M34NoDwell) {
+        return None;
+    }
     let left_ms = facts.dwell_left_ms();
     (left_ms > 0).then_some(Hold::Dwell { left_ms })
 }

@@ -3,12 +3,15 @@
 
 mod book;
 mod bounded;
+mod convergence;
 mod durable;
 mod election_safety;
+mod guards;
 mod hold;
 mod leader_completeness;
 mod log_matching;
 mod never_older;
+mod once;
 mod one_vote;
 mod quorum_decision;
 mod replay;
@@ -106,6 +109,9 @@ pub fn all(cluster: &Arc<Cluster>) -> Vec<Box<dyn Oracle>> {
         Box::new(durable::Durable::new(cluster)),
         Box::new(resumable::Resumable::default()),
         Box::new(bounded::Bounded::new(cluster)),
+        Box::new(once::Once::default()),
+        Box::new(guards::Guards::new(cluster)),
+        Box::new(convergence::Convergence),
     ]
 }
 

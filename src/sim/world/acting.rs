@@ -68,6 +68,7 @@ impl World {
                 });
             }
             Action::HoldVotes(by) => self.network.votes_held = by,
+            Action::HoldAnswers(by) => self.network.answers_held = by,
             Action::Gateway(up) => {
                 if up && !self.gateway.up {
                     self.gateway.restart();
@@ -176,6 +177,7 @@ impl World {
     fn calm(&mut self) {
         self.network.weather = Weather::FAIR;
         self.network.votes_held = 0;
+        self.network.answers_held = 0;
         self.params.probe_loss = 0;
         for node in &mut self.nodes {
             node.disk.pace = crate::sim::disk::Pace::FAIR;

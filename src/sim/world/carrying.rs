@@ -107,6 +107,9 @@ impl World {
             self.ask_oracles(|oracle, book| oracle.voted(book, vote));
             self.network.hold_votes(&mut fate, &mut self.streams.network);
         }
+        if self.network.hold_answer(&frame, &mut fate, &mut self.streams.network) {
+            self.see(Class::HeldReadAnswer);
+        }
         if fate.first.is_none() {
             self.see(Class::LostMessage);
         }
