@@ -17,11 +17,15 @@ use crate::sim::scenario::{Report, Scenario};
 use crate::sim::trace;
 use crate::sim::world::Violation;
 
+mod drawn;
+
+use drawn::Traced;
+
 /// Options of `biplane simulate`.
 #[derive(Clone, Debug, Args)]
 pub struct SimulateArgs {
     /// Scenario files to run
-    #[arg(value_name = "FILE", required_unless_present = "seeds")]
+    #[arg(value_name = "FILE", required_unless_present_any = ["seeds", "trace"])]
     files: Vec<PathBuf>,
     /// Seeds to run: a number of them from 1, or a range such as 40..60
     #[arg(long, value_name = "N|A..B", conflicts_with = "files", value_parser = parse_seeds)]
@@ -32,9 +36,10 @@ pub struct SimulateArgs {
     /// Threads to spread seeds over [default: one for each core]
     #[arg(long, value_name = "J")]
     jobs: Option<usize>,
-    /// Print every event of every run to standard error
-    #[arg(long)]
-    trace: bool,
+    /// Print every event of every run to standard error; or, of one run, write what happened into a file: a page to
+    /// look at (FILE.html), or one JSON object a line (FILE.jsonl)
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    trace: Option<Option<PathBuf>>,
     /// Plant a fault in the kernel, to see whether the simulator finds it: M1, M3, …
     #[cfg(feature = "mutants")]
     #[arg(long, value_name = "MUTANT")]
@@ -75,9 +80,10 @@ pub(super) fn run(args: &SimulateArgs, context: &Context) -> Result<Exit, Failur
     // A panic of the kernel is a finding with a seed, not a message here.
     std::panic::set_hook(Box::new(trace::remember_panic));
     let json = context.shared.json;
+    let traced = drawn::traced(args)?;
     match &args.seeds {
-        Some(seeds) => run_seeds(args, seeds.clone(), json),
-        None => run_files(args, json),
+        Some(seeds) => run_seeds(args, &traced, seeds.clone(), json),
+        None => run_files(args, &traced, json),
     }
 }
 
@@ -124,13 +130,18 @@ struct ViolationJson<'a> {
 /// Violations that are shown with their events; of the others only the first line.
 const SHOWN: usize = 3;
 
-fn run_seeds(args: &SimulateArgs, seeds: RangeInclusive<u64>, json: bool) -> Result<Exit, Failure> {
+fn run_seeds(
+    args: &SimulateArgs,
+    traced: &Traced,
+    seeds: RangeInclusive<u64>,
+    json: bool,
+) -> Result<Exit, Failure> {
     let storage = match args.storage {
         StorageArg::Model => StorageChoice::Model,
         StorageArg::Redb => StorageChoice::Redb,
         StorageArg::Mix => StorageChoice::Mix,
     };
-    let options = Options { storage, trace: args.trace };
+    let options = Options { storage, trace: traced.print, picture: traced.file.is_some() };
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let began = Instant::now();
     let done = AtomicU64::new(0);
@@ -142,7 +153,10 @@ fn run_seeds(args: &SimulateArgs, seeds: RangeInclusive<u64>, json: bool) -> Res
             eprintln!("{count} seeds, {:.0} s", began.elapsed().as_secs_f64());
         }
     });
-    if args.trace {
+    for outcome in &outcomes {
+        traced.write(drawn::head_of_seed(outcome), outcome.picture.as_ref())?;
+    }
+    if traced.print {
         for outcome in &outcomes {
             eprintln!("seed {}\n{}", outcome.seed, outcome.events.join("\n"));
         }
@@ -156,7 +170,7 @@ fn run_seeds(args: &SimulateArgs, seeds: RangeInclusive<u64>, json: bool) -> Res
     if json {
         print_json(&campaign_json(args, &summary, &outcomes))?;
     } else {
-        print(&campaign_text(args, &summary, &outcomes));
+        print(&campaign_text(args, traced, &summary, &outcomes));
     }
     let broken = outcomes.iter().any(|outcome| outcome.violation.is_some());
     Ok(if broken || !summary.missed.is_empty() { Exit::Failed } else { Exit::Done })
@@ -196,7 +210,12 @@ fn campaign_json<'a>(
     }
 }
 
-fn campaign_text(args: &SimulateArgs, summary: &Summary, outcomes: &[Outcome]) -> String {
+fn campaign_text(
+    args: &SimulateArgs,
+    traced: &Traced,
+    summary: &Summary,
+    outcomes: &[Outcome],
+) -> String {
     use std::fmt::Write as _;
     let mut text = String::new();
     let _ = writeln!(text, "{:<32} {:>8} {:>10}", "CLASS", "SEEDS", "TIMES");
@@ -208,7 +227,7 @@ fn campaign_text(args: &SimulateArgs, summary: &Summary, outcomes: &[Outcome]) -
         let Some(Violation { oracle, what, at }) = &outcome.violation else { continue };
         let seconds = format!("{}.{:06}", at / 1_000_000, at % 1_000_000);
         let _ = writeln!(text, "\nseed {}: {oracle} at {seconds} s: {what}", outcome.seed);
-        if number < SHOWN && !args.trace {
+        if number < SHOWN && !traced.print {
             let _ = writeln!(text, "{}", outcome.events.join("\n"));
         }
         let _ = writeln!(text, "repeat it: {}", repeat(args, outcome.seed));
@@ -238,12 +257,17 @@ struct ScenarioJson {
     unmet: Vec<String>,
 }
 
-fn run_files(args: &SimulateArgs, json: bool) -> Result<Exit, Failure> {
+fn run_files(args: &SimulateArgs, traced: &Traced, json: bool) -> Result<Exit, Failure> {
     let mut results = Vec::new();
-    for path in &args.files {
+    let redb = args.storage == StorageArg::Redb;
+    for path in &traced.scenarios {
         let scenario = read(path)?;
-        let report = scenario.run(args.trace, args.storage == StorageArg::Redb);
-        if args.trace || !report.passed() {
+        let report = match &traced.file {
+            Some(_) => scenario.draw(redb),
+            None => scenario.run(traced.print, redb),
+        };
+        traced.write(drawn::head_of_scenario(path, &report), report.picture.as_ref())?;
+        if traced.print || !report.passed() {
             eprintln!("{}\n{}", path.display(), report.events.join("\n"));
         }
         results.push(scenario_json(path, &report));

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::counts::{Class, Counts};
+use super::picture::Picture;
 use super::queue::{Micros, SECOND};
 use super::swarm::{END, PATIENCE, Plan};
 use super::world::{Violation, World};
@@ -28,6 +29,8 @@ pub struct Outcome {
     pub faults: u64,
     /// Simulated time.
     pub simulated: Micros,
+    /// When it was asked for.
+    pub picture: Option<Picture>,
 }
 
 /// Which stores carry the disks.
@@ -52,12 +55,15 @@ pub struct Options {
     pub storage: StorageChoice,
     /// Whether every event is kept.
     pub trace: bool,
+    /// Whether a picture is drawn.
+    pub picture: bool,
 }
 
 /// Runs one seed.
 pub fn run_seed(seed: u64, options: Options) -> Outcome {
     let mut plan = Plan::draw(seed);
     plan.params.trace = options.trace;
+    plan.params.picture = options.picture;
     plan.params.redb = match options.storage {
         StorageChoice::Model => false,
         StorageChoice::Redb => true,
@@ -88,6 +94,7 @@ pub fn run_seed(seed: u64, options: Options) -> Outcome {
         events,
         faults: plan.struck,
         simulated: world.now(),
+        picture: world.take_picture(),
     }
 }
 

@@ -13,6 +13,7 @@ pub use verbs::Trigger;
 
 use super::action::Action;
 use super::cluster::Shape;
+use super::picture::Picture;
 use super::queue::{Micros, SECOND};
 use super::world::{Mark, Params, Violation, World};
 
@@ -44,6 +45,8 @@ pub struct Report {
     pub unmet: Vec<(usize, String)>,
     /// The last events, or all.
     pub events: Vec<String>,
+    /// When it was asked for.
+    pub picture: Option<Picture>,
 }
 
 impl Report {
@@ -64,7 +67,19 @@ impl Scenario {
 
     /// Runs it.
     pub fn run(&self, trace: bool, redb: bool) -> Report {
-        let params = Params { shape: self.shape.clone(), trace, redb, ..Params::fair(self.seed) };
+        self.run_with(Params { trace, redb, ..self.params() })
+    }
+
+    /// Runs it and draws a picture.
+    pub fn draw(&self, redb: bool) -> Report {
+        self.run_with(Params { picture: true, redb, ..self.params() })
+    }
+
+    fn params(&self) -> Params {
+        Params { shape: self.shape.clone(), ..Params::fair(self.seed) }
+    }
+
+    fn run_with(&self, params: Params) -> Report {
         let mut world = World::new(params);
         for (at, action) in &self.actions {
             world.act_at(*at, action.clone());
@@ -89,6 +104,7 @@ impl Scenario {
             violation: world.violation().cloned(),
             unmet,
             events: world.trace().lines(),
+            picture: world.take_picture(),
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod acting;
 mod carrying;
+mod drawing;
 mod node;
 mod outside;
 mod running;
@@ -26,6 +27,7 @@ use super::disk::{Pace, Storage};
 use super::gateway::Gateway;
 use super::network::{Network, Weather};
 use super::oracle::{self, Book, End, Finding, Oracle};
+use super::picture::Recorder;
 use super::plane::Planes;
 use super::queue::{Micros, Queue};
 use super::rng::{Rng, Stream};
@@ -58,6 +60,8 @@ pub struct Params {
     pub replay: bool,
     /// Whether every event is kept for a trace.
     pub trace: bool,
+    /// Whether a picture is drawn.
+    pub picture: bool,
     /// Whether disks carry the store of production; the model log otherwise.
     pub redb: bool,
     /// Entries above which a log is compacted.
@@ -78,6 +82,7 @@ impl Params {
             operator: false,
             replay: true,
             trace: false,
+            picture: false,
             redb: false,
             log_entries: 256,
         }
@@ -165,6 +170,7 @@ pub struct World {
     watch: Watch,
     counts: Counts,
     trace: Trace,
+    picture: Option<Box<Recorder>>,
     violation: Option<Violation>,
     asking: bool,
     turns: u64,
@@ -200,11 +206,17 @@ impl World {
             watch: Watch::default(),
             counts: Counts::default(),
             trace: Trace::new(params.trace),
+            picture: None,
             violation: None,
             asking: params.ask_every > 0,
             turns: 0,
             params,
         };
+        if world.params.picture {
+            let recorder = Recorder::new(&cluster, world.gateway.name().as_str());
+            world.picture = Some(Box::new(recorder));
+            world.draw_beginning();
+        }
         world.note_truth();
         for place in 0..NODES {
             let node = Node::new(place, &mut world.streams.clock, &world.params);
@@ -305,6 +317,7 @@ impl World {
 
     fn report(&mut self, oracle: &'static str, what: String) {
         if self.violation.is_none() {
+            self.draw(|picture, at| picture.violated(at, oracle, &what));
             self.violation = Some(Violation { oracle, what, at: self.now });
         }
     }
@@ -324,6 +337,7 @@ impl World {
     }
 
     fn note(&mut self, note: Note) {
+        self.draw(|picture, at| picture.note(at, &note));
         self.trace.note(self.now, note);
     }
 
