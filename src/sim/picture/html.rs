@@ -13,9 +13,11 @@ use crate::sim::queue::Micros;
 const BODY: &str = include_str!("page/body.html");
 const STYLE: &str = include_str!("page/style.css");
 /// In this order they are one script.
-const SCRIPTS: [&str; 7] = [
+const SCRIPTS: [&str; 9] = [
     include_str!("page/data.js"),
     include_str!("page/view.js"),
+    include_str!("page/canvas.js"),
+    include_str!("page/wires.js"),
     include_str!("page/paint.js"),
     include_str!("page/point.js"),
     include_str!("page/lists.js"),

@@ -2,7 +2,7 @@
 //! (`html`) or as lines for programs (`jsonl`). Kept only when asked for; nothing in a run depends on it.
 //!
 //! `model` is what a picture holds, `recorder` is told of a run as it goes, `decisions` reads what nodes show,
-//! `faults` finds words and spans for what is broken, `frames` names what members send.
+//! `processes` follows what lives, `faults` finds words and spans for what is broken, `frames` names what members send.
 
 mod decisions;
 mod faults;
@@ -10,6 +10,7 @@ mod frames;
 mod html;
 mod jsonl;
 mod model;
+mod processes;
 mod recorder;
 
 #[cfg(test)]

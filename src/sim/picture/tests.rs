@@ -1,3 +1,5 @@
+//! What a picture keeps, and how it is written.
+
 use super::*;
 use crate::sim::campaign::{Options, run_seed};
 use crate::sim::cluster::{Shape, cluster};

@@ -65,8 +65,8 @@ impl Tab {
         });
         let mut tab =
             Self { browser, commands, answers, session: None, last: 0, _profile: profile };
-        let size = json!({ "url": "about:blank", "width": width, "height": height });
-        let target = tab.call("Target.createTarget", size)["targetId"].clone();
+        let blank = json!({ "url": "about:blank" });
+        let target = tab.call("Target.createTarget", blank)["targetId"].clone();
         let attached = json!({ "targetId": target, "flatten": true });
         let session = tab.call("Target.attachToTarget", attached)["sessionId"].clone();
         tab.session = session.as_str().map(str::to_owned);

@@ -89,8 +89,8 @@ fn a_page_shows_who_was_active_and_is_searched_and_zoomed() {
     let before = place(&mut tab, "'member east', 10.2e6");
     tab.wheel(before, -1200.0);
     comes(&mut tab, "biplane.view().until - biplane.view().from < 10e6");
-    let after = place(&mut tab, "'member east', 10.2e6");
-    assert_eq!((before.0.round(), before.1.round()), (after.0.round(), after.1.round()));
+    let (x, _) = before;
+    comes(&mut tab, &format!("Math.abs(biplane.place('member east', 10.2e6).x - {x}) < 8"));
     tab.click_on("fit");
     comes(&mut tab, "biplane.view().from === 0 && biplane.view().until === 40e6");
     tab.click_on("zoom-in");
@@ -134,7 +134,7 @@ fn search(tab: &mut Tab) {
     tab.value("document.getElementById('query').value = ''");
     tab.click_on("query");
     tab.write("cut");
-    comes(tab, &format!("{found}.startsWith('1 of ')"));
+    comes(tab, &format!("{found} !== '1 of 1' && {found}.startsWith('1 of ')"));
     tab.click_on("next");
     comes(tab, &format!("{found}.startsWith('2 of ')"));
     let second = tab.value("biplane.chosen().at");

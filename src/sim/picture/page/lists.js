@@ -146,4 +146,9 @@ function showLegend() {
     hatched("dead", colours.role.dead), hatched("paused", colours.role.paused),
     hatched("fault, from its beginning to its end", colours.fault), plain("switchover under way", colours.step.routing),
     sign("decision", 0), sign("fault", 1), sign("word", 2));
+  const wire = (words, colour) => box(words, c => { c.fillStyle = colours.wires[colour]; c.fillRect(0, 5, 18, 2); });
+  if (page.messages) {
+    legend.append(wire("log", "append"), wire("vote", "vote"), wire("probe", "probe"), wire("other message", "other"),
+      wire("lost, cut or failed", "bad"));
+  }
 }

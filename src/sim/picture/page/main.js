@@ -20,6 +20,7 @@ function measure() {
 function toggle(what) {
   page[what] = !page[what];
   document.getElementById(what).setAttribute("aria-pressed", page[what]);
+  showLegend();
   if (search.words.length) {
     search.matches = matches(search.words);
     search.at = search.matches.indexOf(point.chosen);

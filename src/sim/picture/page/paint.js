@@ -1,91 +1,5 @@
 // Draws what is seen. What is too dense for single marks is drawn by columns of pixels: the work is bounded by the
 // width of the picture, not by the length of the run.
-const picture = document.getElementById("picture");
-const overlay = document.getElementById("overlay");
-const overview = document.getElementById("overview");
-const axis = document.getElementById("axis");
-const FONT = "11px system-ui, 'DejaVu Sans', sans-serif";
-
-function prepare(canvas, width, height) {
-  const ratio = page.ratio;
-  if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
-    canvas.width = Math.round(width * ratio);
-    canvas.height = Math.round(height * ratio);
-    canvas.style.width = width + "px";
-    canvas.style.height = height + "px";
-  }
-  const c = canvas.getContext("2d");
-  c.setTransform(ratio, 0, 0, ratio, 0, 0);
-  c.clearRect(0, 0, width, height);
-  c.font = FONT;
-  c.textBaseline = "middle";
-  return c;
-}
-
-const widths = new Map();
-function widthOf(c, text) {
-  let width = widths.get(text);
-  if (width === undefined) {
-    if (widths.size > 5000) widths.clear();
-    widths.set(text, width = c.measureText(text).width);
-  }
-  return width;
-}
-
-// A text that fits, cut short if that leaves enough of it.
-function fit(c, text, room) {
-  if (room < 18) return "";
-  if (text.length < 200 && widthOf(c, text) <= room) return text;
-  const letters = Math.floor(room / 6) - 1;
-  return letters < 4 ? "" : text.slice(0, letters) + "…";
-}
-
-const hatches = new Map();
-function hatch(colour, gap) {
-  const key = colour + gap + page.ratio;
-  if (!hatches.has(key)) {
-    const tile = document.createElement("canvas");
-    tile.width = tile.height = gap;
-    const t = tile.getContext("2d");
-    t.strokeStyle = colour;
-    t.lineWidth = 1.4;
-    for (const shift of [-gap, 0, gap]) {
-      t.beginPath();
-      t.moveTo(shift - 1, gap + 1);
-      t.lineTo(shift + gap + 1, -1);
-      t.stroke();
-    }
-    hatches.set(key, t.createPattern(tile, "repeat"));
-  }
-  return hatches.get(key);
-}
-
-// Steps of 1, 2 and 5, some 90 pixels wide.
-function stepOf() {
-  const least = (view.to - view.from) / inner() * 90;
-  const power = 10 ** Math.floor(Math.log10(least));
-  return Math.max([1, 2, 5, 10].map(n => n * power).find(step => step >= least), 1);
-}
-
-function ticks() {
-  const step = stepOf(), list = [];
-  for (let n = Math.ceil(view.from / step); n * step <= view.to; n++) list.push(n * step);
-  return list;
-}
-
-function paintAxis() {
-  const c = prepare(axis, page.width, 24);
-  c.fillStyle = colours.soft;
-  c.fillText(page.messages && dense() ? "messages: zoom in" : "true time", 12, 12);
-  const step = stepOf();
-  for (const time of ticks()) {
-    const x = xOf(time);
-    c.fillRect(Math.round(x), 17, 1, 7);
-    const text = clock(time, step);
-    const left = Math.min(Math.max(x - widthOf(c, text) / 2, GUTTER - 20), page.width - widthOf(c, text) - 3);
-    c.fillText(text, left, 9);
-  }
-}
 
 function paintLanes(c) {
   shown.forEach((lane, place) => {
@@ -158,8 +72,9 @@ function paintBands(c, lane) {
     c.fillStyle = hatch(mix(colours.fault, colours.back, 0.42), 7);
     c.fillRect(left, y, right - left, size.band);
     c.fillStyle = colours.fault;
-    c.fillRect(left, y, 2, size.band);
-    if (bands.at[i] + bands.length[i] < END) c.fillRect(right - 2, y, 2, size.band);
+    const until = bands.at[i] + bands.length[i];
+    if (bands.at[i] >= view.from) c.fillRect(left, y, 2, size.band);
+    if (until <= view.to && until < END) c.fillRect(right - 2, y, 2, size.band);
     const text = fit(c, texts[bands.text[i]], right - left - 12);
     if (!text) continue;
     c.fillStyle = mix(colours.fault, colours.back, 0.1);
@@ -225,89 +140,6 @@ function paintLabels(c, lane, first, y) {
   };
   for (; x < first.length; x++) if (first[x] >= 0) { put(x - 4); last = x; }
   put(page.width - PAD);
-}
-
-const WIRES = ["other", "append", "probe", "vote", "bad"];
-const BAD = ["lost", "cut", "nobody", "failed"];
-const kindWire = texts.map(kind =>
-  kind.includes("vote") ? 3 : kind.includes("append") || kind === "snapshot" ? 1 : kind === "probe" ? 2 : 0);
-const wireOf = Uint8Array.from(messages.kind, (kind, i) => BAD.includes(texts[messages.fate[i]]) ? 4 : kindWire[kind]);
-
-const wireY = id => lanes[id].y + 6 + (lanes[id].strips[0] ? lanes[id].strips[0].height / 2 : 8);
-
-// Which messages are seen: a range, of which some ended before.
-const wires = () => [lower(messages.at, view.from - longest), lower(messages.at, view.to + 1)];
-
-// Too many for single lines: then they lie behind the strips, and some stand for all.
-const dense = () => { const [from, to] = wires(); return to - from > 3000; };
-
-function paintMessages(c) {
-  const [from, to] = wires(), many = dense();
-  const all = lanes.length, taken = new Uint8Array(many ? Math.ceil(page.width / 6 + 1) * all * all * 2 : 0);
-  const paths = WIRES.map(() => new Path2D());
-  let count = 0;
-  for (let i = from; i < to; i++) {
-    const ended = messages.at[i] + messages.length[i];
-    if (ended < view.from) continue;
-    const x = xOf(messages.at[i]), wire = wireOf[i];
-    if (many) {
-      if (x < 0) continue;
-      const key = ((Math.floor(x / 6) * all + messages.from[i]) * all + messages.to[i]) * 2 + (wire === 4);
-      if (taken[key]) continue;
-      taken[key] = 1;
-      paths[wire].moveTo(x, wireY(messages.from[i]));
-      paths[wire].lineTo(xOf(ended), wireY(messages.to[i]));
-    } else wirePath(paths[wire], i, x, xOf(ended));
-    count++;
-  }
-  c.save();
-  c.beginPath();
-  c.rect(GUTTER, 0, page.width - GUTTER - PAD, page.height);
-  c.clip();
-  paths.forEach((path, wire) => {
-    c.globalAlpha = many ? 0.3 : wire === 0 ? 0.55 : 0.85;
-    c.strokeStyle = colours.wires[WIRES[wire]];
-    c.lineWidth = wire === 0 || many ? 0.8 : 1.2;
-    c.stroke(path);
-  });
-  c.globalAlpha = 1;
-  page.wires = count;
-  if (count < 90) labelMessages(c, from, to);
-  c.restore();
-}
-
-function wirePath(path, i, x, end) {
-  const y1 = wireY(messages.from[i]), y2 = wireY(messages.to[i]);
-  const fate = texts[messages.fate[i]];
-  if (fate === "lost") {
-    const stop = y1 + (y2 - y1) / 3;
-    path.moveTo(x, y1);
-    path.lineTo(x + 3, stop);
-    cross(path, x + 3, stop);
-    return;
-  }
-  path.moveTo(x, y1);
-  path.lineTo(end, y2);
-  if (fate === "cut" || fate === "nobody") cross(path, end, y2);
-  else { path.moveTo(end + 2, y2); path.arc(end, y2, 2, 0, 7); }
-}
-
-function cross(path, x, y) {
-  path.moveTo(x - 3, y - 3); path.lineTo(x + 3, y + 3);
-  path.moveTo(x - 3, y + 3); path.lineTo(x + 3, y - 3);
-}
-
-function labelMessages(c, from, to) {
-  for (let i = from; i < to; i++) {
-    const left = xOf(messages.at[i]), right = xOf(messages.at[i] + messages.length[i]);
-    const text = texts[messages.kind[i]];
-    if (right - left < widthOf(c, text) + 12) continue;
-    const y = (wireY(messages.from[i]) + wireY(messages.to[i])) / 2;
-    c.fillStyle = colours.back;
-    c.fillRect((left + right) / 2 - widthOf(c, text) / 2 - 2, y - 7, widthOf(c, text) + 4, 14);
-    c.fillStyle = colours.wires[WIRES[wireOf[i]]];
-    c.fillText(text, (left + right) / 2 - widthOf(c, text) / 2, y);
-  }
 }
 
 function paintGutter(c) {
