@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::counts::{Class, Counts};
+use super::picture::Picture;
 use super::queue::{Micros, SECOND};
 use super::scenario::{Report, Scenario};
 use super::swarm::{Plan, Profile};
@@ -29,6 +30,8 @@ pub struct Outcome {
     pub faults: u64,
     /// Simulated time.
     pub simulated: Micros,
+    /// When it was asked for.
+    pub picture: Option<Picture>,
 }
 
 /// Which stores carry the disks.
@@ -55,11 +58,14 @@ pub struct Options {
     pub profile: Profile,
     /// Whether every event is kept.
     pub trace: bool,
+    /// Whether a picture is drawn.
+    pub picture: bool,
 }
 
 /// The run that a seed draws, and how many faults it has.
 pub fn drawn(seed: u64, options: Options) -> (Scenario, u64) {
     let mut plan = Plan::draw(seed, options.profile);
+    plan.params.picture = options.picture;
     plan.params.redb = match options.storage {
         StorageChoice::Model => false,
         StorageChoice::Redb => true,
@@ -72,8 +78,9 @@ pub fn drawn(seed: u64, options: Options) -> (Scenario, u64) {
 /// Runs one seed.
 pub fn run_seed(seed: u64, options: Options) -> Outcome {
     let (scenario, faults) = drawn(seed, options);
-    let Report { digest, counts, violation, events, simulated, .. } = scenario.run(options.trace);
-    Outcome { seed, digest, counts, violation, events, faults, simulated }
+    let Report { digest, counts, violation, events, simulated, picture, .. } =
+        scenario.run(options.trace);
+    Outcome { seed, digest, counts, violation, events, faults, simulated, picture }
 }
 
 /// Runs seeds on a few threads; `done` hears of each as it ends, in any order. Results are in order of seeds.

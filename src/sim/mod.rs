@@ -2,7 +2,7 @@
 //! network, disks, clocks, planes, gateway and clients; oracles that see the truth.
 //!
 //! `world` is the machine, `swarm` draws runs from seeds, `scenario` reads runs from text, `campaign` runs many
-//! seeds and counts what was seen.
+//! seeds and counts what was seen, `picture` shows one run.
 
 pub mod action;
 pub mod campaign;
@@ -14,6 +14,7 @@ pub mod disk;
 pub mod gateway;
 pub mod network;
 pub mod oracle;
+pub mod picture;
 pub mod plane;
 pub mod queue;
 pub mod rest;

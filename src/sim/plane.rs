@@ -169,6 +169,16 @@ impl Planes {
         self.cut[observer][plane] = cut;
     }
 
+    /// Whether an observer's way to a plane is cut.
+    pub fn is_cut(&self, observer: usize, plane: usize) -> bool {
+        self.cut[observer][plane]
+    }
+
+    /// How the services on a plane answer, in the order of their names.
+    pub fn states(&self, plane: usize) -> &[ServiceState] {
+        &self.states[plane]
+    }
+
     /// Opens every way.
     pub fn open_all(&mut self) {
         self.cut.fill([false; 2]);

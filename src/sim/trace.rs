@@ -43,6 +43,15 @@ impl Digest {
     }
 }
 
+/// What happens to a process, as [`Note::Node`] says it.
+pub const STARTS: &str = "starts";
+/// It is killed.
+pub const DIES: &str = "dies";
+/// Its pause ends.
+pub const GOES_ON: &str = "goes on";
+/// A write of it failed.
+pub const DISK_FAILED: &str = "has a failed disk";
+
 /// One event, in few words.
 #[derive(Clone, Debug)]
 pub enum Note {

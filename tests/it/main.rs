@@ -15,6 +15,7 @@ mod config;
 mod demo;
 mod exits;
 mod hostile;
+mod picture;
 mod process;
 mod reference;
 mod simulate;

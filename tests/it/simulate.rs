@@ -52,6 +52,51 @@ fn a_scenario_whose_demand_is_not_met_fails_and_says_which() {
 }
 
 #[test]
+fn a_trace_is_printed_or_written_as_lines_or_as_a_page_of_one_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let printed = |args: &[&str]| {
+        let ended = simulate(args);
+        assert!(ended.status.success(), "{ended:?}");
+        String::from_utf8(ended.stderr).unwrap().contains("takes: time passed")
+    };
+    assert!(printed(&["plane-dies.txt", "--trace"]) && printed(&["--trace", "plane-dies.txt"]));
+    assert!(printed(&["--seeds", "7..7", "--trace"]) && !printed(&["plane-dies.txt"]));
+
+    let (lines, page) = (path("a.jsonl"), path("b.html"));
+    assert!(!printed(&["plane-dies.txt", "--trace", &lines]));
+    assert!(!printed(&["--seeds", "7..7", "--trace", &page]));
+    let lines = std::fs::read_to_string(lines).unwrap();
+    let first: serde_json::Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    assert_eq!((&first["type"], &first["title"]), (&"run".into(), &"plane-dies".into()));
+    let again = path("again.jsonl");
+    assert!(!printed(&["plane-dies.txt", "--trace", &again]));
+    assert!(std::fs::read_to_string(again).unwrap() == lines, "one run is one file");
+    assert!(std::fs::read_to_string(page).unwrap().contains("<title>seed 7 "));
+}
+
+#[test]
+fn a_picture_of_more_than_one_run_is_refused_with_what_to_write() {
+    let refused = |args: &[&str], why: &str, next: &str| {
+        let ended = simulate(args);
+        assert_eq!(ended.status.code(), Some(2), "{args:?}: {ended:?}");
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert!(said.contains(why) && said.contains(next), "{args:?}: {said}");
+    };
+    let one = "--seeds 7..7";
+    refused(&["--seeds", "3", "--trace", "no.html"], "shows one run, and these are 3", one);
+    let two = ["plane-dies.txt", "one-observer-blind.txt", "--trace", "no.jsonl"];
+    refused(&two, "shows one run, and these are 2", "name one scenario file");
+    refused(
+        &["--seeds", "7..7", "--trace", "no.png"],
+        "neither in .html nor in .jsonl",
+        "FILE.html",
+    );
+    refused(&["--trace"], "there is nothing to run", one);
+    refused(&["--trace", "no.html"], "there is nothing to run", one);
+}
+
+#[test]
 fn a_scenario_that_is_not_understood_is_refused_with_its_line() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("garbled.txt");

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::drawn::{self, Traced};
 use super::{SimulateArgs, StorageArg};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::{print, print_json, say};
@@ -21,17 +22,30 @@ struct ScenarioJson {
     story: Vec<String>,
 }
 
-pub(super) fn run(args: &SimulateArgs, json: bool) -> Result<Exit, Failure> {
+pub(super) fn run(args: &SimulateArgs, traced: &Traced, json: bool) -> Result<Exit, Failure> {
     let mut results = Vec::new();
-    for path in &args.files {
-        for (run, mut scenario) in read(path)? {
+    for path in &traced.scenarios {
+        let runs = read(path)?;
+        if traced.file.is_some() && runs.len() > 1 {
+            let what = format!(
+                "{} is a matrix of {} runs: a picture shows one",
+                path.display(),
+                runs.len()
+            );
+            return Err(Failure::usage(what, "copy the run that you mean into a file of its own"));
+        }
+        for (run, mut scenario) in runs {
+            scenario.params.picture = traced.file.is_some();
             scenario.params.redb |= args.storage == StorageArg::Redb;
-            let report = scenario.run(args.trace);
-            if args.trace || !report.passed() {
+            let report = scenario.run(traced.print);
+            let name = name(path, &run);
+            traced
+                .write(drawn::head_of_scenario(name.clone(), &report), report.picture.as_ref())?;
+            if traced.print || !report.passed() {
                 say(&format!("{} {run}\n{}", path.display(), report.events.join("\n")));
             }
             let story = if args.story { report.story.clone() } else { Vec::new() };
-            results.push(scenario_json(path, &run, &report, story));
+            results.push(scenario_json(name, &report, story));
         }
     }
     let passed = results.iter().all(|result| result.passed);
@@ -60,11 +74,12 @@ fn read(path: &Path) -> Result<Vec<(String, Scenario)>, Failure> {
     })
 }
 
-fn scenario_json(path: &Path, run: &str, report: &Report, story: Vec<String>) -> ScenarioJson {
-    let mut name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    if !run.is_empty() {
-        name += &format!(" ({run})");
-    }
+fn name(path: &Path, run: &str) -> String {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    if run.is_empty() { name.into_owned() } else { format!("{name} ({run})") }
+}
+
+fn scenario_json(name: String, report: &Report, story: Vec<String>) -> ScenarioJson {
     let violation = report.violation.as_ref();
     ScenarioJson {
         scenario: name,

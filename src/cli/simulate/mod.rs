@@ -1,6 +1,7 @@
 //! `biplane simulate`: scenarios, or many seeds, in the simulator. What goes to standard output is the same for
 //! every run of the same seeds; times and speeds go to standard error.
 
+mod drawn;
 mod files;
 mod progress;
 mod search;
@@ -22,7 +23,7 @@ use crate::sim::trace;
 #[derive(Clone, Debug, Args)]
 pub struct SimulateArgs {
     /// Scenario files to run
-    #[arg(value_name = "FILE", required_unless_present_any = ["seeds", "search", "time", "shrink"])]
+    #[arg(value_name = "FILE", required_unless_present_any = ["seeds", "search", "time", "shrink", "trace"])]
     files: Vec<PathBuf>,
     /// Search for broken promises: draw a run from each seed [default: 2000 seeds]
     #[arg(long, conflicts_with = "files")]
@@ -48,9 +49,10 @@ pub struct SimulateArgs {
     /// Threads to spread seeds over [default: one for each core]
     #[arg(long, value_name = "J", value_parser = clap::value_parser!(u16).range(1..=JOBS_MAX))]
     jobs: Option<u16>,
-    /// Print every event of every run to standard error
-    #[arg(long)]
-    trace: bool,
+    /// Print every event of every run to standard error; or, of one run, write what happened into a file: a page to
+    /// look at (FILE.html), or one JSON object a line (FILE.jsonl)
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    trace: Option<Option<PathBuf>>,
     /// Print what happened in each scenario: questions, decisions, routes, leaders
     #[arg(long, conflicts_with_all = ["search", "seeds", "time", "shrink"])]
     story: bool,
@@ -123,14 +125,19 @@ pub(super) fn run(args: &SimulateArgs, context: &Context) -> Result<Exit, Failur
     // A panic of the kernel is a finding with a seed, not a message here.
     std::panic::set_hook(Box::new(trace::remember_panic));
     let json = context.shared.json;
-    match args.shrink {
-        Some(seed) => shrink::run(args, seed, json),
-        None if args.files.is_empty() => search::run(args, json),
-        None => files::run(args, json),
+    if let Some(seed) = args.shrink {
+        return shrink::run(args, seed, json);
     }
+    let traced = drawn::traced(args)?;
+    if args.searches() { search::run(args, &traced, json) } else { files::run(args, &traced, json) }
 }
 
 impl SimulateArgs {
+    /// Whether runs are drawn from seeds.
+    const fn searches(&self) -> bool {
+        self.search || self.seeds.is_some() || self.time.is_some()
+    }
+
     fn options(&self) -> Options {
         Options {
             storage: match self.storage {
@@ -146,7 +153,7 @@ impl SimulateArgs {
                 ProfileArg::Clocks => Profile::Clocks,
                 ProfileArg::Planes => Profile::Planes,
             },
-            trace: self.trace,
+            ..Options::default()
         }
     }
 

@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 
+use super::drawn::{self, Traced};
 use super::progress::{Done, Goal, Progress};
 use super::{SEEDS_MAX, SimulateArgs, build};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::{print, print_json, say};
-use crate::sim::campaign::{self, Outcome, Summary};
+use crate::sim::campaign::{self, Options, Outcome, Summary};
 use crate::sim::queue::SECOND;
 use crate::sim::world::Violation;
 
@@ -47,7 +48,7 @@ struct ViolationJson<'a> {
 /// Violations that are shown with their events; of the others only the first line.
 const SHOWN: usize = 3;
 
-pub(super) fn run(args: &SimulateArgs, json: bool) -> Result<Exit, Failure> {
+pub(super) fn run(args: &SimulateArgs, traced: &Traced, json: bool) -> Result<Exit, Failure> {
     let seeds = match (&args.seeds, args.time) {
         (Some(seeds), _) => seeds.clone(),
         (None, Some(_)) => 1..=SEEDS_MAX,
@@ -60,7 +61,8 @@ pub(super) fn run(args: &SimulateArgs, json: bool) -> Result<Exit, Failure> {
     let progress = Progress::new(goal);
     let (count, broken, simulated) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
     let go_on = || args.time.is_none_or(|time| progress.elapsed() < time);
-    let outcomes = campaign::search(seeds, jobs, args.options(), go_on, |outcome| {
+    let options = Options { trace: traced.print, picture: traced.file.is_some(), ..args.options() };
+    let outcomes = campaign::search(seeds, jobs, options, go_on, |outcome| {
         if let Some(violation) = &outcome.violation {
             broken.fetch_add(1, Ordering::Relaxed);
             progress.clear();
@@ -74,12 +76,15 @@ pub(super) fn run(args: &SimulateArgs, json: bool) -> Result<Exit, Failure> {
         });
     });
     progress.clear();
-    if args.trace {
+    for outcome in &outcomes {
+        traced.write(drawn::head_of_seed(outcome), outcome.picture.as_ref())?;
+    }
+    if traced.print {
         for outcome in &outcomes {
             say(&format!("seed {}\n{}", outcome.seed, outcome.events.join("\n")));
         }
     }
-    let summary = campaign::summary(&outcomes, args.options().profile);
+    let summary = campaign::summary(&outcomes, options.profile);
     let seconds = progress.elapsed().as_secs_f64();
     say(&format!(
         "{seconds:.1} s of wall time: {:.0} simulated seconds a second",
@@ -88,7 +93,7 @@ pub(super) fn run(args: &SimulateArgs, json: bool) -> Result<Exit, Failure> {
     if json {
         print_json(&campaign_json(args, &summary, &outcomes))?;
     } else {
-        print(&campaign_text(args, &summary, &outcomes));
+        print(&campaign_text(args, traced, &summary, &outcomes));
     }
     let broken = outcomes.iter().any(|outcome| outcome.violation.is_some());
     Ok(if broken || !summary.missed.is_empty() { Exit::Failed } else { Exit::Done })
@@ -132,7 +137,12 @@ fn campaign_json<'a>(
     }
 }
 
-fn campaign_text(args: &SimulateArgs, summary: &Summary, outcomes: &[Outcome]) -> String {
+fn campaign_text(
+    args: &SimulateArgs,
+    traced: &Traced,
+    summary: &Summary,
+    outcomes: &[Outcome],
+) -> String {
     use std::fmt::Write as _;
     let mut text = String::new();
     let _ = writeln!(text, "{:<32} {:>8} {:>10}", "CLASS", "SEEDS", "TIMES");
@@ -144,7 +154,7 @@ fn campaign_text(args: &SimulateArgs, summary: &Summary, outcomes: &[Outcome]) -
         let Some(Violation { oracle, what, at }) = &outcome.violation else { continue };
         let seconds = format!("{}.{:06}", at / 1_000_000, at % 1_000_000);
         let _ = writeln!(text, "\nseed {}: {oracle} at {seconds} s: {what}", outcome.seed);
-        if number < SHOWN && !args.trace {
+        if number < SHOWN && !traced.print {
             let _ = writeln!(text, "{}", outcome.events.join("\n"));
         }
         let _ = writeln!(text, "found by: {}", build());

@@ -16,6 +16,7 @@ pub use parse::ScenarioError;
 
 use super::action::Action;
 use super::counts::Counts;
+use super::picture::Picture;
 use super::queue::{Micros, SECOND};
 use super::rest;
 use super::world::{Mark, Params, Violation, World};
@@ -105,6 +106,8 @@ pub struct Report {
     pub counts: Counts,
     /// Simulated time.
     pub simulated: Micros,
+    /// When it was asked for.
+    pub picture: Option<Picture>,
 }
 
 impl Report {
@@ -137,7 +140,7 @@ impl Scenario {
         write::write(self, remarks)
     }
 
-    /// Runs it. `trace` keeps every event.
+    /// Runs it. `trace` keeps every event; `params.picture` draws it too.
     pub fn run(&self, trace: bool) -> Report {
         let mut world = World::new(Params { trace, ..self.params.clone() });
         for (at, action) in &self.actions {
@@ -157,10 +160,10 @@ impl Scenario {
             .violation()
             .cloned()
             .or_else(|| unrest.map(|what| Violation { oracle: "liveness", what, at: world.now() }));
-        self.report(&world, violation, trace)
+        self.report(&mut world, violation, trace)
     }
 
-    fn report(&self, world: &World, violation: Option<Violation>, trace: bool) -> Report {
+    fn report(&self, world: &mut World, violation: Option<Violation>, trace: bool) -> Report {
         let unmet: Vec<(usize, String)> = self
             .expectations
             .iter()
@@ -176,6 +179,7 @@ impl Scenario {
             story: world.watch().story(),
             counts: *world.counts(),
             simulated: world.now(),
+            picture: world.take_picture(),
         }
     }
 

@@ -27,6 +27,8 @@ impl World {
     /// Does it now.
     pub fn act(&mut self, action: Action) {
         self.note(Note::Fault(format!("{action:?}")));
+        self.draw_action(&action);
+        let calm = action == Action::Calm;
         match action {
             Action::Plane { plane, service, state } => self.set_plane(plane, service, state),
             Action::CutOff { who, ways } => self.each(who, |w, node| w.cut_off(node, ways)),
@@ -79,6 +81,7 @@ impl World {
             Action::Calm => self.calm(),
             on_a_node => self.act_on_node(on_a_node),
         }
+        self.draw_truth(calm);
     }
 
     fn act_on_node(&mut self, action: Action) {
@@ -170,6 +173,7 @@ impl World {
         place.pause = Some(Pause { until, after_read, held: None, waiting });
         let life = place.life;
         self.see(Class::Pause);
+        self.draw(|picture, at| picture.paused(at, node));
         self.queue.put(until, Event::Resume { node, life });
     }
 

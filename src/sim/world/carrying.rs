@@ -16,9 +16,10 @@ use crate::sim::client::Heard;
 use crate::sim::cluster::NODES;
 use crate::sim::counts::Class;
 use crate::sim::oracle::{Finding, Vote};
+use crate::sim::picture::{self, Fate};
 use crate::sim::plane::{Met, Target, timeout_of};
 use crate::sim::queue::{MS, Micros};
-use crate::sim::trace::Note;
+use crate::sim::trace::{self, Note};
 
 impl World {
     pub(super) fn carry_out(&mut self, place: usize, output: Output) {
@@ -30,6 +31,7 @@ impl World {
             Output::Reply { id, response } => self.answer(place, id, &response),
             Output::Publish(view) => self.publish(place, view),
             Output::Event(event) => {
+                self.draw(|picture, at| picture.said(at, place, &event));
                 if event.kind == "decision" && event.text.starts_with("hold") {
                     self.see(Class::HeldDecision);
                     self.watch.held(self.now, event.group.as_ref());
@@ -88,7 +90,7 @@ impl World {
                 if !node.disk_failed {
                     node.disk_failed = true;
                     self.see(Class::FailedDisk);
-                    self.note(Note::Node(place, "has a failed disk"));
+                    self.note(Note::Node(place, trace::DISK_FAILED));
                     self.feed(place, Input::DiskFailed(why));
                 }
             }
@@ -117,6 +119,14 @@ impl World {
             let event = Event::Deliver { from, to, frame: Bytes::clone(&frame) };
             self.queue.put(self.now + delay, event);
         }
+        self.draw(|picture, at| {
+            let kind = picture::name_of_frame(&frame);
+            let arrives = |delay: Micros| at + delay;
+            picture.sent(at, (from, to), kind, fate.first.map(arrives), false);
+            if let Some(delay) = fate.again {
+                picture.sent(at, (from, to), kind, Some(at + delay), true);
+            }
+        });
         if fate.again.is_some() {
             self.see(Class::DuplicateMessage);
         }
@@ -129,6 +139,12 @@ impl World {
 
     /// A frame arrives, if its link is open and somebody is there.
     pub(super) fn deliver(&mut self, from: usize, to: usize, frame: Bytes) {
+        let fate = match (self.network.is_cut(from, to), self.nodes[to].lives()) {
+            (true, _) => Fate::Cut,
+            (false, true) => Fate::Arrived,
+            (false, false) => Fate::Nobody,
+        };
+        self.draw(|picture, at| picture.delivered(at, from, to, fate));
         if self.network.is_cut(from, to) {
             return;
         }
@@ -201,6 +217,10 @@ impl World {
                 self.local(place, timeout, Input::Receipt(late));
                 let to = usize::try_from(member.0).unwrap_or(0).saturating_sub(1).min(NODES - 1);
                 let delay = self.network.fate(&mut self.streams.network).first;
+                self.draw(|picture, at| {
+                    let arrives = delay.map(|delay| at + delay);
+                    picture.sent(at, (place, to), "dns question", arrives, false);
+                });
                 if let Some(delay) = delay {
                     let life = self.nodes[place].life;
                     let asked = Event::DnsAsked { from: place, life, to, effect: id, name };
@@ -247,6 +267,7 @@ impl World {
             let entry = self.book.chain[at].clone();
             self.ask_oracles(|oracle, book| -> Finding { oracle.committed(book, &entry) });
         }
+        self.draw(|picture, at| picture.published(at, place, &view));
         self.ask_oracles(|oracle, book| oracle.published(book, now, place, &view));
         let partition = self.network.any_cut();
         self.watch.published(now, place, &view, partition, &mut self.counts);

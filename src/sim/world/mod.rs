@@ -3,6 +3,7 @@
 
 mod acting;
 mod carrying;
+mod drawing;
 mod node;
 mod outside;
 mod running;
@@ -27,6 +28,7 @@ use super::disk::{Pace, Storage};
 use super::gateway::Gateway;
 use super::network::{Network, Weather};
 use super::oracle::{self, Book, End, Finding, Oracle};
+use super::picture::Recorder;
 use super::plane::Planes;
 use super::queue::{Micros, Queue};
 use super::rng::{Rng, Stream};
@@ -56,6 +58,8 @@ pub struct Params {
     pub replay: bool,
     /// Whether every event is kept for a trace.
     pub trace: bool,
+    /// Whether a picture is drawn.
+    pub picture: bool,
     /// Whether disks carry the store of production; the model log otherwise.
     pub redb: bool,
     /// Entries above which a log is compacted.
@@ -74,6 +78,7 @@ impl Params {
             drift_ppm: 50,
             replay: true,
             trace: false,
+            picture: false,
             redb: false,
             log_entries: 256,
         }
@@ -164,6 +169,7 @@ pub struct World {
     watch: Watch,
     counts: Counts,
     trace: Trace,
+    picture: Option<Box<Recorder>>,
     violation: Option<Violation>,
     turns: u64,
 }
@@ -200,10 +206,16 @@ impl World {
             watch: Watch::default(),
             counts: Counts::default(),
             trace: Trace::new(params.trace),
+            picture: None,
             violation: None,
             turns: 0,
             params,
         };
+        if world.params.picture {
+            let recorder = Recorder::new(&cluster, world.gateway.name().as_str());
+            world.picture = Some(Box::new(recorder));
+            world.draw_beginning();
+        }
         world.note_truth();
         for place in 0..NODES {
             let node = Node::new(place, &mut world.streams.clock, &world.params);
@@ -307,6 +319,7 @@ impl World {
 
     fn report(&mut self, oracle: &'static str, what: String) {
         if self.violation.is_none() {
+            self.draw(|picture, at| picture.violated(at, oracle, &what));
             self.violation = Some(Violation { oracle, what, at: self.now });
         }
     }
@@ -326,6 +339,7 @@ impl World {
     }
 
     fn note(&mut self, note: Note) {
+        self.draw(|picture, at| picture.note(at, &note));
         self.trace.note(self.now, note);
     }
 

@@ -14,7 +14,7 @@ use crate::sim::disk::{Disk, OpenError};
 use crate::sim::oracle::{self, Recorder};
 use crate::sim::queue::{MS, Micros, SECOND};
 use crate::sim::rng::Rng;
-use crate::sim::trace::{Note, panic_place};
+use crate::sim::trace::{self, Note, panic_place};
 use crate::sim::world::Params;
 
 /// A process that does not run for a while.
@@ -125,7 +125,7 @@ impl World {
             Ok(Err(why)) => return self.report("start", format!("node {}: {why}", place + 1)),
             Err(panic) => return self.panicked(place, panic.as_ref()),
         }
-        self.note(Note::Node(place, "starts"));
+        self.note(Note::Node(place, trace::STARTS));
         self.ask_oracles(|oracle, book| oracle.started(book, place));
         let life = self.nodes[place].life;
         self.queue.put(now, Event::WallClock { node: place, life });
@@ -154,7 +154,7 @@ impl World {
         if left.kept > 0 {
             self.see(Class::KeptWrite);
         }
-        self.note(Note::Node(place, "dies"));
+        self.note(Note::Node(place, trace::DIES));
     }
 
     /// Kills a node's process and has it started again later.
@@ -189,7 +189,7 @@ impl World {
             return;
         }
         let Some(pause) = node.pause.take() else { return };
-        self.note(Note::Node(place, "goes on"));
+        self.note(Note::Node(place, trace::GOES_ON));
         let life = self.nodes[place].life;
         if let Some((moment, input)) = pause.held {
             self.turn(place, moment, input);
@@ -232,6 +232,7 @@ impl World {
         let leads = controller.is_leader().then(|| controller.term());
         self.nodes[place].controller = Some(controller);
         self.carry_out_all(place, outputs);
+        self.draw(|picture, at| picture.led(at, place, leads.is_some()));
         if let Some(term) = leads {
             self.ask_oracles(|oracle, book| oracle.led(book, place, term));
             self.watch.led(self.now, place, term, &mut self.counts);

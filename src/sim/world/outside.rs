@@ -12,6 +12,7 @@ use crate::sim::client::{Heard, Wish};
 use crate::sim::cluster::NODES;
 use crate::sim::counts::Class;
 use crate::sim::oracle::ProbeSeen;
+use crate::sim::picture::Fate;
 use crate::sim::plane::{Met, Target, timeout_of};
 use crate::sim::queue::{MS, Micros, SECOND};
 use crate::sim::trace::Note;
@@ -45,6 +46,7 @@ impl World {
             let passed = outcome.is_ok();
             self.book.probed(who, ProbeSeen { began: began_true, ended: self.now, passed });
         }
+        self.draw_probe(place, began_true, &probe.order, &outcome);
         let total = std::time::Duration::from_micros(self.now - began_true);
         let timings = ProbeTimings { connect: total, total, ..ProbeTimings::default() };
         let result = ProbeResult { id: probe.order.id, began, outcome, timings };
@@ -65,7 +67,10 @@ impl World {
         id: EffectId,
         name: &str,
     ) {
-        if self.network.is_cut(from, to) || self.network.is_cut(to, from) {
+        let cut = self.network.is_cut(from, to) || self.network.is_cut(to, from);
+        let fate = if cut { Fate::Cut } else { Fate::Arrived };
+        self.draw(|picture, at| picture.delivered(at, from, to, fate));
+        if cut {
             return;
         }
         let node = &self.nodes[to];
@@ -83,6 +88,9 @@ impl World {
             .and_then(|text| EpochRecord::from_text(&text))
             .map(ReceiptOutcome::Dns)
             .ok_or_else(|| "refused".to_owned());
+        self.draw(|picture, at| {
+            picture.message((at, at + delay), (to, from), "dns answer", Fate::Arrived, name);
+        });
         let input = Box::new(Input::Receipt(Receipt { id, outcome }));
         self.queue.put(self.now + delay, Event::Local { node: from, life, input });
     }
@@ -103,6 +111,7 @@ impl World {
         for group in gateway.epochs().keys() {
             if let Some(plane) = gateway.plane(group) {
                 self.watch.gateway(self.now, group, plane);
+                self.draw(|picture, at| picture.followed(at, group, plane));
             }
         }
         self.tell_gateway(from);
@@ -174,6 +183,7 @@ impl World {
         let action = self.history[op].action(&self.cluster, open);
         self.requests.insert(id, (op, node));
         self.note(Note::Client(self.history[op].serial, "arrives"));
+        self.draw_request(op, node);
         let request = ClientRequest { id, principal: "operator".to_owned(), action };
         self.feed(node, Input::Request(request));
     }
@@ -194,6 +204,7 @@ impl World {
         history.heard = Some(heard);
         let serial = history.serial;
         self.note(Note::Client(serial, "is answered"));
+        self.draw_answer(op);
     }
 
     /// The client waited long enough: it asks another node where that is safe.

@@ -1,0 +1,272 @@
+//! Spans and words for what is broken: from the truth of the world, and from what was done to it.
+
+use super::model::{Class, LaneKind};
+use super::recorder::{Broken, Recorder};
+use crate::sim::action::{Action, Doom, Outsider};
+use crate::sim::network::{Network, Weather};
+use crate::sim::plane::{Planes, ServiceState};
+use crate::sim::queue::{MS, Micros, SECOND};
+
+impl Recorder {
+    /// What is cut and sick now, after something was done.
+    pub fn truth(&mut self, at: Micros, network: &Network, planes: &Planes, gateway_up: bool) {
+        for member in 0..self.members {
+            let what = self.links_of(network, member);
+            self.so_long(at, Broken::Links(member), member, "cut", what);
+            let blind: Vec<String> = (0..self.planes.len())
+                .filter(|plane| planes.is_cut(member, *plane))
+                .map(|plane| self.planes[plane].to_string())
+                .collect();
+            let what = (!blind.is_empty())
+                .then(|| format!("cannot see what runs on {}", blind.join(" and ")));
+            self.so_long(at, Broken::Blind(member), member, "blind", what);
+        }
+        for plane in 0..self.planes.len() {
+            let lane = self.plane(plane);
+            self.so_long(at, Broken::Sick(plane), lane, "sick", sick(planes, plane));
+        }
+        let what = (!gateway_up).then(|| "the gateway is down".to_owned());
+        self.so_long(at, Broken::Gateway, self.gateway(), "down", what);
+        let votes = network.votes_held;
+        let what = (votes > 0).then(|| format!("votes are held up by up to {}", span(votes)));
+        self.so_long(at, Broken::Votes, self.network(), "votes", what);
+    }
+
+    /// How bad the network is from now on; probes of a thousand that are lost.
+    pub fn weather(&mut self, at: Micros, weather: &Weather, probe_loss: u32) {
+        let mut what = Vec::new();
+        let mut part = |permille: u32, words: String| {
+            if permille > 0 {
+                what.push(format!("{}.{} % of {words}", permille / 10, permille % 10));
+            }
+        };
+        part(weather.loss, "messages are lost".to_owned());
+        let late = span(weather.replay);
+        part(weather.duplicates, format!("messages come twice, up to {late} late"));
+        part(weather.held, format!("messages are held up by {}", span(weather.held_for)));
+        part(probe_loss, "probes are lost".to_owned());
+        let what = (!what.is_empty()).then(|| what.join(", "));
+        self.so_long(at, Broken::Weather, self.network(), "weather", what);
+    }
+
+    fn so_long(
+        &mut self,
+        at: Micros,
+        which: Broken,
+        lane: usize,
+        kind: &'static str,
+        what: Option<String>,
+    ) {
+        match what {
+            Some(what) => self.broke(at, which, lane, kind, what),
+            None => self.mended(at, which),
+        }
+    }
+
+    fn name(&self, member: usize) -> &str {
+        self.lane_name(member).trim_start_matches(LaneKind::Member.word()).trim_start()
+    }
+
+    fn links_of(&self, network: &Network, member: usize) -> Option<String> {
+        let others: Vec<usize> = (0..self.members).filter(|other| *other != member).collect();
+        let deaf = |other: &&usize| network.is_cut(**other, member);
+        let mute = |other: &&usize| network.is_cut(member, **other);
+        let all_deaf = others.iter().all(|other| deaf(&other));
+        let all_mute = others.iter().all(|other| mute(&other));
+        let names = |some: Vec<&usize>| -> String {
+            some.into_iter().map(|other| self.name(*other)).collect::<Vec<_>>().join(" and ")
+        };
+        let mut words = Vec::new();
+        match (all_deaf, all_mute) {
+            (true, true) => words.push("is cut off from everybody".to_owned()),
+            (true, false) => words.push("hears nobody".to_owned()),
+            (false, true) => words.push("is heard by nobody".to_owned()),
+            (false, false) => {}
+        }
+        let mut some = |which: Vec<&usize>, what: &str| {
+            if !which.is_empty() {
+                words.push(format!("{what} {}", names(which)));
+            }
+        };
+        if !all_deaf && !all_mute {
+            some(others.iter().filter(|o| deaf(o) && mute(o)).collect(), "has no link to");
+        }
+        if !all_deaf {
+            let which = others.iter().filter(|o| deaf(o) && (all_mute || !mute(o)));
+            some(which.collect(), "does not hear");
+        }
+        if !all_mute {
+            let which = others.iter().filter(|o| mute(o) && (all_deaf || !deaf(o)));
+            some(which.collect(), "is not heard by");
+        }
+        (!words.is_empty()).then(|| words.join(", "))
+    }
+
+    /// Something is done to members (those that it strikes), or to others.
+    pub fn done(&mut self, at: Micros, action: &Action, struck: &[usize], services: &[String]) {
+        let at_all = self.words_of(action, services);
+        if let Some((lane, kind, text)) = at_all {
+            return self.event(at, lane, Class::Fault, kind, text);
+        }
+        for member in struck {
+            self.done_to(at, action, *member);
+        }
+    }
+
+    fn done_to(&mut self, at: Micros, action: &Action, member: usize) {
+        let tell = |recorder: &mut Self, kind: &'static str, text: String| {
+            recorder.event(at, member, Class::Fault, kind, text);
+        };
+        match action {
+            // The process itself tells that it dies or starts.
+            Action::Crash { .. } | Action::Start(_) | Action::Ask { .. } => {}
+            Action::CutOff { .. } => tell(self, "cut", "links are cut".to_owned()),
+            Action::Blind { plane, on, .. } => {
+                let word = if *on { "is cut off from" } else { "sees again" };
+                tell(self, "blind", format!("{word} plane {}", self.planes[*plane]));
+            }
+            Action::Pause { span: length, .. } => {
+                tell(self, "pause", format!("the process is paused for {}", span(*length)));
+            }
+            Action::Doom { doom, .. } => {
+                let when = match doom {
+                    Doom::AfterOutputs(count) => format!("after {count} more outputs"),
+                    Doom::AfterVote => "right after its next vote".to_owned(),
+                    Doom::InWrite => "in the middle of its next write".to_owned(),
+                };
+                let text = format!("is to die {when}");
+                self.broke(at, Broken::Doomed(member), member, "doomed", text.clone());
+                tell(self, "doomed", text);
+            }
+            Action::ClockRate { ppm, .. } => {
+                let text = format!("the clock runs wrong by {ppm} ppm");
+                self.broke(at, Broken::Clock(member), member, "clock", text.clone());
+                tell(self, "clock", text);
+            }
+            Action::WallStep { by_ms, .. } => {
+                tell(self, "clock", format!("the wall clock jumps by {by_ms} ms"));
+            }
+            Action::DiskStall { span: length, .. } => {
+                let text = format!("the disk stands still for {}", span(*length));
+                self.band(at, at + length, member, ("disk", text.clone()));
+                tell(self, "disk", text);
+            }
+            Action::DiskFail { mended, .. } => {
+                let text = format!("the disk fails, mended after {}", span(*mended));
+                self.broke(at, Broken::Disk(member), member, "disk", text.clone());
+                tell(self, "disk", text);
+            }
+            Action::DiskFull { mended, .. } => {
+                let text = format!("the disk is full, room is made after {}", span(*mended));
+                self.broke(at, Broken::Disk(member), member, "disk", text.clone());
+                tell(self, "disk", text);
+            }
+            Action::DiskRots(_) => tell(self, "disk", "a bit of the disk changes".to_owned()),
+            Action::CutApi { from, on, .. } => {
+                let from = match from {
+                    Outsider::Gateway => "the gateway",
+                    Outsider::Clients => "clients",
+                    Outsider::Resolvers => "resolvers",
+                };
+                let word = if *on { "out of" } else { "in" };
+                tell(self, "shut", format!("is {word} reach of {from}"));
+            }
+            Action::DiskLie { syncs, .. } => {
+                tell(self, "disk", format!("the disk lies about the next {syncs} syncs"));
+            }
+            other => tell(self, "fault", format!("{other:?}")),
+        }
+    }
+
+    /// What strikes no member.
+    fn words_of(
+        &mut self,
+        action: &Action,
+        services: &[String],
+    ) -> Option<(usize, &'static str, String)> {
+        let network = self.network();
+        Some(match action {
+            Action::Plane { plane, service, state } => {
+                let which = service.and_then(|place| services.get(place));
+                let which = which.map_or("every service", String::as_str);
+                (self.plane(*plane), "sick", format!("{which} is {}", state_word(*state)))
+            }
+            Action::Cut { from, to, one_way } => {
+                let ways = if *one_way { "hears nothing of" } else { "is cut from" };
+                let (one, other) = if *one_way { (*to, *from) } else { (*from, *to) };
+                let text = format!("{} {ways} {}", self.name(one), self.name(other));
+                (network, "cut", text)
+            }
+            Action::Heal => (network, "heal", "every link is whole".to_owned()),
+            Action::HoldVotes(0) => (network, "votes", "votes travel as ever".to_owned()),
+            Action::HoldVotes(by) => {
+                (network, "votes", format!("votes are held up by up to {}", span(*by)))
+            }
+            Action::HoldAnswers(0) => {
+                (network, "votes", "answers to read rounds travel as ever".to_owned())
+            }
+            Action::HoldAnswers(by) => {
+                let text = format!("answers to read rounds are held up by up to {}", span(*by));
+                (network, "votes", text)
+            }
+            Action::Room { plane, groups } => {
+                let text = groups.map_or_else(
+                    || "carries all traffic".to_owned(),
+                    |groups| format!("carries the traffic of {groups} groups, not of more"),
+                );
+                (self.plane(*plane), "room", text)
+            }
+            Action::Gateway(up) => {
+                let text = if *up { "the gateway starts" } else { "the gateway stops" };
+                (self.gateway(), "gateway", text.to_owned())
+            }
+            Action::Calm => (network, "calm", "fair weather, honest disks".to_owned()),
+            _ => return None,
+        })
+    }
+
+    /// Nobody is doomed any more.
+    pub fn spared(&mut self, at: Micros) {
+        for member in 0..self.members {
+            self.mended(at, Broken::Doomed(member));
+        }
+    }
+}
+
+/// What is sick on a plane.
+fn sick(planes: &Planes, plane: usize) -> Option<String> {
+    if planes.overloaded(plane) {
+        return Some("has more traffic than it can carry".to_owned());
+    }
+    let states = planes.states(plane);
+    let first = *states.first()?;
+    if states.iter().all(|state| *state == first) {
+        return (first != ServiceState::Up)
+            .then(|| format!("every service is {}", state_word(first)));
+    }
+    let sick =
+        planes.services().iter().zip(states).filter(|(_, state)| **state != ServiceState::Up);
+    let words: Vec<String> =
+        sick.map(|(service, state)| format!("{service} is {}", state_word(*state))).collect();
+    Some(words.join(", "))
+}
+
+fn state_word(state: ServiceState) -> String {
+    match state {
+        ServiceState::Up => "up".to_owned(),
+        ServiceState::Dead => "dead".to_owned(),
+        ServiceState::Hang => "hanging".to_owned(),
+        ServiceState::Error => "in error".to_owned(),
+        ServiceState::Lies => "lying".to_owned(),
+        ServiceState::Slow(late) => format!("slow by {}", span(late)),
+    }
+}
+
+/// `12.5 s` or `300 ms`.
+pub(super) fn span(length: Micros) -> String {
+    if length >= SECOND {
+        format!("{}.{} s", length / SECOND, length % SECOND / (100 * MS))
+    } else {
+        format!("{} ms", length / MS)
+    }
+}
