@@ -8,8 +8,9 @@
 const FILES: &[(&str, &str, &str)] =
     &[("scenario", "simulations/", ".txt"), ("oracle", "src/sim/oracle/", ".rs"), ("run", "", "")];
 
-/// Rows that must be there: P1 to P10, the sentences of the main job's proof, J1 to J20, and those of a year's, K1 to K6.
-const ROWS: &[(char, u32)] = &[('P', 10), ('J', 20), ('K', 6)];
+/// Rows that must be there: P1 to P10, the sentences of the main job's proof, J1 to J20, those of a year's, K1 to K6, and
+/// those of the simulator's, L1 to L5.
+const ROWS: &[(char, u32)] = &[('P', 10), ('J', 20), ('K', 6), ('L', 5)];
 
 /// Rows that are missing or tell too little, and proofs that do not exist.
 pub(crate) fn faults(text: &str, tests: &[String], exists: impl Fn(&str) -> bool) -> Vec<String> {
