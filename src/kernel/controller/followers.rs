@@ -12,7 +12,7 @@ use crate::kernel::domain::{Epoch, GatewayName, GroupName};
 
 /// That a gateway follows older routes than those in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::kernel) struct Behind {
+pub(super) struct Behind {
     /// Of how many groups.
     groups: usize,
     /// The group whose route it is furthest behind.

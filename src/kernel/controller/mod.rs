@@ -217,7 +217,7 @@ pub(super) struct GatewayHeard {
     /// When another, older process last used its name.
     pub(super) twin_at: Option<Moment>,
     /// How far it was behind the routes when it said this.
-    pub(super) behind: Option<followers::Behind>,
+    behind: Option<followers::Behind>,
 }
 
 /// The one machine.
