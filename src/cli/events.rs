@@ -55,7 +55,7 @@ fn line(event: &LoggedEvent, json: bool) -> Result<String, Failure> {
 }
 
 fn gap() {
-    say(&format!("biplane: some events in between are not kept any more"));
+    say("biplane: some events in between are not kept any more");
 }
 
 async fn follow(reach: Reach, newest: EventId, json: bool) -> Result<(), Failure> {

@@ -121,10 +121,10 @@ pub(super) fn run(command: TokenCommand, context: &Context) -> Result<Exit, Fail
                     "{name} is revoked: no token and no certificate of this name is let in any more\n"
                 ));
                 if !tokens.contains_key(&name) {
-                    say(&format!(
+                    say(
                         "biplane: no token of that name stood in the log; if none of the members' files and no certificate \
-                         has it, it was a slip of the pen"
-                    ));
+                         has it, it was a slip of the pen",
+                    );
                 }
             }
         }

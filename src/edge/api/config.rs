@@ -115,13 +115,8 @@ impl Shown {
     /// Forgets what was shown of other configurations than these.
     fn of(&mut self, ledger: &Ledger) {
         let (in_force, kept) = (ledger.config_version(), ledger.configs());
-        let same = |(a, b): ((&u64, &Arc<KeptConfig>), (&u64, &Arc<KeptConfig>))| {
-            a.0 == b.0 && Arc::ptr_eq(a.1, b.1)
-        };
-        if self.in_force != in_force
-            || self.kept.len() != kept.len()
-            || !self.kept.iter().zip(kept).all(same)
-        {
+        // What is the same in memory is not compared sign by sign.
+        if self.in_force != in_force || self.kept != *kept {
             *self = Self { in_force, kept: kept.clone(), texts: BTreeMap::new() };
         }
     }
