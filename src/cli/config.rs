@@ -173,7 +173,8 @@ async fn apply_to(
         }
         return Ok(if plan.obstacle.is_none() { Exit::Done } else { Exit::Failed });
     }
-    if !json {
+    // Of what is in force the end says enough.
+    if !json && !plan.in_force {
         print(&planned(&plan));
     }
     wish.dry_run = false;

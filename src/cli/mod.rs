@@ -184,21 +184,21 @@ const WITHOUT_A_CLUSTER: [&[&str]; 10] = [
 
 /// The command line, for whoever reads it or tells of it.
 pub fn command_line() -> clap::Command {
-    WITHOUT_A_CLUSTER.iter().fold(Cli::command(), |command, path| hide_dir(command, path))
+    without_dir(Cli::command(), &[])
 }
 
-fn hide_dir(command: clap::Command, path: &[&'static str]) -> clap::Command {
-    match path {
-        [] => command.arg(
-            clap::Arg::new("dir")
-                .long("dir")
-                .value_name("DIR")
-                .value_parser(clap::value_parser!(PathBuf))
-                .hide(true)
-                .global(true),
-        ),
-        [first, rest @ ..] => command.mut_subcommand(first, |inner| hide_dir(inner, rest)),
-    }
+/// The commands under this path, each without `--dir` in its help where nothing reads it.
+fn without_dir(command: clap::Command, path: &[String]) -> clap::Command {
+    command.mut_subcommands(|inner| {
+        let path = [path, &[inner.get_name().to_owned()]].concat();
+        let inner = without_dir(inner, &path);
+        if !WITHOUT_A_CLUSTER.iter().any(|words| *words == path) {
+            return inner;
+        }
+        // In the place of the one that every command has.
+        let dir = clap::Arg::new("dir").long("dir").value_name("DIR").hide(true).global(true);
+        inner.arg(dir.value_parser(clap::value_parser!(PathBuf)))
+    })
 }
 
 fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {

@@ -198,6 +198,9 @@ pub(super) fn switchover(record: &SwitchoverRecord) -> String {
             &mut text,
             &format!("\nwhen it was decided, by ruleset {ruleset} and configuration {config}:"),
         );
+        if matches!(kind.as_str(), "planned" | "forced") {
+            push(&mut text, "(guards bar what Biplane would do by itself, and no operator)");
+        }
         text.push_str(&guards(&record.guards).render());
     }
     text

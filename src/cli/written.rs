@@ -52,41 +52,36 @@ mod tests {
     use crate::config::parse_cluster;
     use crate::kernel::ledger::as_written;
 
-    /// The example, with what it leaves out or has at its default.
-    fn everything() -> String {
-        let example = include_str!("../../config/cluster.toml");
-        let mut text = example.to_owned();
-        for (from, to) in [
-            ("require = \"all\"", "require = { at_least = 2 }"),
-            ("tls_verify = true", "tls_verify = false"),
-            ("status = \"200-299\"", "status = 204"),
-            ("fast_interval = \"200ms\"", "fast_interval = \"150ms\""),
-            ("header = { name = \"x-plane\" }", "header = { name = \"x-plane\", value = \"a b\" }"),
-            ("mode = \"ask\"", "ask_expires = \"7m\"\nmode = \"observe\""),
-            ("out_when = \"any_critical\"", "out_when = { at_least = 1 }"),
-            ("dwell = \"60s\"", "dwell = \"90s\""),
-            ("switches = 3, window = \"1h\"", "switches = 4, window = \"2h\""),
-            ("downs = 3, window = \"10m\"", "downs = 4, window = \"11m\""),
-            ("when_both_down = \"keep\"", "when_both_down = \"refuse\""),
-            ("degraded_is_out = false", "degraded_is_out = true"),
-            ("on_switch = \"drain\"", "on_switch = \"cut\""),
-            ("ttl = 5", "ttl = 6"),
-            ("refresh = 60", "refresh = 61"),
-            ("retry = 10", "retry = 11"),
-            ("expire = 3600", "expire = 3601"),
-            ("negative_ttl = 5", "negative_ttl = 6"),
-            ("cut_off = \"serve-stale\"", "cut_off = { servfail = \"5m\" }"),
-            ("question_window = \"6s\"", "question_window = \"7s\""),
-            ("observer_silence = \"3s\"", "observer_silence = \"4s\""),
-            ("reference_interval = \"1s\"", "reference_interval = \"2s\""),
-            ("verify_timeout = \"10s\"", "verify_timeout = \"11s\""),
-            ("request_timeout = \"5s\"", "request_timeout = \"6s\""),
-        ] {
-            assert!(text.contains(from), "{from}");
-            text = text.replacen(from, to, 1);
-        }
-        text.push_str(
-            r#"
+    /// What the example has at its default, and something else.
+    const EDITS: &[(&str, &str)] = &[
+        ("require = \"all\"", "require = { at_least = 2 }"),
+        ("tls_verify = true", "tls_verify = false"),
+        ("status = \"200-299\"", "status = 204"),
+        ("fast_interval = \"200ms\"", "fast_interval = \"150ms\""),
+        ("header = { name = \"x-plane\" }", "header = { name = \"x-plane\", value = \"a b\" }"),
+        ("mode = \"ask\"", "ask_expires = \"7m\"\nmode = \"observe\""),
+        ("out_when = \"any_critical\"", "out_when = { at_least = 1 }"),
+        ("dwell = \"60s\"", "dwell = \"90s\""),
+        ("switches = 3, window = \"1h\"", "switches = 4, window = \"2h\""),
+        ("downs = 3, window = \"10m\"", "downs = 4, window = \"11m\""),
+        ("when_both_down = \"keep\"", "when_both_down = \"refuse\""),
+        ("degraded_is_out = false", "degraded_is_out = true"),
+        ("on_switch = \"drain\"", "on_switch = \"cut\""),
+        ("ttl = 5", "ttl = 6"),
+        ("refresh = 60", "refresh = 61"),
+        ("retry = 10", "retry = 11"),
+        ("expire = 3600", "expire = 3601"),
+        ("negative_ttl = 5", "negative_ttl = 6"),
+        ("cut_off = \"serve-stale\"", "cut_off = { servfail = \"5m\" }"),
+        ("question_window = \"6s\"", "question_window = \"7s\""),
+        ("observer_silence = \"3s\"", "observer_silence = \"4s\""),
+        ("reference_interval = \"1s\"", "reference_interval = \"2s\""),
+        ("verify_timeout = \"10s\"", "verify_timeout = \"11s\""),
+        ("request_timeout = \"5s\"", "request_timeout = \"6s\""),
+    ];
+
+    /// What the example leaves out.
+    const MORE: &str = r#"
 [services.web.checks.certificate]
 kind = "tls"
 host = "www.shop.example"
@@ -135,9 +130,15 @@ timeout = "3s"
 alive = "2m"
 [notify.mail]
 program = true
-"#,
-        );
-        text
+"#;
+
+    fn everything() -> String {
+        let mut text = include_str!("../../config/cluster.toml").to_owned();
+        for (from, to) in EDITS {
+            assert!(text.contains(from), "{from}");
+            text = text.replacen(from, to, 1);
+        }
+        text + MORE
     }
 
     /// Whatever a file can say is said in its words: they are read as the same settings.

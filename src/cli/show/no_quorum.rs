@@ -25,7 +25,8 @@ pub(super) fn no_quorum(status: &Status) -> Vec<String> {
         ),
         "  what is so: nothing can be switched or changed, by nobody, not with --forced either"
             .to_owned(),
-        "              DNS and gateways go on with the routes below, and no user is moved"
+        "              DNS and gateways go on with the routes below; a gateway still tries the other plane when a connect \
+         fails"
             .to_owned(),
         "              what is shown below is what this node knew last".to_owned(),
     ];

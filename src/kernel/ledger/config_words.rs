@@ -191,7 +191,7 @@ fn header((name, value): &(String, String)) -> Value {
 fn number(decimal: Decimal) -> Value {
     let text = decimal.to_string();
     let exact = serde_json::from_str::<Value>(&text).ok();
-    exact.filter(|number| number.to_string() == text).unwrap_or(Value::String(text))
+    exact.filter(|number| format!("{number}") == text).unwrap_or(Value::String(text))
 }
 
 fn group(group: &Group) -> Value {
