@@ -215,6 +215,8 @@ impl Ledger {
                 self.tell_alarm(entry, Phase::Cleared, &alarm, None);
             }
         }
+        #[cfg(feature = "mutants")]
+        let raised = self.in_own_order(raised);
         for condition in raised {
             let Condition { kind, subject, .. } = &condition;
             if self.alarms.open.len() < limits::ALARMS
