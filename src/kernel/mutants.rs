@@ -53,7 +53,7 @@ pub enum Mutant {
     M34NoDwell = 34,
     /// Apply reads the clock of the node that applies.
     M35OwnClockInApply = 35,
-    /// Apply goes through moves in an order that differs from node to node.
+    /// Apply goes through lists in an order that differs from node to node.
     M36OwnOrderInApply = 36,
     /// A client's retry under the same key is carried out again.
     M37RetryDoneAgain = 37,

@@ -369,17 +369,29 @@ impl Plan {
         }
     }
 
-    /// A read round is asked again before it is answered, by a node whose disk stands still, so that it falls behind: the
-    /// late answer must not be taken for that to a later question.
+    /// A read round is tried again before it is answered, by a node whose disk stands still, so that it falls behind: the
+    /// late answer must not do for the reads that came meanwhile, after others had been told more.
     fn strike_readers(&mut self, rng: &mut Rng, from: Micros) {
-        let each = 1_500 * MS;
         let rounds = rng.between(3, 8);
-        self.put(from, Action::HoldAnswers(rng.between(400 * MS, 1_500 * MS)));
+        let each = 1_800 * MS;
+        self.put(from, Action::HoldAnswers(rng.between(800 * MS, 1_800 * MS)));
         self.put((from + rounds * each).min(HEALED_AT), Action::HoldAnswers(0));
         for round in 0..rounds {
-            let at = (from + round * each + rng.below(SECOND)).min(HEALED_AT - SECOND);
-            let who = Who::Node(rng.place(NODES));
-            self.put(at, Action::DiskStall { who, span: rng.between(400 * MS, 1_200 * MS) });
+            let at = from + round * each + rng.below(200 * MS);
+            if at > HEALED_AT - 2 * SECOND {
+                return;
+            }
+            let stall = rng.between(700 * MS, 1_500 * MS);
+            let who = Who::Follower;
+            self.put(at, Action::Ask { who, wish: Wish::Read });
+            self.put(at + 4 * MS, Action::DiskStall { who, span: stall });
+            let plane = super::cluster::plane(super::cluster::PLANES[rng.place(2)]);
+            let (who, wish) = (Who::Leader, Wish::Drain { plane, on: false });
+            self.put(at + rng.between(20 * MS, 120 * MS), Action::Ask { who, wish });
+            for later in [200, 450, 800] {
+                let at = at + (later + rng.below(80)) * MS;
+                self.put(at, Action::Ask { who: Who::Follower, wish: Wish::Read });
+            }
         }
     }
 

@@ -83,7 +83,8 @@ fn hunt(seeds: u64, jobs: usize) -> Hunt {
                     hunt.digests.insert(seed, outcome.digest);
                     if let Some(violation) = outcome.violation {
                         last.fetch_min(seed, Ordering::Relaxed);
-                        hunt.found.insert(seed, (violation.oracle, violation.what));
+                        let first = violation.what.lines().next().unwrap_or_default();
+                        hunt.found.insert(seed, (violation.oracle, first.to_owned()));
                     }
                 }
             });

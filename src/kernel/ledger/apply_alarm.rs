@@ -242,6 +242,8 @@ impl Ledger {
                 self.tell_alarm(entry, Phase::Cleared, &alarm, None);
             }
         }
+        #[cfg(feature = "mutants")]
+        let raised = self.in_own_order(raised);
         for condition in raised {
             let kind = condition.kind;
             match self.alarms.about(kind, &condition.subject).map(|known| known.id) {

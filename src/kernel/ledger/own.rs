@@ -1,6 +1,5 @@
 //! Planted faults that make apply depend on the node that applies: they need to know which one that is.
 
-use super::command::Move;
 use super::state::Ledger;
 use crate::kernel::domain::WallTime;
 use crate::kernel::mutants::{self, Mutant};
@@ -18,10 +17,10 @@ impl Ledger {
     }
 
     /// As a map whose hashes are seeded at each start would give them.
-    pub(super) fn in_own_order(&self, mut moves: Vec<Move>) -> Vec<Move> {
+    pub(super) fn in_own_order<T>(&self, mut list: Vec<T>) -> Vec<T> {
         if mutants::active(Mutant::M36OwnOrderInApply) && !self.here.0.is_multiple_of(2) {
-            moves.reverse();
+            list.reverse();
         }
-        moves
+        list
     }
 }
