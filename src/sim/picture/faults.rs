@@ -180,7 +180,7 @@ impl Recorder {
 
     /// What strikes no member.
     fn words_of(
-        &mut self,
+        &self,
         action: &Action,
         services: &[String],
     ) -> Option<(usize, &'static str, String)> {

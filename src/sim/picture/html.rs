@@ -98,7 +98,9 @@ struct Data<'a> {
     lanes: Vec<LaneData<'a>>,
     events: Columns<4>,
     bands: Columns<4>,
-    messages: Columns<6>,
+    /// What messages have in common, each once: from, to, kind, fate, text. There are many messages of few sorts.
+    sorts: Vec<[u64; 5]>,
+    messages: Columns<2>,
 }
 
 #[derive(Serialize)]
@@ -177,12 +179,17 @@ impl<'a> Data<'a> {
             let (kind, text) = (texts.place(band.kind), texts.place(&band.text));
             (band.from, [band.until - band.from, band.lane as u64, kind, text])
         }));
+        let mut sorts = BTreeMap::new();
         let messages = Columns::new(picture.messages.iter().map(|message| {
             let (from, to) = (message.from as u64, message.to as u64);
             let (kind, text) = (texts.place(message.kind), texts.place(&message.text));
             let fate = texts.place(message.fate.word());
-            (message.sent, [message.ended - message.sent, from, to, kind, fate, text])
+            let next = sorts.len() as u64;
+            let sort = *sorts.entry([from, to, kind, fate, text]).or_insert(next);
+            (message.sent, [message.ended - message.sent, sort])
         }));
+        let mut in_order: Vec<_> = sorts.into_iter().collect();
+        in_order.sort_by_key(|(_, place)| *place);
         Self {
             format: FORMAT,
             title: &head.title,
@@ -194,6 +201,7 @@ impl<'a> Data<'a> {
             lanes,
             events,
             bands,
+            sorts: in_order.into_iter().map(|(sort, _)| sort).collect(),
             messages,
         }
     }

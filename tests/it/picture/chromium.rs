@@ -11,6 +11,12 @@ use serde_json::{Value, json};
 /// The longest that one answer may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The browser of this machine, if it has one.
+pub(crate) fn installed() -> Option<&'static str> {
+    let programs = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+    programs.into_iter().find(|path| Path::new(path).exists())
+}
+
 /// One tab of a browser of its own. Dropping it ends the browser.
 #[derive(Debug)]
 pub(crate) struct Tab {
@@ -23,10 +29,8 @@ pub(crate) struct Tab {
 }
 
 impl Tab {
-    /// Starts a browser with a window of this size; nothing when there is none on this machine.
-    pub(crate) fn open(width: u32, height: u32) -> Option<Self> {
-        let programs = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
-        let program = programs.into_iter().find(|path| Path::new(path).exists())?;
+    /// Starts a browser with a window of this size.
+    pub(crate) fn open(program: &str, width: u32, height: u32) -> Self {
         let profile = tempfile::tempdir().unwrap();
         let mut browser = Command::new("/bin/sh")
             // The browser reads commands from 3 and answers on 4.
@@ -74,7 +78,7 @@ impl Tab {
         let exact =
             json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         tab.call("Emulation.setDeviceMetricsOverride", exact);
-        Some(tab)
+        tab
     }
 
     /// Calls a method and waits for its answer.

@@ -16,11 +16,11 @@ use crate::process::{BIPLANE, until};
 const SOON: Duration = Duration::from_secs(20);
 
 fn browser() -> Option<Tab> {
-    let tab = Tab::open(1280, 720);
-    if tab.is_none() {
+    let Some(program) = chromium::installed() else {
         println!("SKIPPED: the page of a run in a browser: chromium is not installed");
-    }
-    tab
+        return None;
+    };
+    Some(Tab::open(program, 1280, 720))
 }
 
 fn written(dir: &Path) -> std::path::PathBuf {

@@ -11,19 +11,31 @@ function times(differences) {
   return at;
 }
 
+// What each place names, by its sort.
+function spread(sorts, values, Type) {
+  const all = new Type(sorts.length);
+  for (let i = 0; i < all.length; i++) all[i] = values[sorts[i]];
+  return all;
+}
+
 function table({ at, columns }, ...names) {
   const rows = { count: at.length, at: times(at) };
-  names.forEach((name, i) => { rows[name] = Uint32Array.from(columns[i]); });
+  names.forEach((name, i) => { rows[name] = new Uint32Array(columns[i]); });
   return rows;
 }
 
 const events = table(run.events, "lane", "class", "kind", "text");
 const bands = table(run.bands, "length", "lane", "kind", "text");
-const messages = table(run.messages, "length", "from", "to", "kind", "fate", "text");
+const messages = table(run.messages, "length", "sort");
+// There are many messages of few sorts.
+["from", "to", "kind", "fate", "text"].forEach((name, i) => {
+  messages[name] = spread(messages.sort, run.sorts.map(sort => sort[i]), Uint32Array);
+});
 run.events = run.bands = run.messages = null;
 
 // The longest message: how far back one has to look for those that are still under way.
-const longest = messages.length.reduce((most, length) => Math.max(most, length), 0);
+let longest = 0;
+for (let i = 0; i < messages.count; i++) if (messages.length[i] > longest) longest = messages.length[i];
 
 // The place of the first that is not before `time`.
 function lower(at, time, from = 0, to = at.length) {

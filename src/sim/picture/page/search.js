@@ -55,7 +55,7 @@ function showFound() {
 function marked(text) {
   const whole = document.createDocumentFragment();
   const lowered = text.toLowerCase();
-  if (!search.words.length || lowered.length !== text.length) { whole.append(text); return whole; }
+  if (!search.matches.length || lowered.length !== text.length) { whole.append(text); return whole; }
   let at = 0;
   while (at < text.length) {
     let next = -1, length = 0;

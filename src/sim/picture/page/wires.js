@@ -4,7 +4,8 @@ const WIRES = ["other", "append", "probe", "vote", "bad"];
 const BAD = ["lost", "cut", "nobody", "failed"];
 const kindWire = texts.map(kind =>
   kind.includes("vote") ? 3 : kind.includes("append") || kind === "snapshot" ? 1 : kind === "probe" ? 2 : 0);
-const wireOf = Uint8Array.from(messages.kind, (kind, i) => BAD.includes(texts[messages.fate[i]]) ? 4 : kindWire[kind]);
+const sortWire = run.sorts.map(([, , kind, fate]) => BAD.includes(texts[fate]) ? 4 : kindWire[kind]);
+const wireOf = spread(messages.sort, sortWire, Uint8Array);
 
 const wireY = id => lanes[id].y + 6 + (lanes[id].strips[0] ? lanes[id].strips[0].height / 2 : 8);
 
