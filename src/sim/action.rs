@@ -151,7 +151,7 @@ pub enum Action {
         /// After how long.
         mended: Micros,
     },
-    /// A bit of what lies on a disk changes. The store of production only: the model has no bits.
+    /// Some bits of what lies on a disk change. The store of production only: the model has no bits.
     DiskRots(Who),
     /// The next syncs of a disk lie.
     DiskLie {

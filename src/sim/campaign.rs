@@ -64,13 +64,13 @@ pub struct Options {
 
 /// The run that a seed draws, and how many faults it has.
 pub fn drawn(seed: u64, options: Options) -> (Scenario, u64) {
-    let mut plan = Plan::draw(seed, options.profile);
-    plan.params.picture = options.picture;
-    plan.params.redb = match options.storage {
+    let redb = match options.storage {
         StorageChoice::Model => false,
         StorageChoice::Redb => true,
         StorageChoice::Mix => seed.is_multiple_of(MIX),
     };
+    let mut plan = Plan::draw(seed, options.profile, redb);
+    plan.params.picture = options.picture;
     let faults = plan.struck;
     (plan.scenario(), faults)
 }
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn every_plan_has_faults_and_lasts_a_minute() {
         for seed in 1..=2_000 {
-            let plan = Plan::draw(seed, Profile::Swarm);
+            let plan = Plan::draw(seed, Profile::Swarm, false);
             assert!(plan.struck >= 3, "seed {seed}: {}", plan.struck);
             assert!(plan.faults.len() >= 3, "seed {seed}");
         }

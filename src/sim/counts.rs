@@ -76,7 +76,7 @@ pub enum Class {
     OutsiderShutOut,
     /// A disk was full.
     FullDisk,
-    /// A bit of a disk changed.
+    /// Bits of a disk changed.
     RottenDisk,
     /// A store refused to open on it.
     RotNoticed,

@@ -2,10 +2,13 @@
 //! faults exist at all. Two phases: faults; then a quorum is healed, what is outside of it stays broken for
 //! good, and the world must come to rest.
 
+mod fault;
 mod requests;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
+
+pub use fault::{FEWEST, Fault, Profile};
 
 use super::action::{Action, Doom, Outsider, Ways, Who};
 use super::client::Wish;
@@ -25,165 +28,6 @@ const FAULTS_FROM: Micros = 5 * SECOND;
 pub const HEALED_AT: Micros = 40 * SECOND;
 /// The regular end of a run.
 pub const END: Micros = 60 * SECOND;
-/// Fewest kinds of fault in a seed.
-pub const FEWEST: usize = 3;
-
-/// The kinds of fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fault {
-    /// A plane dies, hangs or answers errors.
-    Plane,
-    /// One service on one plane is sick.
-    Service,
-    /// Both planes are sick at once.
-    BothPlanes,
-    /// An observer cannot see a plane.
-    Blind,
-    /// Processes are killed.
-    Crash,
-    /// All of them at once.
-    PowerFailure,
-    /// A process is killed right after it told a vote, while others run for the same term.
-    CrashAfterVote,
-    /// A process is killed between two outputs.
-    CrashBetweenOutputs,
-    /// A process is killed while a write is under way.
-    CrashInWrite,
-    /// The leader dies together with a plane.
-    LeaderAndPlane,
-    /// A node is cut off.
-    CutOff,
-    /// The leader is.
-    LeaderCutOff,
-    /// One link is cut.
-    Cut,
-    /// One direction of one link is.
-    OneWay,
-    /// Messages are lost.
-    Loss,
-    /// Messages come twice, old ones late.
-    Duplicates,
-    /// Messages are held up.
-    Clog,
-    /// A process is paused.
-    Pause,
-    /// A process is paused between reading the clock and using it.
-    PauseAfterRead,
-    /// Clocks run wrong.
-    ClockRate,
-    /// Wall clocks jump.
-    WallStep,
-    /// A disk stands still.
-    DiskStall,
-    /// A disk fails.
-    DiskFail,
-    /// A disk lies about a sync.
-    DiskLie,
-    /// Answers to reads travel slowly, and disks stand still meanwhile.
-    SlowAnswers,
-    /// Probes are lost.
-    ProbeLoss,
-    /// The gateway's process dies.
-    Gateway,
-    /// A plane says that all is well, and it is not.
-    Lie,
-    /// A plane cannot carry all traffic.
-    Overload,
-    /// A gateway, clients or resolvers cannot reach a node.
-    ShutOut,
-    /// A disk is full.
-    DiskFull,
-}
-
-impl Fault {
-    const ALL: [Self; 31] = [
-        Self::Plane,
-        Self::Service,
-        Self::BothPlanes,
-        Self::Blind,
-        Self::Crash,
-        Self::PowerFailure,
-        Self::CrashAfterVote,
-        Self::CrashBetweenOutputs,
-        Self::CrashInWrite,
-        Self::LeaderAndPlane,
-        Self::CutOff,
-        Self::LeaderCutOff,
-        Self::Cut,
-        Self::OneWay,
-        Self::Loss,
-        Self::Duplicates,
-        Self::Clog,
-        Self::Pause,
-        Self::PauseAfterRead,
-        Self::ClockRate,
-        Self::WallStep,
-        Self::DiskStall,
-        Self::DiskFail,
-        Self::DiskLie,
-        Self::SlowAnswers,
-        Self::ProbeLoss,
-        Self::Gateway,
-        Self::Lie,
-        Self::Overload,
-        Self::ShutOut,
-        Self::DiskFull,
-    ];
-    /// What the plain profile has.
-    const PLAIN: [Self; 6] =
-        [Self::Plane, Self::Service, Self::Crash, Self::CutOff, Self::Cut, Self::LeaderAndPlane];
-    const NETWORK: [Self; 9] = [
-        Self::Plane,
-        Self::ShutOut,
-        Self::CutOff,
-        Self::LeaderCutOff,
-        Self::Cut,
-        Self::OneWay,
-        Self::Loss,
-        Self::Duplicates,
-        Self::Clog,
-    ];
-    const DISKS: [Self; 8] = [
-        Self::Plane,
-        Self::DiskFull,
-        Self::Crash,
-        Self::PowerFailure,
-        Self::CrashInWrite,
-        Self::DiskStall,
-        Self::DiskFail,
-        Self::DiskLie,
-    ];
-    const CLOCKS: [Self; 5] =
-        [Self::Plane, Self::Pause, Self::PauseAfterRead, Self::ClockRate, Self::WallStep];
-    const PLANES: [Self; 8] = [
-        Self::Plane,
-        Self::Lie,
-        Self::Overload,
-        Self::Service,
-        Self::BothPlanes,
-        Self::Blind,
-        Self::LeaderAndPlane,
-        Self::ProbeLoss,
-    ];
-}
-
-/// Which faults a campaign's seeds may have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Profile {
-    /// Each seed draws which exist at all; a fifth of them has the plain ones.
-    #[default]
-    Swarm,
-    /// Planes that die, processes that die, links that are cut.
-    Plain,
-    /// Planes that die, and every trouble of the network between members.
-    Network,
-    /// Planes that die, and every trouble of disks, crashes among them.
-    Disks,
-    /// Planes that die, pauses, and clocks that run wrong.
-    Clocks,
-    /// Every trouble of planes and of the way to them.
-    Planes,
-}
 
 /// One run, drawn.
 #[derive(Clone, Debug)]
@@ -203,10 +47,10 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Draws the run of a seed.
-    pub fn draw(seed: u64, profile: Profile) -> Self {
+    /// Draws the run of a seed, on the store of production or on the model.
+    pub fn draw(seed: u64, profile: Profile, redb: bool) -> Self {
         let mut rng = Rng::stream(seed, Stream::Swarm);
-        let faults = faults(&mut rng, profile);
+        let faults = fault::draw(&mut rng, profile);
         let has = |fault| faults.contains(&fault);
         let (lossy, replaying, clogged) =
             (has(Fault::Loss), has(Fault::Duplicates), has(Fault::Clog));
@@ -219,6 +63,7 @@ impl Plan {
             drift_ppm: if has(Fault::ClockRate) { 4_000 } else { 100 },
             replay: rng.chance(600),
             log_entries: usize::try_from(rng.between(8, 400)).unwrap_or(400),
+            redb,
             ..Params::fair(seed)
         };
         let mut plan =
@@ -302,6 +147,20 @@ impl Plan {
                 let by_ms = i64::try_from(rng.between(0, 7_200_000)).unwrap_or(0) - 3_600_000;
                 self.put(at, Action::WallStep { who, by_ms });
             }
+            Fault::DiskStall | Fault::DiskFail | Fault::DiskFull | Fault::DiskLie => {
+                self.strike_disk(rng, kind, (at, span), who);
+            }
+            Fault::Lie | Fault::Overload | Fault::ShutOut | Fault::Gateway => {
+                self.strike_outside(rng, kind, (at, end), who);
+            }
+            Fault::SlowAnswers => self.strike_readers(rng, at),
+            // These are the weather, not events.
+            Fault::Loss | Fault::Duplicates | Fault::Clog | Fault::ProbeLoss => {}
+        }
+    }
+
+    fn strike_disk(&mut self, rng: &mut Rng, kind: Fault, (at, span): (Micros, Micros), who: Who) {
+        match kind {
             Fault::DiskStall => self.put(at, Action::DiskStall { who, span: span.min(4 * SECOND) }),
             Fault::DiskFail => {
                 let mended = (span / 2).max(MS);
@@ -311,6 +170,23 @@ impl Plan {
                 let syncs = u32::try_from(rng.between(1, 5)).unwrap_or(1);
                 self.put(at, Action::DiskLie { who, syncs });
             }
+            Fault::DiskFull => {
+                let mended = (span / 2).max(MS);
+                self.put(at, Action::DiskFull { who, mended });
+            }
+            _ => {}
+        }
+    }
+
+    /// Planes that mislead, and who talks to nodes from outside.
+    fn strike_outside(
+        &mut self,
+        rng: &mut Rng,
+        kind: Fault,
+        (at, end): (Micros, Micros),
+        who: Who,
+    ) {
+        match kind {
             Fault::Lie => {
                 let (plane, state) = (rng.place(2), ServiceState::Lies);
                 self.put(at, Action::Plane { plane, service: None, state });
@@ -326,17 +202,11 @@ impl Plan {
                 self.put(at, Action::CutApi { who, from, on: true });
                 self.put(end, Action::CutApi { who: Who::All, from, on: false });
             }
-            Fault::DiskFull => {
-                let mended = (span / 2).max(MS);
-                self.put(at, Action::DiskFull { who, mended });
-            }
-            Fault::SlowAnswers => self.strike_readers(rng, at),
             Fault::Gateway => {
                 self.put(at, Action::Gateway(false));
                 self.put(end, Action::Gateway(true));
             }
-            // These are the weather, not events.
-            Fault::Loss | Fault::Duplicates | Fault::Clog | Fault::ProbeLoss => {}
+            _ => {}
         }
     }
 
@@ -437,15 +307,15 @@ impl Plan {
         }
         if let Some(node) = outside {
             let who = Who::Node(node);
-            let action = match rng.below(5) {
+            let action = match rng.below(8) {
                 0 => Action::Crash { who, down: None },
-                // On the store of production it starts on what is damaged, and may refuse to.
-                4 => {
+                // It starts on what is damaged, and may refuse to. The model has no bits.
+                4.. if self.params.redb => {
                     self.put(at + MS, Action::DiskRots(who));
                     Action::Crash { who, down: Some(MS) }
                 }
-                1 => Action::CutOff { who, ways: Ways::In },
-                2 => Action::CutOff { who, ways: Ways::Out },
+                1 | 4 => Action::CutOff { who, ways: Ways::In },
+                2 | 5 => Action::CutOff { who, ways: Ways::Out },
                 _ => Action::CutOff { who, ways: Ways::Both },
             };
             self.put(at + MS, action);
@@ -475,34 +345,6 @@ impl Plan {
             rest: Some(self.core),
             ..Scenario::default()
         }
-    }
-}
-
-fn faults(rng: &mut Rng, profile: Profile) -> BTreeSet<Fault> {
-    match profile {
-        Profile::Swarm if rng.chance(200) => return Fault::PLAIN.into_iter().collect(),
-        Profile::Swarm => {}
-        Profile::Plain => return Fault::PLAIN.into_iter().collect(),
-        Profile::Network => return Fault::NETWORK.into_iter().collect(),
-        Profile::Disks => return Fault::DISKS.into_iter().collect(),
-        Profile::Clocks => return Fault::CLOCKS.into_iter().collect(),
-        Profile::Planes => return Fault::PLANES.into_iter().collect(),
-    }
-    let keep = u32::try_from(rng.between(120, 700)).unwrap_or(300);
-    let mut faults: BTreeSet<Fault> = Fault::ALL.into_iter().filter(|_| rng.chance(keep)).collect();
-    // The product is there for planes that die: most runs have one.
-    if rng.chance(900) {
-        faults.insert(Fault::Plane);
-    }
-    while faults.len() < FEWEST || faults.iter().all(|fault| fault.is_weather()) {
-        faults.insert(*rng.pick(&Fault::ALL));
-    }
-    faults
-}
-
-impl Fault {
-    const fn is_weather(self) -> bool {
-        matches!(self, Self::Loss | Self::Duplicates | Self::Clog | Self::ProbeLoss)
     }
 }
 

@@ -219,6 +219,22 @@ mod tests {
     }
 
     #[test]
+    fn a_search_has_so_many_threads_and_not_one_more() {
+        use clap::Parser as _;
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: SimulateArgs,
+        }
+        let read = |jobs: i64| Line::try_parse_from(["x", "--search", "--jobs", &jobs.to_string()]);
+        assert_eq!(
+            read(JOBS_MAX).map(|line| line.args.jobs.map(i64::from)).ok(),
+            Some(Some(JOBS_MAX))
+        );
+        assert!(read(JOBS_MAX + 1).is_err() && read(0).is_err());
+    }
+
+    #[test]
     fn a_campaign_has_so_many_seeds_and_not_one_more() {
         assert_eq!(parse_seeds(&SEEDS_MAX.to_string()), Ok(1..=SEEDS_MAX));
         let last = u64::MAX - 1;

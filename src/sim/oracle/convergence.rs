@@ -22,7 +22,8 @@ impl Oracle for Convergence {
         let highest = end.healthy.iter().map(|view| view.applied).max().unwrap_or_default();
         for view in &end.healthy {
             let digest = view.ledger.digest();
-            let first = states.entry(view.applied).or_insert((view.member.0, digest.clone()));
+            let first =
+                states.entry(view.applied).or_insert_with(|| (view.member.0, digest.clone()));
             if first.1 != digest {
                 return Err(format!(
                     "members {} and {} hold different states at index {}",

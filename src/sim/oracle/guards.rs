@@ -57,11 +57,11 @@ impl Guards {
     fn take(&mut self, command: &Command) {
         match command {
             Command::Configure(_) => self.configured = true,
-            Command::Freeze { request, groups, on, .. } if self.done.insert(*request) => {
+            Command::Freeze { request, groups, on, .. } => {
+                let there = |group: &GroupName| self.cluster.groups.contains_key(group);
                 // One that names a group which is not there does nothing at all.
-                if self.configured
-                    && groups.iter().all(|group| self.cluster.groups.contains_key(group))
-                {
+                let acts = self.configured && groups.iter().all(there);
+                if self.done.insert(*request) && acts {
                     self.freeze(groups, *on);
                 }
             }

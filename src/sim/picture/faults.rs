@@ -161,7 +161,7 @@ impl Recorder {
                 self.broke(at, Broken::Disk(member), member, "disk", text.clone());
                 tell(self, "disk", text);
             }
-            Action::DiskRots(_) => tell(self, "disk", "a bit of the disk changes".to_owned()),
+            Action::DiskRots(_) => tell(self, "disk", "bits of the disk change".to_owned()),
             Action::CutApi { from, on, .. } => {
                 let from = match from {
                     Outsider::Gateway => "the gateway",

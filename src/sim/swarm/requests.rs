@@ -2,6 +2,7 @@
 //! be left out of it.
 
 use super::{HEALED_AT, Plan};
+use crate::kernel::ledger::Mode;
 use crate::sim::action::{Action, Who};
 use crate::sim::client::Wish;
 use crate::sim::cluster::{self, NODES, PLANES};
@@ -17,18 +18,23 @@ impl Plan {
         let every = rng.between(100 * MS, 800 * MS);
         let groups: &[&str] =
             if self.params.shape.two_groups { &["mail", "shop"] } else { &["shop"] };
+        let asks = self.params.shape.mode == Mode::Ask;
         let mut at = FROM;
         while at < HEALED_AT {
             let who = Who::Node(rng.place(NODES));
-            let wish = wish(rng, groups, operator);
+            let wish = wish(rng, groups, operator, asks);
             self.put(at, Action::Ask { who, wish });
             at += every / 2 + rng.below(every);
         }
     }
 }
 
-fn wish(rng: &mut Rng, groups: &[&str], operator: bool) -> Wish {
+fn wish(rng: &mut Rng, groups: &[&str], operator: bool, asks: bool) -> Wish {
     let draw = if operator { rng.below(100) } else { 0 };
+    // Where people decide, somebody also answers.
+    if asks && (50..70).contains(&draw) {
+        return Wish::Answer { approve: rng.chance(700) };
+    }
     let group = cluster::group(groups[rng.place(groups.len())]);
     let plane = cluster::plane(PLANES[rng.place(2)]);
     let on = rng.chance(400);

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::bounds_tested::{BEYOND, NO_SIZE, TESTED};
+use super::bounds_no_size::NO_SIZE;
+use super::bounds_tested::{BEYOND, TESTED};
 use super::source::Source;
 
 /// Bounds of the configuration have a page of their own: `limits.md`.

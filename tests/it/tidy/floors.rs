@@ -57,7 +57,7 @@ fn module_of(path: &str) -> String {
 pub(crate) fn faults(source: &Source) -> Vec<String> {
     let module = module_of(&source.path);
     // The doors only open rooms; the binary and the crate's root stand above all.
-    if matches!(module.as_str(), "lib" | "main" | "kernel" | "edge") {
+    if matches!(module.as_str(), "lib" | "main" | "build" | "kernel" | "edge") {
         return Vec::new();
     }
     let Some((floor, home)) = room(&module) else {

@@ -1,6 +1,7 @@
 //! The tidy test: reads the sources and keeps the law of `docs/architecture.md`.
 
 mod bounds;
+mod bounds_no_size;
 mod bounds_tested;
 mod floors;
 mod promises;
