@@ -76,7 +76,12 @@ pub(super) fn traced(args: &SimulateArgs) -> Result<Traced, Failure> {
     {
         let shown = path.display();
         return Err(Failure::usage(
-            format!("`--trace {shown}` shows one run, and these are more"),
+            match runs {
+                u64::MAX => {
+                    format!("`--trace {shown}` shows one run, and these are as many as come")
+                }
+                _ => format!("`--trace {shown}` shows one run, and these are {runs}"),
+            },
             "name one scenario file, or one seed such as --seeds 7..7",
         ));
     }

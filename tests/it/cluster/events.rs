@@ -76,7 +76,11 @@ fn a_watcher_moved_between_nodes_sees_no_gap_and_no_repeat() {
     assert_eq!(kept["gap"], false);
     let list = kept["events"].as_array().unwrap();
     let logged: Vec<&str> = list.iter().filter_map(|event| event["id"].as_str()).collect();
-    assert_eq!(heard, logged, "heard and kept");
+    // Between the watcher's last silence and this list something may have happened that is none of ours.
+    let (till_then, later) = logged.split_at(heard.len().min(logged.len()));
+    assert_eq!(heard, till_then, "heard and kept");
+    let after = &list[list.len() - later.len()..];
+    assert!(after.iter().all(|event| event["kind"] != "freeze"), "not heard: {after:?}");
     let freezes = list.iter().filter(|event| event["kind"] == "freeze").count();
     assert!(freezes >= done, "{freezes} of {done}");
     // The same at every node.

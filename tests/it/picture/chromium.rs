@@ -112,6 +112,8 @@ impl Tab {
 
     /// Goes to a file and waits until its hook stands.
     pub(crate) fn load(&mut self, path: &Path) {
+        // The hook of a page from before is no sign of the new one.
+        self.call("Page.navigate", json!({ "url": "about:blank" }));
         self.call("Page.navigate", json!({ "url": format!("file://{}", path.display()) }));
         crate::process::until(PATIENCE, || {
             let there = self.value("document.readyState === 'complete' && !!window.biplane");
