@@ -33,7 +33,8 @@ function toggle(what) {
 const area = document.getElementById("lanes");
 
 area.addEventListener("wheel", event => {
-  const x = event.offsetX;
+  // What lies over the lanes has an offset of its own.
+  const x = event.clientX - area.getBoundingClientRect().left;
   const sideways = event.shiftKey ? event.deltaY || event.deltaX : event.deltaX;
   // Over the names the wheel scrolls through the lanes.
   if (x < GUTTER) return;
