@@ -44,7 +44,9 @@ impl Told {
     fn card(&self) -> MemberCard {
         let differences = self.clocks.iter().map(|(_, clock_ms)| *clock_ms);
         MemberCard {
-            clock_ms: differences.min_by_key(|ms| ms.unsigned_abs()).unwrap_or_default(),
+            // People who look see what was heard last; nobody is woken by one late message.
+            clock_ms: differences.clone().next_back().unwrap_or_default(),
+            clock_least_ms: differences.min_by_key(|ms| ms.unsigned_abs()).unwrap_or_default(),
             clock_sure: self.clocks.len() >= limits::CLOCK_SPANS,
             certificate_until: self.certificate_until,
         }
@@ -87,7 +89,8 @@ impl Controller {
     /// Those of all members that were heard of, and this one's own.
     pub(super) fn all_cards(&self) -> BTreeMap<MemberId, MemberCard> {
         let certificate_until = self.certificate_until;
-        let own = MemberCard { clock_ms: 0, clock_sure: true, certificate_until };
+        let own =
+            MemberCard { clock_ms: 0, clock_least_ms: 0, clock_sure: true, certificate_until };
         let told = self.cards.told.iter().map(|(id, told)| (*id, told.card()));
         told.chain([(self.me, own)]).collect()
     }

@@ -334,7 +334,7 @@ pub(super) fn card_warnings(
     card: Option<&MemberCard>,
     now: WallTime,
 ) -> CardWarnings {
-    let clock = card.filter(|card| card.clock_sure).map(|card| card.clock_ms);
+    let clock = card.filter(|card| card.clock_sure).map(|card| card.clock_least_ms);
     let clock = clock.filter(|ms| ms.abs() > limits::CLOCK_DIFFERENCE_MS);
     let clock = clock.map(|ms| {
         format!("the clock of member {name} differs by {ms} ms: records and expiries go by the leader's clock")

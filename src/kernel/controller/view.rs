@@ -62,8 +62,11 @@ pub struct View {
 /// What a member told of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberCard {
-    /// By how much its wall clock is ahead of that of the node that shows it: the smallest difference of late.
+    /// By how much its wall clock is ahead of that of the node that shows it, as it seemed last; its message may have been
+    /// late.
     pub clock_ms: i64,
+    /// The smallest of the last such differences, as many as it takes to be sure: what is judged.
+    pub clock_least_ms: i64,
     /// Whether it was told often enough to be sure that this is no late message.
     pub clock_sure: bool,
     /// Until when its certificate is good.
