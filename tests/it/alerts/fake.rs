@@ -24,6 +24,7 @@ pub(super) const FAKED: &[&str] = &[
     "BiplaneDiskSlow",
     "BiplaneDnsLimited",
     "BiplaneDnsPanics",
+    "BiplaneGatewayBehind",
     "BiplaneMemberIsolated",
     "BiplaneMemberLags",
     "BiplaneMoreAlarms",
@@ -80,7 +81,7 @@ fn say(bad: bool) {
     let times = u64::from(bad);
     metrics::gauge!(QUORUM).set(1.0);
     let count = usize::from(bad);
-    let kinds = ["clock", "member-isolated", "more"];
+    let kinds = ["clock", "gateway-behind", "member-isolated", "more"];
     record_alarms(
         &kinds.map(|kind| (kind.to_owned(), count)).into_iter().collect::<BTreeMap<_, _>>(),
     );
