@@ -6,7 +6,9 @@
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "it is a program, and prints a table"
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "it is a program, prints a table, and tells how long it took"
 )]
 
 use std::collections::BTreeMap;
