@@ -53,6 +53,9 @@ pub trait Backend: Send + Sync + 'static {
     }
 }
 
+/// Records that are made one after the other: all of ten thousand at once would be tens of mebibytes.
+pub type Records<'a> = Box<dyn Iterator<Item = SwitchoverRecord> + 'a>;
+
 /// What can be shown of a state: see the methods of [`View`].
 pub trait Shows: Send + Sync {
     /// [`View::status`].
@@ -60,7 +63,7 @@ pub trait Shows: Send + Sync {
     /// [`View::explain`].
     fn explain(&self, now: Moment, group: &GroupName) -> Option<Explanation>;
     /// [`View::switchovers`].
-    fn switchovers(&self) -> Vec<SwitchoverRecord>;
+    fn switchovers(&self) -> Records<'_>;
     /// [`View::switchover`].
     fn switchover(&self, id: &str) -> Option<SwitchoverRecord>;
     /// [`View::route_table`].
@@ -78,8 +81,8 @@ impl Shows for View {
         Self::explain(self, now, group)
     }
 
-    fn switchovers(&self) -> Vec<SwitchoverRecord> {
-        Self::switchovers(self)
+    fn switchovers(&self) -> Records<'_> {
+        Box::new(Self::switchovers(self))
     }
 
     fn switchover(&self, id: &str) -> Option<SwitchoverRecord> {

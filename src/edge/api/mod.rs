@@ -42,7 +42,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub use alarm::ReasonBody;
-pub use backend::{Backend, Shows};
+pub use backend::{Backend, Records, Shows};
 pub use command::{AcceptedBody, DrainBody, FreezeBody, SwitchBody};
 pub use config::{ConfigBody, ConfigOrigin, ConfigWish, ConfiguredBody, ReadConfig};
 pub use events::EventsBody;

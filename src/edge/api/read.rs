@@ -8,7 +8,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer as _};
 
 use super::ApiState;
 use super::admit::sign;
@@ -151,12 +151,22 @@ impl Seen {
         T: Serialize,
         F: FnOnce(&dyn Shows, Moment) -> Result<(T, Option<String>), Problem> + Send + 'static,
     {
+        self.render(move |shows, now| {
+            let (value, tag) = make(shows, now)?;
+            Ok((serde_json::to_vec(&value).map_err(unwritten)?, tag))
+        })
+        .await
+    }
+
+    /// The same, for what is made while it is written.
+    async fn render<F>(self, write: F) -> Result<Response, Problem>
+    where
+        F: FnOnce(&dyn Shows, Moment) -> Result<(Vec<u8>, Option<String>), Problem>
+            + Send
+            + 'static,
+    {
         let (shows, now) = (Arc::clone(&self.shows), self.now);
-        let rendered = tokio::task::spawn_blocking(move || {
-            let (value, tag) = make(shows.as_ref(), now)?;
-            let json = serde_json::to_vec(&value).map_err(|error| internal(&error.to_string()))?;
-            Ok::<_, Problem>((json, tag))
-        });
+        let rendered = tokio::task::spawn_blocking(move || write(shows.as_ref(), now));
         let (json, tag) = rendered.await.map_err(|error| internal(&error.to_string()))??;
         Ok(self.with(json, tag))
     }
@@ -180,6 +190,10 @@ impl Seen {
 pub(super) fn json_bytes(status: StatusCode, json: Bytes) -> Response {
     let kind = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     (status, [kind], json).into_response()
+}
+
+fn unwritten(error: serde_json::Error) -> Problem {
+    internal(&error.to_string())
 }
 
 pub(super) fn internal(why: &str) -> Problem {
@@ -242,7 +256,14 @@ pub(super) async fn service(Named(name): Named, seen: Seen) -> Result<Response, 
 }
 
 pub(super) async fn switchovers(seen: Seen) -> Result<Response, Problem> {
-    seen.answer(|shows, _| Ok(shows.switchovers())).await
+    seen.render(|shows, _| {
+        let mut json = Vec::new();
+        serde_json::Serializer::new(&mut json)
+            .collect_seq(shows.switchovers())
+            .map_err(unwritten)?;
+        Ok((json, None))
+    })
+    .await
 }
 
 pub(super) async fn switchover(Named(id): Named, seen: Seen) -> Result<Response, Problem> {
@@ -295,7 +316,7 @@ fn explain_group(shows: &dyn Shows, now: Moment, name: &str) -> Result<Explanati
 }
 
 fn last_switchover(shows: &dyn Shows) -> Result<SwitchoverRecord, Problem> {
-    shows.switchovers().into_iter().next().ok_or_else(|| {
+    shows.switchovers().next().ok_or_else(|| {
         let next = "there will be one after the first switchover";
         Problem::new(ProblemKind::NotFound, "there was no switchover yet", next)
     })

@@ -241,8 +241,8 @@ impl View {
     }
 
     /// The switchovers that the ledger still holds, newest first.
-    pub fn switchovers(&self) -> Vec<SwitchoverRecord> {
-        self.ledger.switchovers().values().rev().map(|s| self.record(s)).collect()
+    pub fn switchovers(&self) -> impl Iterator<Item = SwitchoverRecord> {
+        self.ledger.switchovers().values().rev().map(|s| self.record(s))
     }
 
     /// One of them.

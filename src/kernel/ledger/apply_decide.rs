@@ -155,7 +155,7 @@ impl Ledger {
         if self.ruleset() >= GUARDS_SINCE {
             // Before it is the group's last one, and before it counts against the budget.
             let evidence = switchover.question.map_or(Evidence::Reports, Evidence::Ballots);
-            switchover.guards = self.guards(&switchover.group, evidence).map(Box::new);
+            switchover.guards = self.guards(&switchover.group, evidence).map(Arc::new);
         }
         let asked = switchover.question.and_then(|question| self.questions.get(&question));
         if let Some(asked) = asked {

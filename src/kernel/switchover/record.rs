@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -86,7 +87,7 @@ pub struct Switchover {
     pub ballots: BTreeMap<MemberId, BTreeMap<ServiceName, StatePair>>,
     /// What each guard said when it was decided; records of earlier rules do not say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub guards: Option<Box<Guards>>,
+    pub guards: Option<Arc<Guards>>,
     /// Prechecks that were skipped.
     pub skipped: Vec<String>,
     /// What was done when.

@@ -219,7 +219,7 @@ async fn three_nodes_elect_switch_when_a_plane_dies_and_keep_it_over_a_restart()
     assert!(matches!(answer, Response::Read(_)), "{answer:?}");
     world.east_is_up.store(true, Ordering::SeqCst);
     until("a quiet group", &all, |view| {
-        view.switchovers().iter().all(|switchover| switchover.state == "done")
+        view.switchovers().all(|switchover| switchover.state == "done")
     })
     .await;
     let answer = switch(&two, SwitchKind::Forced).await;

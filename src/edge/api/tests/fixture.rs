@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(super) use super::wire::*;
 use crate::edge::api::server::serve_on;
-use crate::edge::api::{ApiSettings, ApiState, Backend, Limits, Shows};
+use crate::edge::api::{ApiSettings, ApiState, Backend, Limits, Records, Shows};
 use crate::kernel::controller::*;
 use crate::kernel::domain::*;
 use crate::kernel::ledger::{AuditPage, Cluster, Mode, OnSwitch, Plane, Timing};
@@ -227,12 +227,13 @@ impl Shows for Shown {
         })
     }
 
-    fn switchovers(&self) -> Vec<SwitchoverRecord> {
-        if self.applied == 0 { Vec::new() } else { vec![record("2-9"), record("2-5")] }
+    fn switchovers(&self) -> Records<'_> {
+        let kept = if self.applied == 0 { &[][..] } else { &["2-9", "2-5"] };
+        Box::new(kept.iter().map(|id| record(id)))
     }
 
     fn switchover(&self, id: &str) -> Option<SwitchoverRecord> {
-        self.switchovers().into_iter().find(|record| record.id == id)
+        self.switchovers().find(|record| record.id == id)
     }
 
     fn route_table(&self) -> RouteTable {

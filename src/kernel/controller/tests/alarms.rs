@@ -55,7 +55,7 @@ fn who_is_asked_approves_and_the_group_is_moved_by_fresh_ballots() {
     assert!(trio.all_on("east"), "nothing moves before the answer");
     assert!(matches!(answer(&mut trio, ask.id, true), Response::Done));
     trio.run_until("done", |t| t.last_state() == "done" && t.all_on("west"));
-    let record = trio.view(1).switchovers().remove(0);
+    let record = trio.view(1).switchovers().next().expect("there is one");
     assert_eq!((record.kind.as_str(), record.by.as_str()), ("approved", "operator"));
     let ended = trio.view(1).ask(ask.id).expect("it is kept");
     assert_eq!(ended.switchover.map(|id| id.to_string()), Some(record.id));
@@ -108,7 +108,7 @@ fn an_approval_survives_the_leader() {
     trio.mute.clear();
     trio.run_until("moved by the successor", |t| t.all_on("west"));
     let view = trio.views().next().expect("a view").clone();
-    assert_eq!(view.switchovers()[0].kind, "approved");
+    assert_eq!(view.switchovers().next().expect("there is one").kind, "approved");
 }
 
 #[test]

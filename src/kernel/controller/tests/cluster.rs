@@ -374,7 +374,7 @@ impl Trio {
 
     pub(super) fn last_state(&self) -> String {
         let view = self.nodes.values().next().expect("a node").controller.view();
-        view.switchovers().first().map(|record| record.state.clone()).unwrap_or_default()
+        view.switchovers().next().map(|record| record.state).unwrap_or_default()
     }
 }
 

@@ -36,7 +36,7 @@ fn a_dead_plane_is_left_by_quorum_and_the_switchover_is_verified() {
     trio.set_plane("east", false);
     trio.run_until("the route on west everywhere", |t| t.all_on("west"));
     trio.run_until("done", |t| t.last_state() == "done");
-    let record = trio.view(1).switchovers().remove(0);
+    let record = trio.view(1).switchovers().next().expect("there is one");
     assert_eq!((record.kind.as_str(), record.by.as_str()), ("automatic", "quorum"));
     assert!(record.ballots.len() >= 2, "{record:?}");
     let steps: Vec<&str> = record.steps.iter().map(|step| step.step.as_str()).collect();
@@ -96,7 +96,7 @@ fn a_planned_switch_to_a_dead_plane_is_undone_and_a_forced_one_goes_there() {
     let reply = trio.ask(3, switch("shop", Some("west"), SwitchKind::Forced));
     assert!(matches!(reply, Response::Accepted { .. }), "{reply:?}");
     trio.run_until("routed", |t| t.all_on("west"));
-    let record = trio.view(1).switchovers().remove(0);
+    let record = trio.view(1).switchovers().next().expect("there is one");
     assert!(!record.skipped.is_empty());
 }
 

@@ -58,7 +58,7 @@ fn what_is_stuck_is_shown_until_somebody_switches() {
     trio.ask(1, switch("shop", Some("west"), SwitchKind::Planned));
     trio.run_until("stuck", |t| t.last_state() == "stuck");
     let shown = status(&trio, 2);
-    let id = trio.view(2).switchovers()[0].id.clone();
+    let id = trio.view(2).switchovers().next().expect("there is one").id;
     assert_eq!(shown.groups[0].switchover.as_ref(), Some(&id));
     let warning = shown.warnings.join("");
     assert!(warning.contains(&id) && warning.contains("is stuck"), "{warning}");
@@ -78,7 +78,7 @@ fn a_switch_that_went_back_says_why() {
     trio.deaf_dns = true;
     trio.ask(1, switch("shop", Some("west"), SwitchKind::Planned));
     trio.run_until("undone", |t| t.last_state() == "undone");
-    let outcome = trio.view(1).switchovers().remove(0).outcome;
+    let outcome = trio.view(1).switchovers().next().expect("there is one").outcome;
     assert!(outcome.contains("not verified in time (member"), "{outcome}");
     assert!(outcome.ends_with("routed back to east"), "{outcome}");
 }
@@ -134,7 +134,7 @@ fn a_process_that_starts_does_not_tell_its_history_as_news() {
     let from = trio.trace.len();
     trio.restart(MemberId(2));
     trio.run(Duration::from_secs(3));
-    assert_eq!(trio.view(2).switchovers()[0].state, "done");
+    assert_eq!(trio.view(2).switchovers().next().expect("there is one").state, "done");
     assert_eq!(told(&trio, from), 0, "{:?}", &trio.trace[from..]);
 }
 
