@@ -64,24 +64,30 @@ impl Controller {
 
     /// What speaks against a group's route now; nothing if nothing does.
     pub(super) fn speaks_against(&self, group: &GroupName) -> Option<Cow<'static, str>> {
-        let config = self.ledger.config()?;
-        let settings = config.groups.get(group)?;
-        let route = self.ledger.routes().get(group)?;
-        let active = config.plane_index(&route.plane)?;
-        let window = config.timing.question_window;
+        let window = self.ledger.config()?.timing.question_window;
         if let Some((at, why)) = self.leading.suspected.get(group)
             && self.now.since(*at) < window
         {
             return Some(why.clone());
         }
-        let not_up = settings.services.iter().any(|service| {
+        self.is_reported(group).then_some(Cow::Borrowed("a report is not up"))
+    }
+
+    /// Whether a standing report speaks against the plane that serves a group.
+    pub(super) fn is_reported(&self, group: &GroupName) -> bool {
+        let Some(config) = self.ledger.config() else { return false };
+        let Some(settings) = config.groups.get(group) else { return false };
+        let route = self.ledger.routes().get(group);
+        let Some(active) = route.and_then(|route| config.plane_index(&route.plane)) else {
+            return false;
+        };
+        settings.services.iter().any(|service| {
             config.services.get(service).is_some_and(|s| s.critical)
                 && config.all_observers().any(|(observer, ..)| {
                     let says = self.ledger.voice(observer, service, active, Evidence::Reports);
                     matches!(says, HealthState::Down | HealthState::Degraded)
                 })
-        });
-        not_up.then_some(Cow::Borrowed("a report is not up"))
+        })
     }
 
     /// Asks about every group that is due, in as few questions as the batch allows.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::cluster::{Cluster, GatewayRoute, Group, Member, Notify, NotifyKind, OnSwitch, Timing};
 use crate::kernel::domain::{Decimal, Endpoint, PlaneName, ProbeKind, ProbeTarget, span_words};
 use crate::kernel::health::{Check, Require, Service};
-use crate::kernel::policy::{Mode, OutWhen, Policy, WhenBothDown};
+use crate::kernel::policy::{OutWhen, Policy, WhenBothDown};
 use crate::kernel::zone::{CutOff, NameServer, ZoneName, ZoneSettings};
 
 /// The cluster file's top table, as JSON: times are texts like `5s`, endpoints `HOST:PORT`, and what has a name stands
@@ -215,17 +215,12 @@ fn group(group: &Group) -> Value {
 fn policy(policy: &Policy) -> Value {
     let Policy { mode, dwell, budget, flap_limit, when_both_down, degraded_is_out, ask_expires } =
         policy;
-    let mode = match mode {
-        Mode::Ask => "ask",
-        Mode::Auto => "auto",
-        Mode::Observe => "observe",
-    };
     let both = match when_both_down {
         WhenBothDown::Keep => "keep",
         WhenBothDown::Refuse => "refuse",
     };
     let mut words = json!({
-        "mode": mode,
+        "mode": mode.as_str(),
         "dwell": span(*dwell),
         "when_both_down": both,
         "degraded_is_out": degraded_is_out,

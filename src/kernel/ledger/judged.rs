@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::facts::Evidence;
 use super::state::Ledger;
 use crate::kernel::domain::GroupName;
-use crate::kernel::policy::Mode;
 use crate::kernel::switchover::Guards;
 
 /// The ruleset from which on the record of a switchover says what each guard said when it was decided.
@@ -16,15 +15,10 @@ impl Ledger {
     pub fn guards(&self, group: &GroupName, evidence: Evidence) -> Option<Guards> {
         let facts = self.facts(group, evidence)?;
         let policy = facts.policy;
-        let mode = match policy.mode {
-            Mode::Ask => "ask",
-            Mode::Auto => "auto",
-            Mode::Observe => "observe",
-        };
         Some(Guards {
             ruleset: self.ruleset(),
             config: self.config_version(),
-            mode: mode.to_owned(),
+            mode: policy.mode.as_str().to_owned(),
             approved: facts.approved,
             source: facts.source.words(),
             source_out: facts.source.out(facts.out_when, policy.degraded_is_out),

@@ -18,6 +18,17 @@ pub enum Mode {
     Observe,
 }
 
+impl Mode {
+    /// Its word in the cluster file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ask => "ask",
+            Self::Auto => "auto",
+            Self::Observe => "observe",
+        }
+    }
+}
+
 /// When the source counts as out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
