@@ -1,30 +1,23 @@
-//! Freezes and drains are what the log says, at every index: each request done once, in the log's order, by a fold of
-//! this oracle's own.
+//! Freezes and drains are what the log says, at every index: each request done once, in the log's order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::fold::{Fold, Guarded};
 use super::{Book, Committed, Finding, Oracle};
 use crate::kernel::controller::View;
-use crate::kernel::domain::{GroupName, PlaneName};
-use crate::kernel::ledger::{Cluster, Command, RequestKey};
+use crate::kernel::ledger::Cluster;
 use crate::sim::queue::Micros;
 
-/// What is frozen, and what is drained.
-type Guarded = (BTreeSet<GroupName>, BTreeSet<PlaneName>);
-
-/// The fold.
+/// What the log says, as of each index.
 #[derive(Debug)]
 pub(super) struct Guards {
     cluster: Arc<Cluster>,
-    configured: bool,
+    fold: Fold,
     /// An entry that no log shows any more was never seen here: nothing can be said from then on.
     blind: bool,
-    now: Guarded,
     /// As of each index that changed something.
     after: BTreeMap<u64, Guarded>,
-    /// Requests that were carried out: the same one may be logged again, and then does nothing.
-    done: BTreeSet<RequestKey>,
     /// Up to which index each node was compared.
     compared: BTreeMap<usize, u64>,
 }
@@ -33,46 +26,10 @@ impl Guards {
     pub(super) fn new(cluster: &Arc<Cluster>) -> Self {
         Self {
             cluster: Arc::clone(cluster),
-            configured: false,
+            fold: Fold::new(cluster),
             blind: false,
-            now: Guarded::default(),
             after: BTreeMap::new(),
-            done: BTreeSet::new(),
             compared: BTreeMap::new(),
-        }
-    }
-
-    fn freeze(&mut self, named: &BTreeSet<GroupName>, on: bool) {
-        for group in self.cluster.groups.keys() {
-            if named.is_empty() || named.contains(group) {
-                if on {
-                    self.now.0.insert(group.clone());
-                } else {
-                    self.now.0.remove(group);
-                }
-            }
-        }
-    }
-
-    fn take(&mut self, command: &Command) {
-        match command {
-            Command::Configure(_) => self.configured = true,
-            Command::Freeze { request, groups, on, .. } => {
-                let there = |group: &GroupName| self.cluster.groups.contains_key(group);
-                // One that names a group which is not there does nothing at all.
-                let acts = self.configured && groups.iter().all(there);
-                if self.done.insert(*request) && acts {
-                    self.freeze(groups, *on);
-                }
-            }
-            Command::Drain { request, plane, on, .. } if self.done.insert(*request) => {
-                if *on && self.configured {
-                    self.now.1.insert(plane.clone());
-                } else {
-                    self.now.1.remove(plane);
-                }
-            }
-            _ => {}
         }
     }
 }
@@ -90,12 +47,10 @@ impl Oracle for Guards {
     fn committed(&mut self, _book: &Book, entry: &Committed) -> Finding {
         self.blind |= entry.term == 0;
         let Some(envelope) = &entry.envelope else { return Ok(()) };
-        let before = self.now.clone();
-        for command in &envelope.commands {
-            self.take(command);
-        }
-        if before != self.now {
-            self.after.insert(entry.index, self.now.clone());
+        let before = self.fold.now.clone();
+        envelope.commands.iter().for_each(|command| self.fold.take(command));
+        if before != self.fold.now {
+            self.after.insert(entry.index, self.fold.now.clone());
         }
         Ok(())
     }

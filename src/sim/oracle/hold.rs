@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::fold::{Fold, Guarded};
 use super::{Book, Committed, Finding, Oracle};
 use crate::kernel::controller::View;
-use crate::kernel::domain::{GroupName, PlaneName, SwitchoverId};
-use crate::kernel::ledger::{Cluster, Command, RequestKey};
+use crate::kernel::domain::SwitchoverId;
+use crate::kernel::ledger::{Cluster, Command};
 use crate::kernel::switchover::{Kind, Switchover};
 use crate::sim::queue::{Micros, SECOND};
 
@@ -17,12 +18,9 @@ pub(super) struct Hold {
     cluster: Arc<Cluster>,
     /// Ballots may be as old as a question stays open; and a second for what was under way.
     oldest: Micros,
-    frozen: BTreeSet<GroupName>,
-    drained: BTreeSet<PlaneName>,
-    /// Requests that were carried out: the same one may be logged again, and then does nothing.
-    done: BTreeSet<RequestKey>,
+    fold: Fold,
     /// As of each entry with a decision.
-    at_decision: BTreeMap<u64, (BTreeSet<GroupName>, BTreeSet<PlaneName>)>,
+    at_decision: BTreeMap<u64, Guarded>,
     judged: BTreeSet<SwitchoverId>,
 }
 
@@ -32,9 +30,7 @@ impl Hold {
         Self {
             cluster: Arc::clone(cluster),
             oldest: Micros::try_from(window).unwrap_or(Micros::MAX) + SECOND,
-            frozen: BTreeSet::new(),
-            drained: BTreeSet::new(),
-            done: BTreeSet::new(),
+            fold: Fold::new(cluster),
             at_decision: BTreeMap::new(),
             judged: BTreeSet::new(),
         }
@@ -72,33 +68,9 @@ impl Oracle for Hold {
     fn committed(&mut self, _book: &Book, entry: &Committed) -> Finding {
         let Some(envelope) = &entry.envelope else { return Ok(()) };
         for command in &envelope.commands {
-            match command {
-                Command::Freeze { request, groups, on, .. } if self.done.insert(*request) => {
-                    let named: Vec<GroupName> = if groups.is_empty() {
-                        self.cluster.groups.keys().cloned().collect()
-                    } else {
-                        groups.iter().cloned().collect()
-                    };
-                    for group in named {
-                        if *on {
-                            self.frozen.insert(group)
-                        } else {
-                            self.frozen.remove(&group)
-                        };
-                    }
-                }
-                Command::Drain { request, plane, on, .. } if self.done.insert(*request) => {
-                    if *on {
-                        self.drained.insert(plane.clone());
-                    } else {
-                        self.drained.remove(plane);
-                    }
-                }
-                Command::Decide { .. } => {
-                    let now = (self.frozen.clone(), self.drained.clone());
-                    self.at_decision.insert(entry.index, now);
-                }
-                _ => {}
+            self.fold.take(command);
+            if matches!(command, Command::Decide { .. }) {
+                self.at_decision.insert(entry.index, self.fold.now.clone());
             }
         }
         Ok(())

@@ -6,6 +6,7 @@ mod bounded;
 mod convergence;
 mod durable;
 mod election_safety;
+mod fold;
 mod guards;
 mod hold;
 mod leader_completeness;

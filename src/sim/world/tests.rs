@@ -222,6 +222,9 @@ fn a_move_of_a_frozen_group_or_to_a_bad_plane_or_without_any_cause_is_found() {
     }];
     let frozen = Committed { index: 0, term: 1, born: 0, envelope: Some(envelope) };
     let mut oracle = plain("hold");
+    // Before the first configuration there is nothing to freeze.
+    let first = world.book.chain.iter().find(|entry| configures(entry)).expect("it is there");
+    assert_eq!(oracle.committed(&world.book, first), Ok(()));
     assert_eq!(oracle.committed(&world.book, &frozen), Ok(()));
     finds(show(oracle.as_mut(), &world, &view), "frozen");
 
@@ -230,6 +233,96 @@ fn a_move_of_a_frozen_group_or_to_a_bad_plane_or_without_any_cause_is_found() {
     world.book.bad_since.clear();
     world.book.well_since = Some(0);
     finds(show(plain("hold").as_mut(), &world, &view), "long been well");
+}
+
+fn configures(entry: &Committed) -> bool {
+    let commands = entry.envelope.iter().flat_map(|envelope| &envelope.commands);
+    commands.clone().any(|command| matches!(command, Command::Configure(_)))
+}
+
+fn ask(who: usize, wish: Wish) -> Action {
+    Action::Ask { who: Who::Node(who), wish }
+}
+
+#[test]
+fn freezes_and_drains_that_are_not_in_the_log_are_found() {
+    let mut world = World::new(Params::fair(3));
+    world.act_at(6 * SECOND, ask(0, Wish::Freeze { groups: vec![group("shop")], on: true }));
+    world.act_at(7 * SECOND, ask(1, Wish::Drain { plane: plane("west"), on: true }));
+    world.run_until(9 * SECOND, |_| {});
+    assert_eq!(world.violation(), None);
+    let view = view_of(&world, 0);
+    assert_eq!(show(plain("guards").as_mut(), &world, &view), Ok(()));
+    let without = |world: &World, which: fn(&Command) -> bool| {
+        let mut oracle = plain("guards");
+        for entry in &world.book.chain {
+            let mut entry = entry.clone();
+            if let Some(envelope) = &mut entry.envelope {
+                envelope.commands.retain(|command| !which(command));
+            }
+            assert_eq!(oracle.committed(&world.book, &entry), Ok(()));
+        }
+        oracle.published(&world.book, 0, 0, &view)
+    };
+    let freeze = without(&world, |command| matches!(command, Command::Freeze { .. }));
+    finds(freeze, "shows shop frozen");
+    let drain = without(&world, |command| matches!(command, Command::Drain { .. }));
+    finds(drain, "drained at index");
+}
+
+#[test]
+fn a_request_that_is_carried_out_twice_or_though_it_was_refused_is_found() {
+    let mut world = World::new(Params::fair(3));
+    let there = Wish::Switch { group: group("shop"), to: Some(plane("west")), forced: false };
+    world.act_at(6 * SECOND, ask(0, there));
+    world.run_until(9 * SECOND, |_| {});
+    let first = view_of(&world, 0);
+    let back = Wish::Switch { group: group("shop"), to: Some(plane("east")), forced: false };
+    world.act_at(12 * SECOND, ask(0, back));
+    world.run_until(15 * SECOND, |_| {});
+    assert_eq!(world.violation(), None);
+    let both = view_of(&world, 0);
+    let mut oracle = plain("once");
+    assert_eq!(oracle.published(&world.book, 0, 0, &first), Ok(()));
+    assert_eq!(oracle.published(&world.book, 0, 0, &both), Ok(()));
+    let mut history = world.history.clone();
+    assert_eq!(oracle.ended(&world.book, &end_of(&history, Vec::new(), true)), Ok(()));
+    history[1].heard = Some(Heard::Refused);
+    finds(oracle.ended(&world.book, &end_of(&history, Vec::new(), true)), "request 1 was refused");
+    // Another world's second request was its first switchover.
+    let mut again = World::new(Params::fair(4));
+    again.act_at(6 * SECOND, ask(0, Wish::Freeze { groups: Vec::new(), on: false }));
+    let there = Wish::Switch { group: group("shop"), to: Some(plane("west")), forced: false };
+    again.act_at(9 * SECOND, ask(0, there));
+    again.run_until(12 * SECOND, |_| {});
+    let other = view_of(&again, 0);
+    assert!(
+        !both.ledger.switchovers().keys().any(|id| other.ledger.switchovers().contains_key(id))
+    );
+    finds(oracle.published(&world.book, 0, 0, &other), "request 1 was carried out as");
+}
+
+#[test]
+fn members_at_rest_that_differ_or_lag_are_found() {
+    let world = moved();
+    let view = view_of(&world, 0);
+    let ended = |views: Vec<View>, rested| {
+        plain("convergence").ended(&world.book, &end_of(&[], views, rested))
+    };
+    assert_eq!(ended(vec![view.clone(), view_of(&world, 1)], true), Ok(()));
+    let calm = {
+        let mut world = World::new(Params::fair(3));
+        world.run_until(5 * SECOND, |_| {});
+        view_of(&world, 1)
+    };
+    let disguised = View { applied: view.applied, ..calm.clone() };
+    finds(ended(vec![view.clone(), disguised], true), "hold different states");
+    assert!(calm.in_quorum && calm.applied < view.applied);
+    let ahead = View { applied: calm.applied + 65, ..view.clone() };
+    finds(ended(vec![ahead.clone(), calm.clone()], true), "is at index");
+    assert_eq!(ended(vec![ahead, calm.clone()], false), Ok(()), "nobody has come to rest");
+    let near = View { applied: calm.applied + 64, ..view };
+    assert_eq!(ended(vec![near, calm], true), Ok(()));
 }
 
 #[test]
