@@ -146,7 +146,7 @@ pub struct Summary {
 const SWITCHED: u64 = 50;
 
 /// Sums up.
-pub fn summary(outcomes: &[Outcome], profile: Profile) -> Summary {
+pub fn summary(outcomes: &[Outcome], options: Options) -> Summary {
     let mut digest = super::trace::Digest::default();
     for outcome in outcomes {
         digest.word(outcome.digest);
@@ -161,7 +161,7 @@ pub fn summary(outcomes: &[Outcome], profile: Profile) -> Summary {
         seeds,
         digest: digest.value(),
         fewest_faults: outcomes.iter().map(|outcome| outcome.faults).min().unwrap_or_default(),
-        missed: missed(seeds, profile, &classes),
+        missed: missed(seeds, options, &classes),
         classes,
         simulated_seconds: outcomes.iter().map(|outcome| outcome.simulated).sum::<Micros>()
             / SECOND,
@@ -169,13 +169,18 @@ pub fn summary(outcomes: &[Outcome], profile: Profile) -> Summary {
 }
 
 /// What so many seeds should have seen; nothing when they are few, or were drawn to see some of it only.
-fn missed(seeds: u64, profile: Profile, classes: &[(&'static str, u64, u64)]) -> Vec<String> {
-    if seeds < LONG || profile != Profile::Swarm {
+fn missed(seeds: u64, options: Options, classes: &[(&'static str, u64, u64)]) -> Vec<String> {
+    if seeds < LONG || options.profile != Profile::Swarm {
         return Vec::new();
     }
-    let never = classes.iter().filter(|(_, seen, _)| *seen == 0);
-    let mut missed: Vec<String> =
-        never.map(|(name, _, _)| format!("{name} was never seen")).collect();
+    let wanted =
+        |class: Class| options.storage != StorageChoice::Model || !class.is_of_the_real_disk();
+    let mut missed: Vec<String> = Class::ALL
+        .iter()
+        .zip(classes)
+        .filter(|((class, _), (_, seen, _))| *seen == 0 && wanted(*class))
+        .map(|(_, (name, _, _))| format!("{name} was never seen"))
+        .collect();
     let switched = Class::AutomaticSwitchover as usize;
     let (name, seen, _) = classes[switched];
     if seen * 100 < seeds * SWITCHED {
@@ -203,15 +208,24 @@ mod tests {
         let seen = |seeds| -> Vec<_> {
             Class::ALL.iter().map(|(_, name)| (*name, seeds, seeds)).collect::<Vec<_>>()
         };
-        assert_eq!(missed(LONG, Profile::Swarm, &seen(LONG / 2)), Vec::<String>::new());
+        assert_eq!(missed(LONG, Options::default(), &seen(LONG / 2)), Vec::<String>::new());
         assert!(
-            missed(LONG, Profile::Swarm, &seen(LONG / 2 - 1))[0].contains("automatic-switchover")
+            missed(LONG, Options::default(), &seen(LONG / 2 - 1))[0]
+                .contains("automatic-switchover")
         );
         for (class, name) in Class::ALL {
             let mut classes = seen(LONG);
             classes[class as usize] = (name, 0, 0);
-            assert!(missed(LONG, Profile::Swarm, &classes)[0].contains(name), "{name}");
-            assert!(missed(LONG - 1, Profile::Swarm, &classes).is_empty(), "too few seeds to tell");
+            assert!(missed(LONG, Options::default(), &classes)[0].contains(name), "{name}");
+            assert!(
+                missed(LONG - 1, Options::default(), &classes).is_empty(),
+                "too few seeds to tell"
+            );
+            let model = Options { storage: StorageChoice::Model, ..Options::default() };
+            let without = missed(LONG, model, &classes).is_empty();
+            assert_eq!(without, class.is_of_the_real_disk(), "{name} on the model");
+            let plain = Options { profile: Profile::Plain, ..Options::default() };
+            assert!(missed(LONG, plain, &classes).is_empty(), "a profile sees some of it only");
         }
     }
 

@@ -138,6 +138,21 @@ impl Class {
     ];
 }
 
+impl Class {
+    /// Whether only the store of production, over its simulated disk, can show it.
+    pub const fn is_of_the_real_disk(self) -> bool {
+        matches!(
+            self,
+            Self::LostTail
+                | Self::TornPage
+                | Self::FailedSync
+                | Self::LyingSync
+                | Self::RottenDisk
+                | Self::RotNoticed
+        )
+    }
+}
+
 /// How often each class was seen in one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts([u64; Class::ALL.len()]);

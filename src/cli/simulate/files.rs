@@ -36,7 +36,12 @@ pub(super) fn run(args: &SimulateArgs, traced: &Traced, json: bool) -> Result<Ex
         }
         for (run, mut scenario) in runs {
             scenario.params.picture = traced.file.is_some();
-            scenario.params.redb |= args.storage == StorageArg::Redb;
+            match args.storage {
+                StorageArg::Model => scenario.params.redb = false,
+                StorageArg::Redb => scenario.params.redb = true,
+                // As the file says.
+                StorageArg::Mix => {}
+            }
             let report = scenario.run(traced.print);
             let name = name(path, &run);
             traced

@@ -37,11 +37,11 @@ pub struct SimulateArgs {
     /// Make the run of a seed that fails as short as it gets, and write it as a scenario
     #[arg(long, value_name = "SEED", conflicts_with_all = ["files", "search", "seeds", "trace"])]
     shrink: Option<u64>,
-    /// Where the shrunk scenario is written [default: seed-SEED.txt]
+    /// Where the shrunk scenario is written; nothing that is there is overwritten [default: seed-SEED.txt]
     #[arg(long, value_name = "FILE", requires = "shrink")]
     out: Option<PathBuf>,
     /// Which faults the runs of seeds may have
-    #[arg(long, value_enum, default_value_t = ProfileArg::Swarm)]
+    #[arg(long, value_enum, default_value_t = ProfileArg::Swarm, conflicts_with = "files")]
     profile: ProfileArg,
     /// Which store carries the disks
     #[arg(long, value_enum, default_value_t = StorageArg::Mix)]
@@ -68,7 +68,7 @@ enum StorageArg {
     Model,
     /// The store of production, over a disk that loses, tears and fails
     Redb,
-    /// That one for some of the seeds
+    /// That one for some of the seeds; of a scenario, what its file says
     Mix,
 }
 

@@ -84,7 +84,7 @@ pub(super) fn run(args: &SimulateArgs, traced: &Traced, json: bool) -> Result<Ex
             say(&format!("seed {}\n{}", outcome.seed, outcome.events.join("\n")));
         }
     }
-    let summary = campaign::summary(&outcomes, options.profile);
+    let summary = campaign::summary(&outcomes, options);
     let seconds = progress.elapsed().as_secs_f64();
     say(&format!(
         "{seconds:.1} s of wall time: {:.0} simulated seconds a second",

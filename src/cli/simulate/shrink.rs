@@ -1,5 +1,6 @@
 //! `biplane simulate --shrink SEED`.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -25,6 +26,15 @@ struct ShrunkJson {
 }
 
 pub(super) fn run(args: &SimulateArgs, seed: u64, json: bool) -> Result<Exit, Failure> {
+    let file = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("seed-{seed}.txt")));
+    // It takes minutes: what cannot be written in the end is said in the beginning.
+    let refused = |error: std::io::Error| {
+        let next = "name another file with --out, or move this one away";
+        Failure::failed(format!("{} cannot be written: {error}", file.display()), next)
+    };
+    if file.exists() {
+        return Err(refused(std::io::ErrorKind::AlreadyExists.into()));
+    }
     let (scenario, _) = campaign::drawn(seed, args.options());
     let events_before = scenario.actions.len();
     let progress = Progress::new(Goal::Seeds(events_before as u64));
@@ -37,7 +47,6 @@ pub(super) fn run(args: &SimulateArgs, seed: u64, json: bool) -> Result<Exit, Fa
         Failure::failed(format!("seed {seed}: {error}"), next)
     })?;
     progress.clear();
-    let file = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("seed-{seed}.txt")));
     let events = shrunk.scenario.actions.len();
     let (seconds, micros) = (shrunk.at / 1_000_000, shrunk.at % 1_000_000);
     let remarks = [
@@ -48,10 +57,10 @@ pub(super) fn run(args: &SimulateArgs, seed: u64, json: bool) -> Result<Exit, Fa
             build()
         ),
     ];
-    std::fs::write(&file, shrunk.scenario.text(&remarks)).map_err(|error| {
-        let next = "name another file with --out";
-        Failure::failed(format!("{} cannot be written: {error}", file.display()), next)
-    })?;
+    let text = shrunk.scenario.text(&remarks);
+    std::fs::File::create_new(&file)
+        .and_then(|mut new| new.write_all(text.as_bytes()))
+        .map_err(refused)?;
     let told = ShrunkJson {
         seed,
         oracle: shrunk.oracle.to_owned(),

@@ -23,7 +23,7 @@ impl fmt::Display for ScenarioError {
 }
 
 /// Lines in a scenario.
-const LINES: usize = 10_000;
+pub(super) const LINES: usize = 10_000;
 
 pub(super) fn parse(text: &str) -> Result<Scenario, Vec<ScenarioError>> {
     let mut scenario = Scenario::default();

@@ -95,6 +95,16 @@ fn what_is_not_understood_is_told_all_at_once_with_its_line() {
 }
 
 #[test]
+fn a_scenario_has_so_many_lines_and_not_one_more() {
+    let file = |lines: usize| "at 1s read east\n".repeat(lines - 1) + "must keep every promise\n";
+    let fits = Scenario::parse(&file(parse::LINES)).expect("it fits");
+    assert_eq!((fits.actions.len(), fits.promises), (parse::LINES - 1, true));
+    let errors = Scenario::parse(&file(parse::LINES + 1)).expect_err("one line too many");
+    assert_eq!(errors[0].line, parse::LINES + 1);
+    assert!(errors[0].what.contains("no more than 10000 lines"), "{errors:?}");
+}
+
+#[test]
 fn every_verb_stands_in_the_readme() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("simulations/README.md");
     let readme = std::fs::read_to_string(path).expect("the README of scenarios");
