@@ -12,6 +12,7 @@ pub mod cluster;
 pub mod counts;
 pub mod disk;
 pub mod gateway;
+mod hashed;
 pub mod network;
 pub mod oracle;
 pub mod picture;

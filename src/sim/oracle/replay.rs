@@ -1,23 +1,27 @@
 //! P9, replayable: the kernel is a pure function of its inputs. The inputs of one process are kept, a fresh
 //! kernel takes them again, and its outputs must be the same, bit for bit.
 
-use std::fmt::{self, Write as _};
-
 use super::resumed::Resumed;
+use crate::kernel::consensus::PersistBatch;
 use crate::kernel::controller::{Boot, Controller, Input, Output, Response, View};
 use crate::kernel::domain::Moment;
+use crate::kernel::ledger::AuditRecord;
 
 use crate::sim::trace::Digest;
 
 /// Inputs that are kept; a longer life is checked as far as this.
 const INPUTS_KEPT: usize = 60_000;
+/// They are kept in pieces of so many: one list that grows is copied again and again.
+const PIECE: usize = 256;
 
 /// The inputs of one process and what came of them.
 #[derive(Debug)]
 pub struct Recorder {
     started: Moment,
     boot: Boot,
-    inputs: Vec<(Moment, Input)>,
+    /// In pieces.
+    inputs: Vec<Vec<(Moment, Input)>>,
+    kept: usize,
     outputs: Digest,
     /// Of the last input.
     turn: Digest,
@@ -31,6 +35,7 @@ impl Recorder {
             started,
             boot,
             inputs: Vec::new(),
+            kept: 0,
             outputs: Digest::default(),
             turn: Digest::default(),
             full: false,
@@ -43,9 +48,18 @@ impl Recorder {
             return;
         }
         self.end_turn();
-        self.full = self.inputs.len() >= INPUTS_KEPT;
-        if !self.full {
-            self.inputs.push((now, input.clone()));
+        self.full = self.kept >= INPUTS_KEPT;
+        if self.full {
+            return;
+        }
+        self.kept += 1;
+        match self.inputs.last_mut() {
+            Some(piece) if piece.len() < PIECE => piece.push((now, input.clone())),
+            _ => {
+                let mut piece = Vec::with_capacity(PIECE);
+                piece.push((now, input.clone()));
+                self.inputs.push(piece);
+            }
         }
     }
 
@@ -72,7 +86,7 @@ impl Recorder {
         let mut again = Controller::start(self.started, self.boot.clone())?;
         let mut outputs = Digest::default();
         let mut resumed = Resumed::new(self.boot.seed ^ self.boot.recovered.incarnation.0);
-        for (number, (now, input)) in (0..).zip(&self.inputs) {
+        for (number, (now, input)) in (0..).zip(self.inputs.iter().flatten()) {
             again.handle(*now, input.clone());
             let mut turn = Digest::default();
             while let Some(output) = again.poll() {
@@ -90,68 +104,72 @@ impl Recorder {
         }
         Err(format!(
             "node {} took {} inputs again, and gave other outputs",
-            self.boot.me,
-            self.inputs.len()
+            self.boot.me, self.kept
         ))
     }
 }
 
-/// Takes text into a digest as it is written.
-struct Written<'a>(&'a mut Digest);
-
-impl fmt::Write for Written<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.bytes(text.as_bytes());
-        Ok(())
+/// Takes an output into a digest, to the last field.
+pub(super) fn digest_whole(into: &mut Digest, output: &Output) {
+    into.word(output.kind() as u64);
+    match output {
+        Output::Persist(batch) => digest_batch(into, batch),
+        Output::Send { to, frame, traffic } => {
+            into.word(to.0);
+            into.word(*traffic as u64);
+            into.bytes(frame);
+        }
+        Output::Probe(order) => into.value_of(order),
+        Output::Publish(view) => digest_view(into, view),
+        // Its view is as large as the state; what was published before it is in the digest.
+        Output::Reply { id, response: Response::Read(view) } => {
+            into.value_of(&(id.0, view.applied, view.term, &view.routes));
+        }
+        Output::Audit(AuditRecord { index, term, before, head, data }) => {
+            into.word(*index);
+            into.word(*term);
+            into.value_of(&(before, head, data));
+        }
+        Output::WaitUntil(moment, timer) => into.value_of(&(moment, timer)),
+        // Seldom, and not made to be written down.
+        Output::Perform(_) | Output::Reply { .. } | Output::Event(_) | Output::Measured { .. } => {
+            into.text_of(format_args!("{output:?}"));
+        }
     }
 }
 
-/// Takes an output into a digest, to the last field; of a view's state its own digest.
-pub(super) fn digest_whole(into: &mut Digest, output: &Output) {
-    let to = &mut Written(into);
-    // A digest takes every text.
-    let _ = match output {
-        Output::Publish(view) => {
-            let View {
-                member,
-                applied,
-                term,
-                leader,
-                in_quorum,
-                cut_off_since,
-                heard,
-                started,
-                wall,
-                cards,
-                cluster: _,
-                routes,
-                zones,
-                ledger,
-                gateways,
-                prober,
-                seen,
-                apart,
-                applied_by,
-                warnings,
-            } = view.as_ref();
-            write!(to, "{member:?} {applied} {term} {leader:?} {in_quorum} {routes:?} {zones:?}")
-                .and_then(|()| {
-                    write!(to, "{cut_off_since:?} {heard:?} {started:?} {wall:?} {cards:?}")
-                })
-                .and_then(|()| {
-                    write!(
-                        to,
-                        "{gateways:?} {prober:?} {seen:?} {apart:?} {applied_by:?} {warnings:?}"
-                    )
-                })
-                .and_then(|()| to.write_str(&ledger.digest()))
-        }
-        // Its view is as large as the state; what was published before it is in the digest.
-        Output::Reply { id, response: Response::Read(view) } => {
-            write!(to, "{id:?} {} {} {:?}", view.applied, view.term, view.routes)
-        }
-        output => write!(to, "{output:?}"),
-    };
+fn digest_batch(into: &mut Digest, batch: &PersistBatch) {
+    let PersistBatch { number, snapshot, reset_log, first_index, entries, hard_state } = batch;
+    into.value_of(&(number, snapshot, reset_log, first_index, entries, hard_state));
+}
+
+fn digest_view(into: &mut Digest, view: &View) {
+    let View {
+        member,
+        applied,
+        term,
+        leader,
+        in_quorum,
+        cut_off_since,
+        heard,
+        started,
+        wall,
+        cards,
+        cluster: _,
+        routes,
+        zones,
+        ledger,
+        gateways,
+        prober,
+        seen,
+        apart,
+        applied_by,
+        warnings,
+    } = view;
+    into.value_of(&(member, applied, term, leader, in_quorum));
+    into.value_of(&(routes, zones, ledger));
+    into.value_of(&(cut_off_since, heard, started, wall, cards));
+    into.value_of(&(gateways, prober, seen, apart, applied_by, warnings));
 }
 
 /// Takes an output into a digest: what tells one run from another, and costs little.

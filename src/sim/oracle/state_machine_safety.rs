@@ -8,6 +8,7 @@ use super::{Book, Finding, Oracle};
 use crate::kernel::controller::View;
 use crate::kernel::domain::{GroupName, Route};
 use crate::sim::queue::Micros;
+use crate::sim::trace::Digest;
 
 /// The whole state is compared at every index that this divides.
 const DIGEST_EVERY: u64 = 16;
@@ -17,7 +18,7 @@ const DIGEST_EVERY: u64 = 16;
 pub(super) struct StateMachineSafety {
     applied: BTreeMap<usize, u64>,
     routes: BTreeMap<u64, Arc<BTreeMap<GroupName, Route>>>,
-    digests: BTreeMap<u64, String>,
+    digests: BTreeMap<u64, Digest>,
 }
 
 impl Oracle for StateMachineSafety {
@@ -64,8 +65,9 @@ impl Oracle for StateMachineSafety {
             ));
         }
         if view.applied > before && view.applied.is_multiple_of(DIGEST_EVERY) {
-            let digest = view.ledger.digest();
-            let first = self.digests.entry(view.applied).or_insert_with(|| digest.clone());
+            let mut digest = Digest::default();
+            digest.value_of(&view.ledger);
+            let first = self.digests.entry(view.applied).or_insert(digest);
             if *first != digest {
                 return Err(format!(
                     "at index {} the state of node {} differs from another's",

@@ -30,7 +30,8 @@ pub(super) struct Pause {
 /// One node.
 #[derive(Debug)]
 pub(super) struct Node {
-    pub(super) controller: Option<Controller>,
+    /// Boxed: it is taken out and put back each turn.
+    pub(super) controller: Option<Box<Controller>>,
     /// Counts its processes: events for an earlier one come to nothing.
     pub(super) life: u32,
     pub(super) clock: Clock,
@@ -121,7 +122,7 @@ impl World {
         }
         let started = catch_unwind(AssertUnwindSafe(|| Controller::start(moment, boot)));
         match started {
-            Ok(Ok(controller)) => self.nodes[place].controller = Some(controller),
+            Ok(Ok(controller)) => self.nodes[place].controller = Some(Box::new(controller)),
             Ok(Err(why)) => return self.report("start", format!("node {}: {why}", place + 1)),
             Err(panic) => return self.panicked(place, panic.as_ref()),
         }
