@@ -2,6 +2,8 @@
 //!
 //! `mutants [SEEDS] [--only M1,M11] [--jobs J]`: seeds 1 to SEEDS, no more than needed. The unbroken kernel then runs the
 //! same seeds. Fails when a mutant survives, or when the unbroken kernel is found guilty.
+//!
+//! `mutants --shrink DIR [SEEDS] [--only …]` shrinks the first failing seed of three of them instead: see [`shrunk`].
 
 #![allow(
     clippy::print_stdout,
@@ -11,7 +13,10 @@
     reason = "it is a program, prints a table, and tells how long it took"
 )]
 
+mod shrunk;
+
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,31 +28,37 @@ use biplane::sim::trace;
 
 /// Seeds that are tried when none are named.
 const SEEDS: u64 = 5_000;
-const USAGE: &str = "usage: mutants [SEEDS] [--only M1,M11] [--jobs J]";
+const USAGE: &str = "usage: mutants [--shrink DIR] [SEEDS] [--only M1,M11] [--jobs J]";
+/// Shrunk when none are named: each is found by another oracle.
+const SHRUNK: &str = "M12,M38,M39";
 
 /// What to run.
 struct Wanted {
     seeds: u64,
     only: Vec<Mutant>,
     jobs: usize,
+    shrink: Option<PathBuf>,
 }
 
 impl Wanted {
     fn read(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
         let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let mut wanted = Self { seeds: SEEDS, only: Mutant::ALL.to_vec(), jobs };
+        let mut wanted = Self { seeds: SEEDS, only: Mutant::ALL.to_vec(), jobs, shrink: None };
+        let mut only = None;
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} wants a value"));
             match word.as_str() {
-                "--only" => {
-                    let named = |name: &str| {
-                        Mutant::named(name).ok_or_else(|| format!("`{name}` is not a mutant"))
-                    };
-                    wanted.only = value()?.split(',').map(named).collect::<Result<_, _>>()?;
-                }
+                "--only" => only = Some(value()?),
+                "--shrink" => wanted.shrink = Some(PathBuf::from(value()?)),
                 "--jobs" => wanted.jobs = number(&value()?)?,
                 seeds => wanted.seeds = number(seeds)?,
             }
+        }
+        let only = only.or_else(|| wanted.shrink.as_ref().map(|_| SHRUNK.to_owned()));
+        if let Some(only) = only {
+            let named =
+                |name: &str| Mutant::named(name).ok_or_else(|| format!("`{name}` is not a mutant"));
+            wanted.only = only.split(',').map(named).collect::<Result<_, _>>()?;
         }
         Ok(wanted)
     }
@@ -105,6 +116,10 @@ fn main() -> ExitCode {
     };
     // A panic of the kernel is a finding, not a message here.
     std::panic::set_hook(Box::new(trace::remember_panic));
+    if let Some(dir) = &wanted.shrink {
+        let well = shrunk::run(&wanted.only, wanted.seeds, dir);
+        return if well { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     println!("{:<7} {:<7} {:>6} {:>8}   ORACLE", "MUTANT", "KILLED", "SEEDS", "SECONDS");
     let mut needed = 1;
     let mut survivors: Vec<(String, Hunt)> = Vec::new();
