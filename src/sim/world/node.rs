@@ -137,6 +137,7 @@ impl World {
             return;
         }
         self.replay(place);
+        self.goals_of_crash(place);
         let node = &mut self.nodes[place];
         node.controller = None;
         node.view = None;
