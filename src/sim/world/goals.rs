@@ -194,3 +194,6 @@ impl World {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
