@@ -56,7 +56,10 @@ impl World {
                     self.note(Note::Said(place, event.kind, event.text));
                 }
             }
-            Output::Measured { .. } | Output::Audit(_) => {}
+            Output::Audit(record) => {
+                self.ask_oracles(|oracle, _| oracle.audited(place, &record));
+            }
+            Output::Measured { .. } => {}
             Output::WaitUntil(moment, _) => {
                 let node = &mut self.nodes[place];
                 node.wake = node.clock.when(moment).unwrap_or(Micros::MAX);
