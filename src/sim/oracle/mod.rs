@@ -11,6 +11,8 @@ mod fold;
 mod guards;
 mod hold;
 mod leader_completeness;
+mod linear;
+mod linearizable;
 mod log_matching;
 mod memory;
 mod never_older;
@@ -126,6 +128,7 @@ pub fn all(cluster: &Arc<Cluster>) -> Vec<Box<dyn Oracle>> {
         Box::new(guards::Guards::new(cluster)),
         Box::new(audit::Audit::default()),
         Box::new(memory::Memory),
+        Box::new(linearizable::Linearizable::new(cluster)),
         Box::new(convergence::Convergence),
     ]
 }

@@ -367,14 +367,13 @@ fn a_lost_acknowledgement_and_a_stale_read_are_found() {
         answered: Some(answered),
         heard: Some(heard),
     };
+    let read = |applied| Heard::Read { applied, groups: Arc::default() };
     let book = Book::new(NODES);
     let lost = [op(0, 10, 20, Heard::Done)];
     finds(plain("durable").ended(&book, &end_of(&lost, Vec::new(), true)), "not in the log");
-    let side_by_side =
-        [op(0, 10, 30, Heard::Read { applied: 9 }), op(1, 20, 40, Heard::Read { applied: 8 })];
+    let side_by_side = [op(0, 10, 30, read(9)), op(1, 20, 40, read(8))];
     assert_eq!(plain("durable").ended(&book, &end_of(&side_by_side, Vec::new(), true)), Ok(()));
-    let stale =
-        [op(0, 10, 30, Heard::Read { applied: 9 }), op(1, 31, 40, Heard::Read { applied: 8 })];
+    let stale = [op(0, 10, 30, read(9)), op(1, 31, 40, read(8))];
     finds(plain("durable").ended(&book, &end_of(&stale, Vec::new(), true)), "before it was asked");
 }
 

@@ -84,3 +84,50 @@ fn more_than_a_limit_is_found() {
     assert_eq!(plain("memory").turned(0, &[size(0), size(7)]), Ok(()));
     finds(plain("memory").turned(0, &[size(0), size(8)]), "keeps 8 things; the limit is 7");
 }
+
+/// A world in which operators switch, freeze and read, and what it showed.
+fn used() -> (World, Box<dyn Oracle>) {
+    let mut world = World::new(Params::fair(3));
+    let switch = Wish::Switch { group: group("shop"), to: Some(plane("west")), forced: false };
+    world.act_at(6 * SECOND, ask(0, switch));
+    world.act_at(9 * SECOND, ask(1, Wish::Freeze { groups: vec![group("shop")], on: true }));
+    for at in [5, 8, 10] {
+        world.act_at(at * SECOND, ask(2, Wish::Read));
+    }
+    let mut oracle = plain("linearizable");
+    let mut seen = 0;
+    world.run_until(12 * SECOND, |world| {
+        for entry in &world.book.chain[seen..] {
+            assert_eq!(oracle.committed(&world.book, entry), Ok(()));
+        }
+        seen = world.book.chain.len();
+        if let Some(view) = world.view(0) {
+            assert_eq!(oracle.published(&world.book, world.now, 0, view), Ok(()));
+        }
+    });
+    assert_eq!(world.violation(), None);
+    (world, oracle)
+}
+
+#[test]
+fn what_clients_heard_of_a_group_fits_or_is_found() {
+    let (world, mut oracle) = used();
+    let history = &world.history;
+    assert!(history.iter().all(Op::settled), "{history:?}");
+    let mut told = |history: &[Op]| oracle.ended(&world.book, &end_of(history, Vec::new(), true));
+    assert_eq!(told(history), Ok(()));
+    // The requests, by their order: read, switch, read, freeze, read.
+    let with = |place: usize, heard: Option<&Heard>| {
+        let mut history = history.clone();
+        history[place].heard = heard.cloned();
+        history
+    };
+    finds(told(&with(4, history[2].heard.as_ref())), "explains request 4");
+    finds(told(&with(2, history[0].heard.as_ref())), "explains");
+    finds(told(&with(0, history[2].heard.as_ref())), "explains");
+    let made_up = Heard::Accepted { switchover: "s7-0".to_owned() };
+    finds(told(&with(1, Some(&made_up))), "nobody shows that");
+    finds(told(&with(3, Some(&Heard::Refused))), "explains request 4");
+    assert_eq!(told(&with(3, None)), Ok(()), "who heard nothing may have frozen it");
+    assert_eq!(told(&with(1, Some(&Heard::Unknown))), Ok(()));
+}
