@@ -10,10 +10,8 @@ use super::scenario::{Report, Scenario};
 use super::swarm::{Plan, Profile};
 use super::world::Violation;
 
-/// A campaign this long must have seen every class that is not rare.
+/// A campaign this long must have seen every class.
 pub const LONG: u64 = 300;
-/// And one this long the rare ones.
-pub const LONGER: u64 = 1_000;
 
 /// What came of one seed.
 #[derive(Clone, Debug)]
@@ -175,11 +173,8 @@ fn missed(seeds: u64, options: Options, classes: &[(&'static str, u64, u64)]) ->
     if seeds < LONG || options.profile != Profile::Swarm {
         return Vec::new();
     }
-    let wanted = |class: Class| {
-        let enough = if class.is_rare() { LONGER } else { LONG };
-        let shown = options.storage != StorageChoice::Model || !class.is_of_the_real_disk();
-        shown && seeds >= enough
-    };
+    let wanted =
+        |class: Class| options.storage != StorageChoice::Model || !class.is_of_the_real_disk();
     let mut missed: Vec<String> = Class::ALL
         .iter()
         .zip(classes)
@@ -219,19 +214,18 @@ mod tests {
                 .contains("automatic-switchover")
         );
         for (class, name) in Class::ALL {
-            let enough = if class.is_rare() { LONGER } else { LONG };
-            let mut classes = seen(enough);
+            let mut classes = seen(LONG);
             classes[class as usize] = (name, 0, 0);
-            assert!(missed(enough, Options::default(), &classes)[0].contains(name), "{name}");
+            assert!(missed(LONG, Options::default(), &classes)[0].contains(name), "{name}");
             assert!(
-                missed(enough - 1, Options::default(), &classes).is_empty(),
+                missed(LONG - 1, Options::default(), &classes).is_empty(),
                 "too few seeds to tell"
             );
             let model = Options { storage: StorageChoice::Model, ..Options::default() };
-            let without = missed(enough, model, &classes).is_empty();
+            let without = missed(LONG, model, &classes).is_empty();
             assert_eq!(without, class.is_of_the_real_disk(), "{name} on the model");
             let plain = Options { profile: Profile::Plain, ..Options::default() };
-            assert!(missed(enough, plain, &classes).is_empty(), "a profile sees some of it only");
+            assert!(missed(LONG, plain, &classes).is_empty(), "a profile sees some of it only");
         }
     }
 

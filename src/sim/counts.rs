@@ -172,13 +172,6 @@ impl Class {
     }
 }
 
-impl Class {
-    /// Whether fewer than one seed in a hundred shows it.
-    pub const fn is_rare(self) -> bool {
-        matches!(self, Self::DuplicateSuppressed)
-    }
-}
-
 /// How often each class was seen in one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts([u64; Class::ALL.len()]);

@@ -30,11 +30,14 @@ impl Controller {
         let ballots = state.questions().values().map(|question| question.ballots.len()).max();
         let (requests, keys) = self.requests.sizes();
         let (readies, messages) = self.consensus.waiting();
+        // Consensus' own, and one that compacts the log: until it is done nothing is applied that could be compacted.
+        let writes = consensus::PERSISTS + 1;
+        let digests = usize::try_from(limits::DIGESTS_KEPT).unwrap_or(usize::MAX);
         [
             size("requests", requests, limits::REQUESTS),
             size("keys of requests", keys, limits::REQUESTS),
             size("reads", self.reads.size(), limits::REQUESTS),
-            size("writes under way", self.persists.len(), consensus::PERSISTS),
+            size("writes under way", self.persists.len(), writes),
             size("readies that wait for the disk", readies, consensus::READIES),
             size("messages held", messages, consensus::HELD_MESSAGES + consensus::MEMBERS),
             size("commands to propose", leading.outbox.len(), limits::OUTBOX),
@@ -53,7 +56,7 @@ impl Controller {
             size("questions that are answered", self.observing.size(), groups),
             size("gateways", self.gateways.len(), limits::GATEWAYS),
             size("members heard", self.heard.len(), members),
-            size("digests", self.agreement.digests.len(), DIGESTS),
+            size("digests", self.agreement.digests.len(), digests),
             size("questions", state.questions().len(), ledger::QUESTIONS_KEPT.max(groups)),
             size("ballots for one question", ballots.unwrap_or_default(), members),
             size("switchovers", state.switchovers().len(), switchovers),
@@ -66,7 +69,3 @@ impl Controller {
         ]
     }
 }
-
-/// As many digests as are compared.
-#[expect(clippy::cast_possible_truncation, reason = "a handful")]
-const DIGESTS: usize = limits::DIGESTS_KEPT as usize;

@@ -16,8 +16,10 @@ use crate::sim::queue::Micros;
 pub(super) struct Audit {
     /// By index; with how many there are up to this one.
     links: BTreeMap<u64, (AuditRecord, u64)>,
-    /// Up to which index each node gave out its links, or took them over with a snapshot.
+    /// Up to which index each node gave out its links.
     last: BTreeMap<usize, u64>,
+    /// Up to which index a snapshot that it writes has them: what stood in the log before is applied first.
+    taken: BTreeMap<usize, u64>,
 }
 
 /// The head after an entry: SHA-256 of the head before, index, term and bytes, in hexadecimal digits.
@@ -67,13 +69,14 @@ impl Oracle for Audit {
 
     fn started(&mut self, book: &Book, node: usize) -> Finding {
         self.last.insert(node, book.nodes[node].ordered.begins());
+        self.taken.remove(&node);
         Ok(())
     }
 
     fn ordered(&mut self, _book: &Book, node: usize, batch: &PersistBatch) -> Finding {
         if let Some(snapshot) = &batch.snapshot {
-            let last = self.last.entry(node).or_default();
-            *last = snapshot.index.max(*last);
+            let taken = self.taken.entry(node).or_default();
+            *taken = snapshot.index.max(*taken);
         }
         Ok(())
     }
@@ -94,6 +97,8 @@ impl Oracle for Audit {
         if last >= record.index {
             return Err(format!("node {} chains {} after {last}", node + 1, record.index));
         }
+        let taken = self.taken.get(&node).filter(|taken| **taken < record.index);
+        let last = taken.copied().unwrap_or_default().max(last);
         match self.links.range(last + 1..record.index).next() {
             Some((skipped, _)) => Err(format!("node {} skips the link {skipped}", node + 1)),
             None => Ok(()),
