@@ -67,7 +67,7 @@ impl Linearizable {
             shown: at,
             free: None,
         });
-        begun.epoch = begun.epoch.or(s.epoch.map(|epoch| epoch.counter));
+        begun.epoch = begun.epoch.or_else(|| s.epoch.map(|epoch| epoch.counter));
         if !s.state.in_flight() {
             begun.free.get_or_insert(at);
         }
@@ -161,7 +161,7 @@ impl Linearizable {
         for op in end.history.iter().filter(|_| end.rested) {
             let Some(Heard::Accepted { switchover }) = &op.heard else { continue };
             let known = switchover.parse().ok().and_then(|id: SwitchoverId| self.begun.get(&id));
-            if !known.is_some_and(|begun| begun.request == Some(op.reason())) {
+            if known.is_none_or(|begun| begun.request != Some(op.reason())) {
                 return Err(format!(
                     "request {} was acknowledged as {switchover}, and nobody shows that",
                     op.serial
