@@ -30,8 +30,9 @@ impl Controller {
         let ballots = state.questions().values().map(|question| question.ballots.len()).max();
         let (requests, keys) = self.requests.sizes();
         let (readies, messages) = self.consensus.waiting();
-        // Consensus' own, and one that compacts the log: until it is done nothing is applied that could be compacted.
-        let writes = consensus::PERSISTS + 1;
+        // Consensus' own, and those that compact the log: after a receipt of the former there may be one of the latter, and no
+        // more than so many receipts come before the oldest of these is done.
+        let writes = 2 * consensus::PERSISTS + 1;
         let digests = usize::try_from(limits::DIGESTS_KEPT).unwrap_or(usize::MAX);
         [
             size("requests", requests, limits::REQUESTS),
