@@ -1,11 +1,12 @@
 //! Admin clients: what they asked, where and when, and what they heard. A silence is *unknown*, never "failed".
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::cluster::another;
 use super::queue::Micros;
 use crate::kernel::controller::{Action, ConfigRequest, Response, SwitchKind, SwitchRequest};
-use crate::kernel::domain::{AskId, GroupName, PlaneName};
+use crate::kernel::domain::{AskId, Epoch, GroupName, PlaneName};
 use crate::kernel::ledger::Cluster;
 
 /// What a client wants.
@@ -45,6 +46,17 @@ pub enum Wish {
     },
 }
 
+/// A group, as a read showed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupHeard {
+    /// Where its route leads.
+    pub plane: PlaneName,
+    /// As of this epoch.
+    pub epoch: Epoch,
+    /// Whether it is frozen.
+    pub frozen: bool,
+}
+
 /// What a client heard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heard {
@@ -52,6 +64,8 @@ pub enum Heard {
     Read {
         /// Applied index.
         applied: u64,
+        /// Each group, as it was shown.
+        groups: Arc<BTreeMap<GroupName, GroupHeard>>,
     },
     /// The switchover stands.
     Accepted {
@@ -69,7 +83,15 @@ pub enum Heard {
 impl From<&Response> for Heard {
     fn from(response: &Response) -> Self {
         match response {
-            Response::Read(view) => Self::Read { applied: view.applied },
+            Response::Read(view) => {
+                let groups = view.routes.iter().map(|(name, route)| {
+                    let state = view.ledger.groups().get(name);
+                    let frozen = state.is_some_and(|state| state.frozen.is_some());
+                    let (plane, epoch) = (route.plane.clone(), route.epoch);
+                    (name.clone(), GroupHeard { plane, epoch, frozen })
+                });
+                Self::Read { applied: view.applied, groups: Arc::new(groups.collect()) }
+            }
             Response::Accepted { switchover, .. } => {
                 Self::Accepted { switchover: switchover.clone() }
             }

@@ -88,11 +88,24 @@ pub enum Class {
     UserLost,
     /// A user arrived at a plane that the gateway sends nobody to any more.
     ResidualTraffic,
+    /// A leader died when the intent of a switchover was committed and its route had not changed.
+    CrashBeforeEffect,
+    /// An operator's switch stood in the log twice, and moved its group once.
+    DuplicateSuppressed,
+    /// A node without a quorum refused an operator's switch; or, as a leader, wrote a move that was never committed.
+    MinorityRefused,
+    /// A route of an older epoch was shown to a gateway and not taken; or a deposed leader wrote a move that was never
+    /// committed.
+    OldLeaderFenced,
+    /// A node took over a snapshot while a switchover was under way.
+    SnapshotInMidSwitch,
+    /// A leader that was cut off from every quorum, or deposed, refused a read.
+    StaleReadRefused,
 }
 
 impl Class {
     /// All of them, in order, with their names.
-    pub const ALL: [(Self, &'static str); 42] = [
+    pub const ALL: [(Self, &'static str); 48] = [
         (Self::AutomaticSwitchover, "automatic-switchover"),
         (Self::LeaderChange, "leader-change"),
         (Self::LeaderChangeInMidSwitch, "leader-change-in-mid-switch"),
@@ -135,6 +148,12 @@ impl Class {
         (Self::StaleAnswer, "stale-answer"),
         (Self::UserLost, "user-lost"),
         (Self::ResidualTraffic, "residual-traffic"),
+        (Self::CrashBeforeEffect, "crash-before-effect"),
+        (Self::DuplicateSuppressed, "duplicate-suppressed"),
+        (Self::MinorityRefused, "minority-refused"),
+        (Self::OldLeaderFenced, "old-leader-fenced"),
+        (Self::SnapshotInMidSwitch, "snapshot-in-mid-switch"),
+        (Self::StaleReadRefused, "stale-read-refused"),
     ];
 }
 

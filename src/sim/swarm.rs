@@ -133,6 +133,9 @@ impl Plan {
                 };
                 self.put(at, action);
                 self.put(end, Action::Heal);
+                if kind == Fault::LeaderCutOff {
+                    self.ask_the_cut_off(rng, at, end);
+                }
             }
             Fault::Pause | Fault::PauseAfterRead => {
                 let after_read = kind == Fault::PauseAfterRead;
@@ -199,6 +202,9 @@ impl Plan {
             }
             Fault::ShutOut => {
                 let from = *rng.pick(&[Outsider::Gateway, Outsider::Clients, Outsider::Resolvers]);
+                if from == Outsider::Clients {
+                    self.ask_before_silence(rng, at, who);
+                }
                 self.put(at, Action::CutApi { who, from, on: true });
                 self.put(end, Action::CutApi { who: Who::All, from, on: false });
             }

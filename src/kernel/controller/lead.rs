@@ -83,6 +83,11 @@ pub(super) struct Leading {
 }
 
 impl Leading {
+    /// How many proposals are under way whose time is measured.
+    pub(super) fn proposals_under_way(&self) -> usize {
+        self.proposed.measured()
+    }
+
     pub(super) fn heard(&mut self, member: MemberId, at: Moment) {
         self.heard.insert(member, at);
     }

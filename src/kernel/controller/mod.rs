@@ -41,6 +41,7 @@ mod questions;
 mod reads;
 mod requests;
 mod show;
+mod sizes;
 mod status;
 mod verify;
 mod view;
@@ -59,6 +60,7 @@ pub use output::{
     ConfigPlan, Effect, EffectId, EffectOrder, Event, Level, Measure, Output, OutputKind, Plan,
     Refusal, RefusalKind, Response, Traffic,
 };
+pub use sizes::Size;
 pub use status::{
     Explanation, GatewayStatus, GroupStatus, GuardStatus, MemberStatus, ObserverExplained,
     PlaneStatus, QuestionStatus, ServiceOnPlane, ServiceStatus, Status, StepRecord,

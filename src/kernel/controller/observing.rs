@@ -63,6 +63,11 @@ impl Observing {
         self.due.unwrap_or(Moment::NEVER)
     }
 
+    /// How many questions are answered.
+    pub(super) fn size(&self) -> usize {
+        self.asked.len()
+    }
+
     /// What to wait for is found anew.
     pub(super) const fn wake_anew(&mut self) {
         self.due = None;

@@ -18,6 +18,11 @@ pub(super) struct Proposals {
 }
 
 impl Proposals {
+    /// How many are under way and are measured.
+    pub(super) fn measured(&self) -> usize {
+        self.times.len()
+    }
+
     /// One more was made.
     pub(super) fn made(&mut self, now: Moment) {
         self.made += 1;

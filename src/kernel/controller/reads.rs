@@ -37,6 +37,13 @@ impl Reads {
         self.round.as_ref().map_or(Moment::NEVER, |round| round.began + ROUND_TIMEOUT)
     }
 
+    /// How many wait.
+    pub(super) fn size(&self) -> usize {
+        let round = self.round.as_ref().map_or(0, |round| round.requests.len());
+        let confirmed: usize = self.confirmed.iter().map(|(_, requests)| requests.len()).sum();
+        self.waiting.len() + round + confirmed
+    }
+
     pub(super) fn forget(&mut self, id: RequestId) {
         let round = self.round.as_mut().map(|round| &mut round.requests);
         let confirmed = self.confirmed.iter_mut().map(|(_, requests)| requests);

@@ -43,6 +43,11 @@ pub(super) struct Requests {
 }
 
 impl Requests {
+    /// How many requests there are, and how many of their keys.
+    pub(super) fn sizes(&self) -> (usize, usize) {
+        (self.pending.len(), self.by_key.len())
+    }
+
     /// Whether a client still waits for an answer.
     pub(super) fn waits(&self, id: RequestId) -> bool {
         self.pending.contains_key(&id)

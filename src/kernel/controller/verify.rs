@@ -67,9 +67,13 @@ pub(super) struct Verifying {
 
 impl Verifying {
     /// How many effects are under way.
-    #[cfg(test)]
     pub(super) fn effects(&self) -> usize {
         self.effects.len()
+    }
+
+    /// How many switchovers are verified.
+    pub(super) fn size(&self) -> usize {
+        self.running.len()
     }
 
     pub(super) fn forget(&mut self, id: SwitchoverId) {

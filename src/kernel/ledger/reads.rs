@@ -119,6 +119,11 @@ impl Ledger {
         &self.serials
     }
 
+    /// How many outcomes of requests are kept.
+    pub fn outcomes_kept(&self) -> usize {
+        self.settled.len()
+    }
+
     /// The audit chain's end.
     pub const fn audit(&self) -> &Audit {
         &self.audit

@@ -62,7 +62,6 @@ impl Settled {
     }
 
     /// How many outcomes are kept.
-    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.requests.len()
     }

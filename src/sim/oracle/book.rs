@@ -42,6 +42,11 @@ impl Terms {
         index < self.base.0 || self.at(index) == Some(term)
     }
 
+    /// The last index that is not in the log, but in the snapshot below it.
+    pub const fn begins(&self) -> u64 {
+        self.base.0
+    }
+
     fn write(&mut self, batch: &PersistBatch) {
         if let Some(snapshot) = &batch.snapshot
             && (batch.reset_log || snapshot.index > self.last())

@@ -28,7 +28,7 @@ impl Durable {
     fn place(&self, op: &Op) -> Result<Option<u64>, String> {
         let logged = self.logged.get(&op.reason()).map_or(&[][..], Vec::as_slice);
         match &op.heard {
-            Some(Heard::Read { applied }) => Ok(Some(*applied)),
+            Some(Heard::Read { applied, .. }) => Ok(Some(*applied)),
             Some(Heard::Accepted { switchover }) => {
                 let named = switchover.strip_prefix('s').and_then(|s| s.split('-').next());
                 let index = named.and_then(|index| index.parse().ok());

@@ -1,6 +1,7 @@
 //! Oracles: one file each, independent of the kernel. They see true time, true planes, what was written and what
 //! was shown, and say what must not be.
 
+mod audit;
 mod book;
 mod bounded;
 mod convergence;
@@ -10,7 +11,10 @@ mod fold;
 mod guards;
 mod hold;
 mod leader_completeness;
+mod linear;
+mod linearizable;
 mod log_matching;
+mod memory;
 mod never_older;
 mod once;
 mod one_vote;
@@ -31,8 +35,8 @@ use super::client::Op;
 use super::gateway::Gateway;
 use super::queue::Micros;
 use crate::kernel::consensus::PersistBatch;
-use crate::kernel::controller::View;
-use crate::kernel::ledger::Cluster;
+use crate::kernel::controller::{Size, View};
+use crate::kernel::ledger::{AuditRecord, Cluster};
 
 /// What an oracle says: nothing, or what is wrong.
 pub type Finding = Result<(), String>;
@@ -67,6 +71,16 @@ pub trait Oracle: Debug {
 
     /// A node leads a term; told after each of its turns.
     fn led(&mut self, _book: &Book, _node: usize, _term: u64) -> Finding {
+        Ok(())
+    }
+
+    /// What a node keeps; told after each of its turns.
+    fn turned(&mut self, _node: usize, _sizes: &[Size]) -> Finding {
+        Ok(())
+    }
+
+    /// A node applied an entry, and gave out its link of the audit trail.
+    fn audited(&mut self, _node: usize, _record: &AuditRecord) -> Finding {
         Ok(())
     }
 
@@ -112,6 +126,9 @@ pub fn all(cluster: &Arc<Cluster>) -> Vec<Box<dyn Oracle>> {
         Box::new(bounded::Bounded::new(cluster)),
         Box::new(once::Once::default()),
         Box::new(guards::Guards::new(cluster)),
+        Box::new(audit::Audit::default()),
+        Box::new(memory::Memory),
+        Box::new(linearizable::Linearizable::new(cluster)),
         Box::new(convergence::Convergence),
     ]
 }

@@ -6,7 +6,7 @@ use crate::kernel::ledger::Mode;
 use crate::sim::action::{Action, Who};
 use crate::sim::client::Wish;
 use crate::sim::cluster::{self, NODES, PLANES};
-use crate::sim::queue::{MS, SECOND};
+use crate::sim::queue::{MS, Micros, SECOND};
 use crate::sim::rng::Rng;
 
 /// The first request.
@@ -25,6 +25,36 @@ impl Plan {
             let wish = wish(rng, groups, operator, asks);
             self.put(at, Action::Ask { who, wish });
             at += every / 2 + rng.below(every);
+        }
+    }
+
+    /// A few switches that are on their way when their answers will be lost: whoever asked asks again elsewhere, and they
+    /// must not be done twice.
+    pub(super) fn ask_before_silence(&mut self, rng: &mut Rng, until: Micros, who: Who) {
+        for _ in 0..2 {
+            let wish =
+                Wish::Switch { group: cluster::group("shop"), to: None, forced: rng.chance(700) };
+            self.put(until - rng.between(3 * MS, 60 * MS), Action::Ask { who, wish });
+        }
+    }
+
+    /// Asks a leader that was just cut off: it must not answer, nor move anything. Then, when others may have elected
+    /// another one and the old one does not know yet, asks all: what the new one was told, the old one must not deny.
+    pub(super) fn ask_the_cut_off(&mut self, rng: &mut Rng, from: Micros, end: Micros) {
+        let group = cluster::group("shop");
+        let wish = *rng.pick(&[None, Some(false), Some(true)]);
+        let wish = wish.map_or(Wish::Read, |forced| Wish::Switch { group, to: None, forced });
+        self.put(from + rng.between(MS, 50 * MS), Action::Ask { who: Who::Leader, wish });
+        let election = u64::try_from(self.params.shape.election_max.as_micros()).unwrap_or(SECOND);
+        for _ in 0..3 {
+            let at = from + rng.between(election * 3 / 4, election * 2);
+            if at > end {
+                continue;
+            }
+            let lift = Wish::Drain { plane: cluster::plane(PLANES[rng.place(2)]), on: false };
+            self.put(at, Action::Ask { who: Who::All, wish: lift });
+            let at = at + rng.between(50 * MS, 200 * MS);
+            self.put(at, Action::Ask { who: Who::All, wish: Wish::Read });
         }
     }
 }

@@ -45,6 +45,9 @@ impl World {
                 }
                 if event.kind == "snapshot" {
                     self.see(Class::SnapshotInstalled);
+                    if self.watch.moves() {
+                        self.see(Class::SnapshotInMidSwitch);
+                    }
                 }
                 if event.kind == "question" {
                     self.watch.asked(self.now);
@@ -53,7 +56,10 @@ impl World {
                     self.note(Note::Said(place, event.kind, event.text));
                 }
             }
-            Output::Measured { .. } | Output::Audit(_) => {}
+            Output::Audit(record) => {
+                self.ask_oracles(|oracle, _| oracle.audited(place, &record));
+            }
+            Output::Measured { .. } => {}
             Output::WaitUntil(moment, _) => {
                 let node = &mut self.nodes[place];
                 node.wake = node.clock.when(moment).unwrap_or(Micros::MAX);
@@ -64,6 +70,7 @@ impl World {
     fn order_write(&mut self, place: usize, batch: PersistBatch) {
         self.book.ordered(self.now, place, &batch);
         self.ask_oracles(|oracle, book| oracle.ordered(book, place, &batch));
+        self.goals_of_write(place, &batch);
         let entries = batch.entries.len();
         if self.params.trace || entries > 0 {
             self.note(Note::Ordered(place, batch.number, entries));
@@ -247,16 +254,17 @@ impl World {
 
     /// A reply leaves the node; it may still be lost on its way to the client.
     fn answer(&mut self, _place: usize, id: RequestId, response: &Response) {
-        let Some((op, node)) = self.requests.remove(&id) else { return };
+        let Some(taken) = self.requests.remove(&id) else { return };
+        self.goals_of_answer(taken, response);
         if let Response::Accepted { repeated: true, .. } = response {
             self.see(Class::RepeatedRequest);
         }
-        if self.shut[node].contains(&Outsider::Clients) {
+        if self.shut[taken.node].contains(&Outsider::Clients) {
             return;
         }
         let after = 100 + self.streams.workload.small(2 * MS);
         let heard = Heard::from(response);
-        self.queue.put(self.now + after, Event::ClientHears { op, heard });
+        self.queue.put(self.now + after, Event::ClientHears { op: taken.op, heard });
     }
 
     fn publish(&mut self, place: usize, view: Arc<View>) {
@@ -266,11 +274,13 @@ impl World {
         for at in new {
             let entry = self.book.chain[at].clone();
             self.ask_oracles(|oracle, book| -> Finding { oracle.committed(book, &entry) });
+            self.goals.committed(&entry, &mut self.counts);
         }
         self.draw(|picture, at| picture.published(at, place, &view));
         self.ask_oracles(|oracle, book| oracle.published(book, now, place, &view));
         let partition = self.network.any_cut();
         self.watch.published(now, place, &view, partition, &mut self.counts);
+        self.goals.published(&view, &mut self.counts);
         let follows = self.gateway.follows == place;
         self.nodes[place].view = Some(view);
         if follows {

@@ -86,7 +86,7 @@ impl World {
         let Some(picture) = &mut self.picture else { return };
         let op = &self.history[op];
         let heard = match &op.heard {
-            Some(Heard::Read { applied }) => format!("the state as of {applied}"),
+            Some(Heard::Read { applied, .. }) => format!("the state as of {applied}"),
             Some(Heard::Accepted { switchover }) => format!("accepted: {switchover}"),
             Some(Heard::Done) => "done".to_owned(),
             Some(Heard::Refused) => "refused".to_owned(),

@@ -4,6 +4,7 @@
 mod acting;
 mod carrying;
 mod drawing;
+mod goals;
 mod node;
 mod outside;
 mod running;
@@ -37,6 +38,7 @@ use super::users::{RESOLVERS, Resolver};
 use crate::kernel::controller::{EffectId, Input, RequestId};
 use crate::kernel::domain::{Moment, ProbeFault, ProbeOrder};
 use crate::kernel::ledger::Cluster;
+use goals::{Goals, Taken};
 use node::Node;
 
 /// Everything that is drawn or given before a run.
@@ -158,8 +160,8 @@ pub struct World {
     gateway: Gateway,
     resolvers: Vec<Resolver>,
     history: Vec<Op>,
-    /// Requests that a process has: which op, and at which node.
-    requests: BTreeMap<RequestId, (usize, usize)>,
+    /// Requests that a process has.
+    requests: BTreeMap<RequestId, Taken>,
     /// Who cannot reach the API or the DNS server of each node.
     shut: Vec<BTreeSet<Outsider>>,
     next_request: u64,
@@ -167,6 +169,7 @@ pub struct World {
     oracles: Vec<Box<dyn Oracle>>,
     book: Book,
     watch: Watch,
+    goals: Goals,
     counts: Counts,
     trace: Trace,
     picture: Option<Box<Recorder>>,
@@ -204,6 +207,7 @@ impl World {
             oracles: oracle::all(&cluster),
             book: Book::new(NODES),
             watch: Watch::default(),
+            goals: Goals::default(),
             counts: Counts::default(),
             trace: Trace::new(params.trace),
             picture: None,

@@ -138,6 +138,7 @@ impl World {
             return;
         }
         self.replay(place);
+        self.goals_of_crash(place);
         let node = &mut self.nodes[place];
         node.controller = None;
         node.view = None;
@@ -231,7 +232,9 @@ impl World {
             Err(panic) => return self.panicked(place, panic.as_ref()),
         };
         let leads = controller.is_leader().then(|| controller.term());
+        let sizes = controller.sizes();
         self.nodes[place].controller = Some(controller);
+        self.ask_oracles(|oracle, _| oracle.turned(place, &sizes));
         self.carry_out_all(place, outputs);
         self.draw(|picture, at| picture.led(at, place, leads.is_some()));
         if let Some(term) = leads {

@@ -102,7 +102,11 @@ impl World {
             return;
         }
         let Some(view) = self.nodes[from].view.clone() else { return };
-        if self.nodes[from].pause.is_some() || !self.gateway.take(&view) {
+        if self.nodes[from].pause.is_some() {
+            return;
+        }
+        self.goals_of_table(&view);
+        if !self.gateway.take(&view) {
             return;
         }
         self.carry_traffic();
@@ -181,7 +185,7 @@ impl World {
             asks.find(|ask| matches!(ask.state, AskState::Open {})).map(|ask| ask.id)
         });
         let action = self.history[op].action(&self.cluster, open);
-        self.requests.insert(id, (op, node));
+        self.requests.insert(id, self.taken(op, node));
         self.note(Note::Client(self.history[op].serial, "arrives"));
         self.draw_request(op, node);
         let request = ClientRequest { id, principal: "operator".to_owned(), action };

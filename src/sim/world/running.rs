@@ -9,6 +9,14 @@ use crate::sim::queue::Micros;
 
 impl World {
     pub(super) fn happen(&mut self, event: Event) {
+        let quorums = matches!(event, Event::Act(_) | Event::Start { .. } | Event::Resume { .. });
+        self.carry_on(event);
+        if quorums {
+            self.note_quorums();
+        }
+    }
+
+    fn carry_on(&mut self, event: Event) {
         match event {
             Event::Wake { node, life } if self.runs(node, life) => self.woken(node),
             Event::Deliver { from, to, frame } => self.deliver(from, to, frame),

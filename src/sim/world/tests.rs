@@ -1,12 +1,14 @@
 //! Each oracle is shown a world in which its promise is broken, and must say so.
 
+mod trails;
+
 use std::time::Duration;
 
 use super::*;
 use crate::kernel::consensus::{LogEntry, PersistBatch};
 use crate::kernel::controller::{Boot, Controller, View};
 use crate::kernel::domain::MemberId;
-use crate::kernel::ledger::{Budget, Command, RequestKey};
+use crate::kernel::ledger::{Audit, AuditRecord, Budget, Command, RequestKey};
 use crate::sim::action::{Doom, Who};
 use crate::sim::cluster::{PLANES, cluster, group, plane};
 use crate::sim::oracle::{Committed, Recorder, Vote};
@@ -44,8 +46,25 @@ fn plain(name: &str) -> Box<dyn Oracle> {
     oracle(name, cluster(&Shape::default()))
 }
 
+/// The links of the audit trail that a node of a calm world gives out.
+fn links_of(world: &World) -> Vec<AuditRecord> {
+    let mut audit = Audit::default();
+    let mut links = Vec::new();
+    for Committed { index, term, .. } in world.book.chain.iter().cloned() {
+        let data = world.book.entries[&(index, term)].data.clone();
+        if data.is_empty() {
+            continue;
+        }
+        let before = audit.head.clone();
+        audit.chain(index, term, &data);
+        links.push(AuditRecord { index, term, before, head: audit.head.clone(), data });
+    }
+    links
+}
+
 /// Shows an oracle the whole chain, then a view.
 fn show(oracle: &mut dyn Oracle, world: &World, view: &View) -> Finding {
+    links_of(world).iter().try_for_each(|link| oracle.audited(0, link))?;
     for entry in &world.book.chain {
         // A disk that forgot would be another finding.
         let _ = oracle.committed(&world.book, entry);
@@ -348,14 +367,13 @@ fn a_lost_acknowledgement_and_a_stale_read_are_found() {
         answered: Some(answered),
         heard: Some(heard),
     };
+    let read = |applied| Heard::Read { applied, groups: Arc::default() };
     let book = Book::new(NODES);
     let lost = [op(0, 10, 20, Heard::Done)];
     finds(plain("durable").ended(&book, &end_of(&lost, Vec::new(), true)), "not in the log");
-    let side_by_side =
-        [op(0, 10, 30, Heard::Read { applied: 9 }), op(1, 20, 40, Heard::Read { applied: 8 })];
+    let side_by_side = [op(0, 10, 30, read(9)), op(1, 20, 40, read(8))];
     assert_eq!(plain("durable").ended(&book, &end_of(&side_by_side, Vec::new(), true)), Ok(()));
-    let stale =
-        [op(0, 10, 30, Heard::Read { applied: 9 }), op(1, 31, 40, Heard::Read { applied: 8 })];
+    let stale = [op(0, 10, 30, read(9)), op(1, 31, 40, read(8))];
     finds(plain("durable").ended(&book, &end_of(&stale, Vec::new(), true)), "before it was asked");
 }
 

@@ -98,6 +98,22 @@ impl Watch {
         }
     }
 
+    /// The highest term that any node led.
+    pub(super) const fn highest_term(&self) -> u64 {
+        self.leader.0
+    }
+
+    /// Whether a switchover is under way, as the newest state that anybody showed has it.
+    pub(super) fn moves(&self) -> bool {
+        self.states.values().any(|(state, _)| !state.ended())
+    }
+
+    /// Whether the intent of one is committed, and its route has not changed.
+    pub(super) fn has_intent(&self) -> bool {
+        let waits = |state| matches!(state, State::Planned | State::Prechecking);
+        self.states.values().any(|(state, _)| waits(*state))
+    }
+
     pub(super) fn asked(&mut self, at: Micros) {
         self.mark(at, Mark::Question);
     }

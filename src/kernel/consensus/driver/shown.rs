@@ -72,8 +72,7 @@ impl Consensus {
     }
 
     /// Steps that wait for the disk, and messages that raft holds back behind them.
-    #[cfg(test)]
-    pub(in crate::kernel::consensus) fn waiting(&self) -> (usize, usize) {
+    pub fn waiting(&self) -> (usize, usize) {
         (self.halves.len(), self.raw.raft.msgs.len())
     }
 
