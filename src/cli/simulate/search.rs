@@ -62,7 +62,7 @@ pub(super) fn run(args: &SimulateArgs, traced: &Traced, json: bool) -> Result<Ex
     let (count, broken, simulated) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
     let go_on = || args.time.is_none_or(|time| progress.elapsed() < time);
     let options = Options { trace: traced.print, picture: traced.file.is_some(), ..args.options() };
-    let outcomes = campaign::search(seeds, jobs, options, go_on, |outcome| {
+    let outcomes = campaign::search(seeds, jobs, &options, go_on, |outcome| {
         if let Some(violation) = &outcome.violation {
             broken.fetch_add(1, Ordering::Relaxed);
             progress.clear();
@@ -84,7 +84,7 @@ pub(super) fn run(args: &SimulateArgs, traced: &Traced, json: bool) -> Result<Ex
             say(&format!("seed {}\n{}", outcome.seed, outcome.events.join("\n")));
         }
     }
-    let summary = campaign::summary(&outcomes, options);
+    let summary = campaign::summary(&outcomes, &options);
     let seconds = progress.elapsed().as_secs_f64();
     say(&format!(
         "{seconds:.1} s of wall time: {:.0} simulated seconds a second",
