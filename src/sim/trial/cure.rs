@@ -11,19 +11,17 @@ use crate::sim::campaign::spread;
 
 /// What was found.
 #[derive(Clone, Debug)]
-pub struct Cure {
+pub(super) struct Cure {
     /// Which setting.
-    pub setting: Setting,
-    /// Its value: milliseconds, or a count.
-    pub value: u64,
+    pub(super) setting: Setting,
     /// The cluster with it.
-    pub cluster: Arc<Cluster>,
+    pub(super) cluster: Arc<Cluster>,
 }
 
 /// Looks for a cure of a complaint that these seeds had. The setting that helps best is tried first, in doubling steps
 /// through round values and then between the last that failed and the first that passed. None, when no setting alone
 /// does it.
-pub fn cure(
+pub(super) fn cure(
     trial: Trial,
     complaint: &Complaint,
     cluster: &Arc<Cluster>,
@@ -42,7 +40,7 @@ pub fn cure(
         let values = setting.values(cluster);
         let with = |place: usize| Arc::new(setting.with(cluster, values[place]));
         let place = smallest(values.len(), |place| passes(&with(place)))?;
-        Some(Cure { value: values[place], cluster: with(place), setting })
+        Some(Cure { cluster: with(place), setting })
     })
 }
 
