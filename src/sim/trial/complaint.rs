@@ -30,6 +30,11 @@ pub enum Complaint {
 }
 
 impl Complaint {
+    /// Whether it stands as soon as it is seen; others are that something did not happen until the end.
+    pub(super) const fn stays(&self) -> bool {
+        !matches!(self, Self::Late(_) | Self::LateAgain(_) | Self::Unheard(_))
+    }
+
     /// Settings that may help, the best first.
     pub fn remedies(&self) -> Vec<Setting> {
         match self {

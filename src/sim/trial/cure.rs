@@ -3,9 +3,9 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use super::Trial;
 use super::complaint::Complaint;
 use super::setting::Setting;
-use super::{Ran, Trial};
 use crate::kernel::ledger::Cluster;
 use crate::sim::campaign::spread;
 
@@ -29,12 +29,10 @@ pub(super) fn cure(
     (seeds, jobs): (&RangeInclusive<u64>, usize),
 ) -> Option<Cure> {
     let passes = |cluster: &Arc<Cluster>| {
-        let bad = |ran: &Ran| ran.complaints.contains(complaint);
+        let bad = |seed| trial.has(complaint, cluster, seed);
         // Who had the complaint is likely to have it still.
-        let first = had.first().is_some_and(|seed| bad(&trial.run(cluster, *seed)));
-        !first
-            && !spread(seeds.clone(), jobs, || true, |seed| bad(&trial.run(cluster, seed)))
-                .contains(&true)
+        let first = had.first().is_some_and(|seed| bad(*seed));
+        !first && !spread(seeds.clone(), jobs, || true, bad).contains(&true)
     };
     complaint.remedies().into_iter().find_map(|setting| {
         let values = setting.values(cluster);
@@ -46,7 +44,7 @@ pub(super) fn cure(
 
 /// The first of so many places that passes, when all that come after it do too.
 fn smallest(count: usize, passes: impl Fn(usize) -> bool) -> Option<usize> {
-    let (mut failed, mut step) = (None, 1);
+    let (mut failed, mut step) = (None, 2);
     let mut passed = loop {
         let place = failed.map_or(0, |failed: usize| failed + step).min(count.checked_sub(1)?);
         if passes(place) {
@@ -55,7 +53,7 @@ fn smallest(count: usize, passes: impl Fn(usize) -> bool) -> Option<usize> {
         if place + 1 == count {
             return None;
         }
-        step = if failed.is_none() { 1 } else { 2 * step };
+        step = if failed.is_none() { step } else { 2 * step };
         failed = Some(place);
     };
     let mut low = failed.map_or(0, |failed| failed + 1);

@@ -116,10 +116,7 @@ impl Examiner<'_> {
         had: &[u64],
         best: &mut Arc<Cluster>,
     ) -> Advice {
-        let has = |cluster: &Arc<Cluster>, seed: u64| {
-            trial.run(cluster, seed).complaints.contains(complaint)
-        };
-        if !had.iter().any(|seed| has(best, *seed)) {
+        if !had.iter().any(|seed| trial.has(complaint, best, *seed)) {
             return Advice::Earlier;
         }
         match cure(trial, complaint, best, had, (&self.seeds, self.jobs)) {

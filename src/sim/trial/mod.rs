@@ -20,6 +20,7 @@ pub use exam::{Advice, Exam, Examiner, Finding, Rerun};
 pub use setting::{Change, Setting, changes};
 pub use weather::ordinary;
 
+use super::queue::{Micros, SECOND};
 use super::world::{Params, Violation, World};
 use crate::kernel::ledger::{Cluster, Mode};
 use run::{Run, struck};
@@ -49,6 +50,9 @@ pub struct Ran {
     /// What happened, in a few words and in order.
     pub story: Vec<String>,
 }
+
+/// Who needs no more than to see a complaint looks this often.
+const LOOK: Micros = 5 * SECOND;
 
 impl Trial {
     /// Every trial.
@@ -87,6 +91,21 @@ impl Trial {
 
     /// Runs it: the same cluster and seed, the same run.
     pub fn run(self, cluster: &Arc<Cluster>, seed: u64) -> Ran {
+        self.run_until(cluster, seed, |_| false)
+    }
+
+    /// Whether a run has this complaint. It ends as soon as that is certain.
+    fn has(self, complaint: &Complaint, cluster: &Arc<Cluster>, seed: u64) -> bool {
+        let certain = |now: &BTreeSet<Complaint>| complaint.stays() && now.contains(complaint);
+        self.run_until(cluster, seed, certain).complaints.contains(complaint)
+    }
+
+    fn run_until(
+        self,
+        cluster: &Arc<Cluster>,
+        seed: u64,
+        enough: impl Fn(&BTreeSet<Complaint>) -> bool,
+    ) -> Ran {
         let run = Run::new(self, cluster, seed);
         let mut world = World::new(Params {
             cluster: Some(Arc::clone(cluster)),
@@ -100,7 +119,9 @@ impl Trial {
         for (at, action) in &run.actions {
             world.act_at(*at, action.clone());
         }
-        world.run_until(run.end, |_| {});
+        while world.now() < run.end && world.violation().is_none() && !enough(&run.judge(&world)) {
+            world.run_until(run.end.min(world.now() + LOOK), |_| {});
+        }
         world.end(false);
         let mut complaints = run.judge(&world);
         let violation = world.violation().cloned();

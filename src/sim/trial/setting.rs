@@ -114,7 +114,10 @@ impl Setting {
             Self::Fall(_) | Self::FewerFalls(_) => count(&limits::FALL),
             Self::Timeout(_) => time(&limits::TIMEOUT),
             Self::Interval(_) => time(&limits::INTERVAL),
-            Self::Dwell(_) | Self::ShorterDwell(_) => time(&limits::DWELL),
+            // Nobody means less than a second.
+            Self::Dwell(_) | Self::ShorterDwell(_) => {
+                (&TIMES[..], 1_000, millis(limits::DWELL.max))
+            }
             Self::Switches(_) => count(&limits::BUDGET_SWITCHES),
             Self::BudgetWindow(_) => time(&limits::BUDGET_WINDOW),
             Self::Downs(_) => count(&limits::FLAP_DOWNS),
