@@ -23,7 +23,7 @@ pub enum Complaint {
     LateAgain(GroupName),
     /// A switchover that was well was not verified.
     Unverified(GroupName),
-    /// A person said yes, and nothing came of it.
+    /// A person said yes when the ask was over, or nothing came of it.
     Unheard(GroupName),
     /// A promise was broken: the oracle that says so. No setting may do that.
     Broken(&'static str),
@@ -52,9 +52,9 @@ impl Complaint {
                 vec![Setting::Interval(group.clone()), Setting::FewerFalls(group.clone())]
             }
             Self::LateAgain(group) => vec![
+                Setting::ShorterDwell(group.clone()),
                 Setting::Switches(group.clone()),
                 Setting::Downs(group.clone()),
-                Setting::ShorterDwell(group.clone()),
                 Setting::Interval(group.clone()),
             ],
             Self::Unverified(_) => vec![Setting::VerifyTimeout],
@@ -95,7 +95,7 @@ impl fmt::Display for Complaint {
             }
             Self::Unheard(group) => write!(
                 f,
-                "a person who is asked to move {group} says yes after {}, and nothing comes of it",
+                "a person who is asked to move {group} says yes after {}, and the ask is over or nothing comes of it",
                 told(ANSWER)
             ),
             Self::Broken(oracle) => write!(f, "a promise is broken, says the oracle {oracle}"),

@@ -1,10 +1,11 @@
 //! One run of a trial: what is done when, and what is looked at then.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::{Complaint, Trial, weather};
 use crate::kernel::domain::{GroupName, PlaneName, ServiceName};
-use crate::kernel::ledger::{Cluster, Mode};
+use crate::kernel::ledger::{Ask, AskState, Cluster, Mode};
 use crate::kernel::switchover::{Kind, State};
 use crate::sim::action::{Action, Who};
 use crate::sim::client::Wish;
@@ -150,7 +151,7 @@ impl<'a> Run<'a> {
             }
             Trial::Hiccup => {
                 if let Some((group, service)) = &self.struck
-                    && (self.decided(world, group) > 0 || asked(world, group))
+                    && (self.decided(world, group) > 0 || asks(world, group).next().is_some())
                 {
                     complaints.insert(Complaint::Left(group.clone(), service.clone()));
                 }
@@ -162,11 +163,14 @@ impl<'a> Run<'a> {
             }
             Trial::Outage => self.judge_outages(world, &mut complaints),
             Trial::Approval => {
-                let still = |group: &&GroupName| {
+                // The plane stays dead: only its time can have ended an ask before it was answered.
+                let unheard = |group: &&GroupName| {
                     self.home(group) == self.dies
-                        && !self.followed(world, group, self.dies, (self.from, self.end))
+                        && (asks(world, group)
+                            .any(|ask| matches!(ask.state, AskState::Over { .. }))
+                            || !self.followed(world, group, self.dies, (self.from, self.end)))
                 };
-                let groups = self.with_mode(Mode::Ask).filter(still);
+                let groups = self.with_mode(Mode::Ask).filter(unheard);
                 complaints.extend(groups.cloned().map(Complaint::Unheard));
             }
         }
@@ -216,10 +220,10 @@ impl<'a> Run<'a> {
     }
 }
 
-/// A person was asked about a group, as some node knows.
-fn asked(world: &World, group: &GroupName) -> bool {
+/// What people were asked about a group, as the nodes know.
+fn asks<'a>(world: &'a World, group: &'a GroupName) -> impl Iterator<Item = &'a Arc<Ask>> {
     let views = (0..world.cluster().members.len()).filter_map(|node| world.view(node));
-    views.flat_map(|view| view.ledger.asks().values()).any(|ask| ask.group == *group)
+    views.flat_map(|view| view.ledger.asks().values()).filter(move |ask| ask.group == *group)
 }
 
 fn nth<T>(all: &[T], seed: u64) -> Option<&T> {

@@ -133,6 +133,19 @@ impl Setting {
         }
     }
 
+    /// Whether it is a guard of a group: when the end of its range does not help, nothing on the way there does.
+    pub(super) const fn is_policy(&self) -> bool {
+        matches!(
+            self,
+            Self::Dwell(_)
+                | Self::ShorterDwell(_)
+                | Self::Switches(_)
+                | Self::BudgetWindow(_)
+                | Self::Downs(_)
+                | Self::AskExpires(_)
+        )
+    }
+
     /// Whether it helps to have less of it.
     pub const fn lowers(&self) -> bool {
         matches!(self, Self::Interval(_) | Self::FewerFalls(_) | Self::ShorterDwell(_))
