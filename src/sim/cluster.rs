@@ -253,8 +253,8 @@ fn zone<'a>(groups: impl Iterator<Item = &'a GroupName>) -> ZoneSettings {
     }
 }
 
-/// Another configuration of the same cluster, one of four: the same, slower to rise, slower to verify, or with the
-/// supporting service in a group of its own that starts on the other plane.
+/// Another configuration of the same cluster, one of four: the same, slower to rise, slower to verify, or with a
+/// supporting service in a group of its own that starts on the second plane.
 pub fn another(first: &Cluster, which: u64) -> Cluster {
     let mut other = first.clone();
     match which {
@@ -264,20 +264,36 @@ pub fn another(first: &Cluster, which: u64) -> Cluster {
             }
         }
         2 => other.timing.verify_timeout += Duration::from_millis(500),
-        3 => {
-            let log = service_name("log");
-            let mut extra = other.groups.get(&group("shop")).cloned();
-            for settings in other.groups.values_mut() {
-                settings.services.retain(|service| *service != log);
-            }
-            if let Some(extra) = &mut extra {
-                extra.services = vec![log];
-                extra.home = plane(PLANES[1]);
-                other.groups.insert(group("extra"), extra.clone());
-            }
-            other.zones = BTreeMap::from([("biplane.test".to_owned(), zone(other.groups.keys()))]);
-        }
+        3 => apart(&mut other),
         _ => {}
     }
     other
+}
+
+/// Puts the first supporting service into a group of its own, as long as it leaves its old one something.
+fn apart(cluster: &mut Cluster) {
+    let moves =
+        |service: &&ServiceName| cluster.services.get(*service).is_some_and(|s| !s.critical);
+    let found = cluster.groups.iter().find_map(|(owner, settings)| {
+        Some((owner.clone(), settings.services.iter().find(moves)?.clone()))
+    });
+    let (Some((owner, service)), extra) = (found, group("extra")) else { return };
+    if cluster.groups.contains_key(&extra) {
+        return;
+    }
+    let Some(settings) = cluster.groups.get_mut(&owner) else { return };
+    settings.services.retain(|other| *other != service);
+    let mut own = settings.clone();
+    own.services = vec![service];
+    own.home = cluster.planes[1].name.clone();
+    cluster.groups.insert(extra.clone(), own);
+    for zone in cluster.zones.values_mut() {
+        let Some(mut name) = zone.names.iter().find(|name| name.group == owner).cloned() else {
+            continue;
+        };
+        name.name = format!("{extra}.{}", zone.origin);
+        name.group = extra.clone();
+        zone.names.push(name);
+        zone.names.sort_by(|one, other| one.name.cmp(&other.name));
+    }
 }

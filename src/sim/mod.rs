@@ -2,9 +2,11 @@
 //! network, disks, clocks, planes, gateway and clients; oracles that see the truth.
 //!
 //! `world` is the machine, `swarm` draws runs from seeds, `scenario` reads runs from text, `campaign` runs many
-//! seeds and counts what was seen, `picture` shows one run.
+//! seeds and counts what was seen, `picture` shows one run; `adopt` takes somebody's own cluster in, and `trial` says what
+//! can go wrong with its timers.
 
 pub mod action;
+pub mod adopt;
 pub mod campaign;
 pub mod client;
 pub mod clock;
@@ -24,5 +26,6 @@ pub mod scenario;
 pub mod shrink;
 pub mod swarm;
 pub mod trace;
+pub mod trial;
 pub mod users;
 pub mod world;

@@ -1,17 +1,23 @@
 //! Liveness: faults have ended, a quorum is healed, what is outside of it stays broken for good. Then the world must
 //! come to rest.
 
-use super::cluster::Shape;
 use super::queue::{Micros, SECOND};
 use super::world::World;
-use crate::kernel::ledger::Mode;
+use crate::kernel::ledger::{Cluster, Mode};
 
-/// What has not come to rest after this long never will.
+/// What has not come to rest after this long, and a few elections and verifications, never will.
 pub const PATIENCE: Micros = 90 * SECOND;
+
+/// Where somebody's own timers are long, so is the wait.
+fn patience(cluster: &Cluster) -> Micros {
+    let timing = &cluster.timing;
+    let longest = 10 * timing.election_max + 3 * timing.verify_timeout;
+    PATIENCE + Micros::try_from(longest.as_micros()).unwrap_or(PATIENCE)
+}
 
 /// Lets time pass until these members are at rest, or patience is over: then what keeps them from it.
 pub fn wait(world: &mut World, core: &[usize]) -> Option<String> {
-    let end = world.now() + PATIENCE;
+    let end = world.now() + patience(world.cluster());
     let mut unrest = keeps(world, core);
     while unrest.is_some() && world.now() < end && world.violation().is_none() {
         world.run_until(world.now() + SECOND, |_| {});
@@ -21,9 +27,11 @@ pub fn wait(world: &mut World, core: &[usize]) -> Option<String> {
 }
 
 /// Whether the policy of this run lets the quorum move a group at any time: then the world must end well.
-fn free(shape: &Shape) -> bool {
-    let Shape { mode, budget, flap_limit, .. } = shape;
-    *mode == Mode::Auto && budget.is_none() && flap_limit.is_none()
+fn free(cluster: &Cluster) -> bool {
+    cluster.groups.values().all(|group| {
+        let policy = &group.policy;
+        policy.mode == Mode::Auto && policy.budget.is_none() && policy.flap_limit.is_none()
+    })
 }
 
 /// What keeps the members of the core from being at rest; nothing when they are.
@@ -53,7 +61,7 @@ fn keeps(world: &World, core: &[usize]) -> Option<String> {
             return Some(format!("{} is {} at node {node}", lying.id, lying.state));
         }
     }
-    if !free(&world.params().shape) {
+    if !free(world.cluster()) {
         return None;
     }
     for (group, route) in reference.routes.iter() {

@@ -6,13 +6,14 @@ mod fault;
 mod requests;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use fault::{FEWEST, Fault, Profile};
 
 use super::action::{Action, Doom, Outsider, Ways, Who};
 use super::client::Wish;
-use super::cluster::{NODES, Shape};
+use super::cluster::Shape;
 use super::disk::Pace;
 use super::network::Weather;
 use super::plane::ServiceState;
@@ -20,7 +21,7 @@ use super::queue::{MS, Micros, SECOND};
 use super::rng::{Rng, Stream};
 use super::scenario::Scenario;
 use super::world::Params;
-use crate::kernel::ledger::{Budget, FlapLimit, Mode};
+use crate::kernel::ledger::{Budget, Cluster, FlapLimit, Mode};
 
 /// Faults begin here: the cluster has a leader and knows both planes.
 const FAULTS_FROM: Micros = 5 * SECOND;
@@ -34,6 +35,8 @@ pub const END: Micros = 60 * SECOND;
 pub struct Plan {
     /// The world's parameters.
     pub params: Params,
+    /// The cluster under test.
+    pub cluster: Arc<Cluster>,
     /// Which faults exist.
     pub faults: BTreeSet<Fault>,
     /// How many faults: blows, and kinds of weather that last.
@@ -47,8 +50,9 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Draws the run of a seed, on the store of production or on the model.
-    pub fn draw(seed: u64, profile: Profile, redb: bool) -> Self {
+    /// Draws the run of a seed, on the store of production or on the model; of the built-in cluster, whose settings are
+    /// drawn too, or of another one as it is.
+    pub fn draw(seed: u64, profile: Profile, redb: bool, other: Option<Arc<Cluster>>) -> Self {
         let mut rng = Rng::stream(seed, Stream::Swarm);
         let faults = fault::draw(&mut rng, profile);
         let has = |fault| faults.contains(&fault);
@@ -57,6 +61,7 @@ impl Plan {
         let lossy_probes = if has(Fault::ProbeLoss) { rng.between(5, 80) } else { 0 };
         let params = Params {
             shape: shape(&mut rng),
+            cluster: other,
             weather: Weather::draw(&mut rng, lossy, replaying, clogged),
             pace: Pace::draw(&mut rng, has(Fault::DiskStall)),
             probe_loss: u32::try_from(lossy_probes).unwrap_or(0),
@@ -66,8 +71,15 @@ impl Plan {
             redb,
             ..Params::fair(seed)
         };
-        let mut plan =
-            Self { params, faults, struck: 0, actions: Vec::new(), core: Vec::new(), dead: None };
+        let mut plan = Self {
+            cluster: params.cluster(),
+            params,
+            faults,
+            struck: 0,
+            actions: Vec::new(),
+            core: Vec::new(),
+            dead: None,
+        };
         plan.draw_faults(&mut Rng::stream(seed, Stream::Faults));
         plan.draw_rest(&mut rng);
         plan.draw_requests(&mut Rng::stream(seed, Stream::Requests), rng.chance(600));
@@ -89,6 +101,10 @@ impl Plan {
         }
     }
 
+    fn nodes(&self) -> usize {
+        self.cluster.members.len()
+    }
+
     fn put(&mut self, at: Micros, action: Action) {
         self.actions.push((at, action));
     }
@@ -98,16 +114,17 @@ impl Plan {
         let span = 200 * MS + rng.small(12 * SECOND);
         let end = (at + span).min(HEALED_AT - MS);
         let down = if rng.chance(500) { rng.between(MS, 50 * MS) } else { rng.small(6 * SECOND) };
-        let node = rng.place(NODES);
+        let nodes = self.nodes();
+        let node = rng.place(nodes);
         let who = if rng.chance(300) { Who::Leader } else { Who::Node(node) };
-        let other = (node + 1 + rng.place(NODES - 1)) % NODES;
+        let other = (node + 1 + rng.place(nodes - 1)) % nodes;
         match kind {
             Fault::Plane | Fault::Service | Fault::BothPlanes | Fault::Blind => {
                 self.strike_planes(rng, kind, at, end, who);
             }
             Fault::Crash => self.put(at, Action::Crash { who, down: Some(down) }),
             Fault::PowerFailure => {
-                for node in 0..NODES {
+                for node in 0..nodes {
                     let at = at + rng.below(3 * MS);
                     let down = Some(down + rng.below(SECOND));
                     self.put(at, Action::Crash { who: Who::Node(node), down });
@@ -220,7 +237,8 @@ impl Plan {
     /// term. Who votes dies right after it said so, and is back before the other candidate's request is there.
     fn strike_voters(&mut self, rng: &mut Rng, from: Micros) {
         let rounds = rng.between(2, 5);
-        let election = u64::try_from(self.params.shape.election_max.as_micros()).unwrap_or(SECOND);
+        let longest = self.cluster.timing.election_max;
+        let election = u64::try_from(longest.as_micros()).unwrap_or(SECOND);
         let each = 2 * election + rng.below(SECOND);
         let held = rng.between(election / 8, election / 2);
         self.put(from, Action::HoldVotes(held));
@@ -231,13 +249,13 @@ impl Plan {
                 return;
             }
             let down = rng.between(5 * MS, 30 * MS);
-            for node in 0..NODES {
+            for node in 0..self.nodes() {
                 let at = at + rng.below(5 * MS);
                 self.put(at, Action::Crash { who: Who::Node(node), down: Some(down) });
             }
             let down_again = rng.between(MS, 20 * MS);
-            let spared = rng.place(NODES + 1);
-            for node in (0..NODES).filter(|node| *node != spared) {
+            let spared = rng.place(self.nodes() + 1);
+            for node in (0..self.nodes()).filter(|node| *node != spared) {
                 let who = Who::Node(node);
                 let doom = Action::Doom { who, doom: Doom::AfterVote, down: down_again };
                 self.put(at + down + 10 * MS, doom);
@@ -261,7 +279,7 @@ impl Plan {
             let who = Who::Follower;
             self.put(at, Action::Ask { who, wish: Wish::Read });
             self.put(at + 4 * MS, Action::DiskStall { who, span: stall });
-            let plane = super::cluster::plane(super::cluster::PLANES[rng.place(2)]);
+            let plane = self.cluster.planes[rng.place(2)].name.clone();
             let (who, wish) = (Who::Leader, Wish::Drain { plane, on: false });
             self.put(at + rng.between(20 * MS, 120 * MS), Action::Ask { who, wish });
             for later in [200, 450, 800] {
@@ -281,7 +299,7 @@ impl Plan {
             ServiceState::Error,
             ServiceState::Slow(late),
         ]);
-        let services = if self.params.shape.two_groups { 4 } else { 3 };
+        let services = self.cluster.services.len();
         let service = (kind == Fault::Service).then(|| rng.place(services));
         if kind == Fault::Blind {
             self.put(at, Action::Blind { who, plane, on: true });
@@ -298,8 +316,10 @@ impl Plan {
 
     /// The second phase: a quorum is healed, the rest is left broken for good.
     fn draw_rest(&mut self, rng: &mut Rng) {
-        let outside = rng.chance(500).then(|| rng.place(NODES));
-        self.core = (0..NODES).filter(|node| Some(*node) != outside).collect();
+        let outside = rng.chance(500).then(|| rng.place(self.nodes()));
+        // Without its only member nothing would be left to heal.
+        let outside = outside.filter(|_| self.nodes() > 1);
+        self.core = (0..self.nodes()).filter(|node| Some(*node) != outside).collect();
         self.dead = rng.chance(600).then(|| rng.place(2));
         let at = HEALED_AT;
         self.put(at, Action::Heal);
@@ -335,8 +355,8 @@ impl Plan {
             let at = at + 3 * SECOND + n as u64 * SECOND;
             let thaw = Wish::Freeze { groups: Vec::new(), on: false };
             self.put(at, Action::Ask { who, wish: thaw });
-            for plane in super::cluster::PLANES {
-                let wish = Wish::Drain { plane: super::cluster::plane(plane), on: false };
+            for plane in self.cluster.planes.clone() {
+                let wish = Wish::Drain { plane: plane.name, on: false };
                 self.put(at, Action::Ask { who, wish });
             }
         }

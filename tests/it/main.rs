@@ -20,4 +20,5 @@ mod process;
 mod reference;
 mod simulate;
 mod tidy;
+mod timers;
 mod world;

@@ -91,7 +91,7 @@ fn hunt(seeds: u64, jobs: usize) -> Hunt {
                     if seed > last.load(Ordering::Relaxed) {
                         return;
                     }
-                    let outcome = run_seed(seed, Options::default());
+                    let outcome = run_seed(seed, &Options::default());
                     let Ok(mut hunt) = hunt.lock() else { return };
                     hunt.digests.insert(seed, outcome.digest);
                     if let Some(violation) = outcome.violation {

@@ -68,7 +68,7 @@ fn one(mutant: Mutant, seeds: u64, dir: &Path) -> Result<(), String> {
 /// The first seed of enough events that finds the mutant which is planted.
 fn first(seeds: u64) -> Option<(u64, Scenario)> {
     (1..=seeds).find_map(|seed| {
-        let (scenario, _) = drawn(seed, Options::default());
+        let (scenario, _) = drawn(seed, &Options::default());
         let long = scenario.actions.len() >= EVENTS_BEFORE;
         (long && scenario.run(false).violation.is_some()).then_some((seed, scenario))
     })

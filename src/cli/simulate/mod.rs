@@ -3,6 +3,7 @@
 
 mod drawn;
 mod files;
+mod own;
 mod progress;
 mod search;
 mod shrink;
@@ -23,7 +24,7 @@ use crate::sim::trace;
 #[derive(Clone, Debug, Args)]
 pub struct SimulateArgs {
     /// Scenario files to run
-    #[arg(value_name = "FILE", required_unless_present_any = ["seeds", "search", "time", "shrink", "trace"])]
+    #[arg(value_name = "FILE", required_unless_present_any = ["seeds", "search", "time", "shrink", "trace", "cluster"])]
     files: Vec<PathBuf>,
     /// Search for broken promises: draw a run from each seed [default: 2000 seeds]
     #[arg(long, conflicts_with = "files")]
@@ -34,6 +35,13 @@ pub struct SimulateArgs {
     /// Search until this much time has passed, such as 10m: from seed 1 on, or through the seeds that are named
     #[arg(long, value_name = "TIME", conflicts_with = "files", value_parser = parse_time)]
     time: Option<Duration>,
+    /// Search with the cluster of this file in place of the built-in one. Then try its timers and policies in ordinary
+    /// weather: what can go wrong, and which setting to change
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "shrink"])]
+    cluster: Option<PathBuf>,
+    /// Only this trial of the cluster, and no search
+    #[arg(long, value_enum, requires = "cluster", conflicts_with_all = ["search", "time", "trace"])]
+    trial: Option<TrialArg>,
     /// Make the run of a seed that fails as short as it gets, and write it as a scenario
     #[arg(long, value_name = "SEED", conflicts_with_all = ["files", "search", "seeds", "trace"])]
     shrink: Option<u64>,
@@ -53,8 +61,8 @@ pub struct SimulateArgs {
     /// look at (FILE.html), or one JSON object a line (FILE.jsonl)
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
     trace: Option<Option<PathBuf>>,
-    /// Print what happened in each scenario: questions, decisions, routes, leaders
-    #[arg(long, conflicts_with_all = ["search", "seeds", "time", "shrink"])]
+    /// Print what happened in each scenario, or in each run of a trial: questions, decisions, routes, leaders
+    #[arg(long, conflicts_with_all = ["search", "time", "shrink"])]
     story: bool,
     /// Plant a fault in the kernel, to see whether the simulator finds it: M1, M3, …
     #[cfg(feature = "mutants")]
@@ -86,6 +94,20 @@ enum ProfileArg {
     Clocks,
     /// Every trouble of planes and of the way to them
     Planes,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum TrialArg {
+    /// Nothing but the weather
+    Calm,
+    /// A service says nothing for a moment, now and then
+    Hiccup,
+    /// A fault follows the traffic from plane to plane
+    Flapping,
+    /// A plane dies, is well again, and later the other one dies
+    Outage,
+    /// A plane dies, and a person who is asked takes some time
+    Approval,
 }
 
 /// Most seeds of one campaign.
@@ -128,14 +150,23 @@ pub(super) fn run(args: &SimulateArgs, context: &Context) -> Result<Exit, Failur
     if let Some(seed) = args.shrink {
         return shrink::run(args, seed, json);
     }
+    if args.story && args.trial.is_none() && (args.seeds.is_some() || args.cluster.is_some()) {
+        return Err(Failure::usage(
+            "--story tells of scenarios and of trials, and this is a search",
+            "name a scenario file; or --cluster FILE --trial NAME",
+        ));
+    }
     let traced = drawn::traced(args)?;
+    if let Some(file) = &args.cluster {
+        return own::run(args, file, &traced, json);
+    }
     if args.searches() { search::run(args, &traced, json) } else { files::run(args, &traced, json) }
 }
 
 impl SimulateArgs {
     /// Whether runs are drawn from seeds.
     const fn searches(&self) -> bool {
-        self.search || self.seeds.is_some() || self.time.is_some()
+        self.search || self.seeds.is_some() || self.time.is_some() || self.cluster.is_some()
     }
 
     fn options(&self) -> Options {
@@ -157,9 +188,18 @@ impl SimulateArgs {
         }
     }
 
+    /// Threads to spread seeds over.
+    fn threads(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        self.jobs.map_or(cores, usize::from)
+    }
+
     /// What else than the seed makes a run what it is, as options of the command.
     fn how(&self) -> String {
         let mut how = String::new();
+        if let Some(file) = &self.cluster {
+            how += &format!(" --cluster {}", file.display());
+        }
         for (option, value, usual) in [
             ("storage", self.storage.to_possible_value(), StorageArg::Mix.to_possible_value()),
             ("profile", self.profile.to_possible_value(), ProfileArg::Swarm.to_possible_value()),

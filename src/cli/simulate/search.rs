@@ -15,7 +15,7 @@ use crate::sim::queue::SECOND;
 use crate::sim::world::Violation;
 
 /// Seeds of a search that names neither seeds nor a time.
-const SEEDS: u64 = 2_000;
+pub(super) const SEEDS: u64 = 2_000;
 
 /// What is printed as JSON of a campaign: nothing that differs from run to run.
 #[derive(Serialize)]
@@ -49,6 +49,45 @@ struct ViolationJson<'a> {
 const SHOWN: usize = 3;
 
 pub(super) fn run(args: &SimulateArgs, traced: &Traced, json: bool) -> Result<Exit, Failure> {
+    let searched = search(args, traced, args.options())?;
+    if json {
+        print_json(&searched.json(args))?;
+    } else {
+        print(&searched.text(args, traced));
+    }
+    Ok(if searched.passed() { Exit::Done } else { Exit::Failed })
+}
+
+/// What came of a search.
+pub(super) struct Searched {
+    outcomes: Vec<Outcome>,
+    summary: Summary,
+}
+
+impl Searched {
+    /// Whether no promise was broken, and everything was seen that should be.
+    pub(super) fn passed(&self) -> bool {
+        let broken = self.outcomes.iter().any(|outcome| outcome.violation.is_some());
+        !broken && self.summary.missed.is_empty()
+    }
+
+    /// For programs.
+    pub(super) fn json(&self, args: &SimulateArgs) -> impl Serialize {
+        campaign_json(args, &self.summary, &self.outcomes)
+    }
+
+    /// For people.
+    pub(super) fn text(&self, args: &SimulateArgs, traced: &Traced) -> String {
+        campaign_text(args, traced, &self.summary, &self.outcomes)
+    }
+}
+
+/// Searches.
+pub(super) fn search(
+    args: &SimulateArgs,
+    traced: &Traced,
+    options: Options,
+) -> Result<Searched, Failure> {
     let seeds = match (&args.seeds, args.time) {
         (Some(seeds), _) => seeds.clone(),
         (None, Some(_)) => 1..=SEEDS_MAX,
@@ -56,13 +95,11 @@ pub(super) fn run(args: &SimulateArgs, traced: &Traced, json: bool) -> Result<Ex
     };
     let all = seeds.end() - seeds.start() + 1;
     let goal = args.time.map_or_else(|| Goal::Seeds(all), Goal::Time);
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let jobs = args.jobs.map_or(cores, usize::from);
     let progress = Progress::new(goal);
     let (count, broken, simulated) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
     let go_on = || args.time.is_none_or(|time| progress.elapsed() < time);
-    let options = Options { trace: traced.print, picture: traced.file.is_some(), ..args.options() };
-    let outcomes = campaign::search(seeds, jobs, options, go_on, |outcome| {
+    let options = Options { trace: traced.print, picture: traced.file.is_some(), ..options };
+    let outcomes = campaign::search(seeds, args.threads(), &options, go_on, |outcome| {
         if let Some(violation) = &outcome.violation {
             broken.fetch_add(1, Ordering::Relaxed);
             progress.clear();
@@ -84,19 +121,13 @@ pub(super) fn run(args: &SimulateArgs, traced: &Traced, json: bool) -> Result<Ex
             say(&format!("seed {}\n{}", outcome.seed, outcome.events.join("\n")));
         }
     }
-    let summary = campaign::summary(&outcomes, options);
+    let summary = campaign::summary(&outcomes, &options);
     let seconds = progress.elapsed().as_secs_f64();
     say(&format!(
         "{seconds:.1} s of wall time: {:.0} simulated seconds a second",
         summary.simulated_seconds as f64 / seconds.max(0.001)
     ));
-    if json {
-        print_json(&campaign_json(args, &summary, &outcomes))?;
-    } else {
-        print(&campaign_text(args, traced, &summary, &outcomes));
-    }
-    let broken = outcomes.iter().any(|outcome| outcome.violation.is_some());
-    Ok(if broken || !summary.missed.is_empty() { Exit::Failed } else { Exit::Done })
+    Ok(Searched { outcomes, summary })
 }
 
 fn repeat(args: &SimulateArgs, seed: u64) -> String {
@@ -159,8 +190,11 @@ fn campaign_text(
         }
         let _ = writeln!(text, "found by: {}", build());
         let _ = writeln!(text, "repeat it: {}", repeat(args, outcome.seed));
-        let _ =
-            writeln!(text, "shorten it: biplane simulate --shrink {}{}", outcome.seed, args.how());
+        // A scenario file is about the built-in cluster.
+        if args.cluster.is_none() {
+            let how = args.how();
+            let _ = writeln!(text, "shorten it: biplane simulate --shrink {}{how}", outcome.seed);
+        }
     }
     for what in &summary.missed {
         let _ = writeln!(text, "\nmissed: {what}");

@@ -35,7 +35,7 @@ pub(super) fn run(args: &SimulateArgs, seed: u64, json: bool) -> Result<Exit, Fa
     if file.exists() {
         return Err(refused(std::io::ErrorKind::AlreadyExists.into()));
     }
-    let (scenario, _) = campaign::drawn(seed, args.options());
+    let (scenario, _) = campaign::drawn(seed, &args.options());
     let events_before = scenario.actions.len();
     let progress = Progress::new(Goal::Seeds(events_before as u64));
     let mut go_on = |left: usize, tried: u64| {

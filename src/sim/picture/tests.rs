@@ -32,8 +32,8 @@ fn bands<'a>(picture: &'a Picture, name: &str, kind: &str) -> Vec<(Micros, Micro
 #[test]
 fn a_run_is_the_same_with_a_picture_and_has_none_unless_asked_for() {
     for seed in 7..=9 {
-        let plain = run_seed(seed, Options::default());
-        let drawn = run_seed(seed, Options { picture: true, ..Options::default() });
+        let plain = run_seed(seed, &Options::default());
+        let drawn = run_seed(seed, &Options { picture: true, ..Options::default() });
         assert_eq!(plain.digest, drawn.digest, "seed {seed}");
         assert!(plain.picture.is_none() && drawn.picture.is_some());
     }

@@ -8,7 +8,7 @@ use crate::kernel::domain::{GroupName, PlaneName, ServiceName};
 use crate::kernel::health::Verdict;
 use crate::kernel::ledger::Evidence;
 use crate::kernel::switchover::{Kind, State};
-use crate::sim::cluster::NODES;
+use crate::sim::cluster::PLANES;
 use crate::sim::queue::Micros;
 use crate::sim::world::{Mark, World};
 
@@ -174,7 +174,8 @@ impl Expectation {
 
 /// Whether somebody lives, and all who do show it.
 fn all_show(world: &World, shows: impl Fn(&View) -> bool) -> bool {
-    let mut living = (0..NODES).filter(|node| world.lives(*node)).peekable();
+    let mut living =
+        (0..world.cluster().members.len()).filter(|node| world.lives(*node)).peekable();
     living.peek().is_some() && living.all(|node| world.view(node).is_some_and(|view| shows(view)))
 }
 
@@ -198,7 +199,9 @@ impl Fact {
             (Self::Shown(group, plane), Mark::Shown(_, of, on))
             | (Self::Gateway(group, plane), Mark::Gateway(of, on))
             | (Self::Users(group, plane), Mark::Users(of, on)) => group == of && plane == on,
-            (Self::Down(service, plane), Mark::Down(of, on)) => service == of && plane == on,
+            (Self::Down(service, plane), Mark::Down(of, on)) => {
+                service == of && PLANES[*plane] == on.as_str()
+            }
             _ => false,
         }
     }

@@ -120,7 +120,7 @@ fn every_verb_stands_in_the_readme() {
 #[test]
 fn a_drawn_run_is_written_and_read_as_the_same_run() {
     for seed in 1..=600 {
-        let (mut scenario, _) = drawn(seed, Options::default());
+        let (mut scenario, _) = drawn(seed, &Options::default());
         scenario.promises = seed % 2 == 0;
         let text = scenario.text(&["of a test\nnothing".to_owned()]);
         let again = Scenario::parse(&text).unwrap_or_else(|errors| panic!("{errors:?}\n{text}"));

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use super::{Event, World};
 use crate::sim::action::{Action, Ways, Who};
-use crate::sim::cluster::NODES;
 use crate::sim::counts::Class;
 use crate::sim::network::Weather;
 use crate::sim::plane::ServiceState;
@@ -17,10 +16,12 @@ impl World {
     pub fn who(&self, who: Who) -> Vec<usize> {
         let leader = self.leader();
         match who {
-            Who::Node(node) => vec![node.min(NODES - 1)],
+            Who::Node(node) => vec![node.min(self.nodes.len() - 1)],
             Who::Leader => vec![leader.unwrap_or(0)],
-            Who::Follower => (0..NODES).filter(|node| Some(*node) != leader).take(1).collect(),
-            Who::All => (0..NODES).collect(),
+            Who::Follower => {
+                (0..self.nodes.len()).filter(|node| Some(*node) != leader).take(1).collect()
+            }
+            Who::All => (0..self.nodes.len()).collect(),
         }
     }
 
@@ -151,7 +152,7 @@ impl World {
     }
 
     fn cut_off(&mut self, node: usize, ways: Ways) {
-        for other in 0..NODES {
+        for other in 0..self.nodes.len() {
             if ways != Ways::In {
                 self.network.cut(node, other, true);
             }

@@ -13,7 +13,6 @@ use crate::kernel::controller::{
 use crate::kernel::domain::{MemberId, ProbeOrder};
 use crate::sim::action::{Doom, Outsider};
 use crate::sim::client::Heard;
-use crate::sim::cluster::NODES;
 use crate::sim::counts::Class;
 use crate::sim::oracle::{Finding, Vote};
 use crate::sim::picture::{self, Fate};
@@ -106,7 +105,7 @@ impl World {
 
     fn send(&mut self, from: usize, to: MemberId, frame: Bytes, traffic: Traffic) {
         let Some(to) = usize::try_from(to.0).ok().and_then(|id| id.checked_sub(1)) else { return };
-        if to >= NODES {
+        if to >= self.nodes.len() {
             return;
         }
         let vote = Vote::read(from, &frame);
@@ -186,7 +185,7 @@ impl World {
     ) -> (Micros, Option<Result<(), crate::kernel::domain::ProbeFault>>) {
         use crate::kernel::domain::ProbeFault;
         let timeout = timeout_of(order);
-        let round_trip = 300 + self.streams.planes.small(4 * MS);
+        let round_trip = 300 + self.streams.planes.small(self.params.probe_spread);
         let silence = (timeout, Some(Err(ProbeFault::TimedOut)));
         match self.planes.target(&order.target) {
             Some(Target::Service { plane, service }) => {
@@ -222,7 +221,8 @@ impl World {
             Effect::AskDns { member, name, .. } => {
                 let late = Receipt { id, outcome: Err("timed out".to_owned()) };
                 self.local(place, timeout, Input::Receipt(late));
-                let to = usize::try_from(member.0).unwrap_or(0).saturating_sub(1).min(NODES - 1);
+                let to = usize::try_from(member.0).unwrap_or(0).saturating_sub(1);
+                let to = to.min(self.nodes.len() - 1);
                 let delay = self.network.fate(&mut self.streams.network).first;
                 self.draw(|picture, at| {
                     let arrives = delay.map(|delay| at + delay);

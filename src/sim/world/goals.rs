@@ -172,7 +172,7 @@ impl World {
 
     /// A node orders a write.
     pub(super) fn goals_of_write(&mut self, node: usize, batch: &PersistBatch) {
-        let leads = self.nodes[node].controller.as_ref().filter(|c| c.is_leader());
+        let leads = self.nodes[node].controller.as_deref().filter(|c| c.is_leader());
         if let Some(term) = leads.map(Controller::term) {
             self.goals.wrote(node, term, self.watch.highest_term(), batch);
         }

@@ -1,4 +1,4 @@
-//! The world: three controllers with their clocks and disks, the network between them, the planes they watch, a
+//! The world: the controllers with their clocks and disks, the network between them, the planes they watch, a
 //! gateway that follows, clients that ask; one thread, one queue, virtual time.
 
 mod acting;
@@ -23,7 +23,7 @@ pub use watching::{Mark, Watch};
 
 use super::action::{Action, Outsider};
 use super::client::{Heard, Op, Wish};
-use super::cluster::{self, NODES, Shape};
+use super::cluster::{self, Shape};
 use super::counts::{Class, Counts};
 use super::disk::{Pace, Storage};
 use super::gateway::Gateway;
@@ -31,7 +31,7 @@ use super::network::{Network, Weather};
 use super::oracle::{self, Book, End, Finding, Oracle};
 use super::picture::Recorder;
 use super::plane::Planes;
-use super::queue::{Micros, Queue};
+use super::queue::{MS, Micros, Queue};
 use super::rng::{Rng, Stream};
 use super::trace::{Note, Trace};
 use super::users::{RESOLVERS, Resolver};
@@ -46,14 +46,18 @@ use node::Node;
 pub struct Params {
     /// The seed of every stream.
     pub seed: u64,
-    /// The cluster's settings.
+    /// The settings of the built-in cluster.
     pub shape: Shape,
+    /// Another cluster in place of the built-in one: `settled` made it of somebody's file.
+    pub cluster: Option<Arc<Cluster>>,
     /// The network between members.
     pub weather: Weather,
     /// The disks.
     pub pace: Pace,
     /// Probes in a thousand whose packets are lost.
     pub probe_loss: u32,
+    /// Round trips to planes take mostly less than this longer than the shortest.
+    pub probe_spread: Micros,
     /// Largest error of a clock's rate, in millionths.
     pub drift_ppm: i64,
     /// Whether one process's inputs are kept and replayed.
@@ -74,9 +78,11 @@ impl Params {
         Self {
             seed,
             shape: Shape::default(),
+            cluster: None,
             weather: Weather::FAIR,
             pace: Pace::FAIR,
             probe_loss: 0,
+            probe_spread: 4 * MS,
             drift_ppm: 50,
             replay: true,
             trace: false,
@@ -84,6 +90,11 @@ impl Params {
             redb: false,
             log_entries: 256,
         }
+    }
+
+    /// The cluster under test.
+    pub fn cluster(&self) -> Arc<Cluster> {
+        self.cluster.clone().unwrap_or_else(|| Arc::new(cluster::cluster(&self.shape)))
     }
 
     fn storage_of(&self, place: usize) -> Storage {
@@ -180,7 +191,8 @@ pub struct World {
 impl World {
     /// Builds a world and starts its nodes.
     pub fn new(params: Params) -> Self {
-        let cluster = Arc::new(cluster::cluster(&params.shape));
+        let cluster = params.cluster();
+        let count = cluster.members.len();
         let seed = params.seed;
         let stream = |which| Rng::stream(seed, which);
         let streams = Streams {
@@ -195,17 +207,17 @@ impl World {
             cluster: Arc::clone(&cluster),
             queue: Queue::default(),
             nodes: Vec::new(),
-            network: Network::new(NODES, params.weather),
+            network: Network::new(count, params.weather),
             planes: Planes::new(&cluster),
             gateway: Gateway::new("front"),
             resolvers: (0..RESOLVERS).map(Resolver::new).collect(),
             history: Vec::new(),
             requests: BTreeMap::new(),
-            shut: vec![BTreeSet::new(); NODES],
+            shut: vec![BTreeSet::new(); count],
             next_request: 0,
             streams,
             oracles: oracle::all(&cluster),
-            book: Book::new(NODES),
+            book: Book::new(count),
             watch: Watch::default(),
             goals: Goals::default(),
             counts: Counts::default(),
@@ -221,7 +233,7 @@ impl World {
             world.draw_beginning();
         }
         world.note_truth();
-        for place in 0..NODES {
+        for place in 0..count {
             let node = Node::new(place, &mut world.streams.clock, &world.params);
             world.nodes.push(node);
             world.start(place);
@@ -296,7 +308,7 @@ impl World {
 
     /// Ends the run: the last questions of the oracles, and the replay.
     pub fn end(&mut self, rested: bool) {
-        for node in 0..NODES {
+        for node in 0..self.nodes.len() {
             self.replay(node);
             let disk = self.nodes[node].disk.counts();
             self.counts.add(Class::TornPage, disk.torn_pages);

@@ -86,6 +86,7 @@ impl World {
     /// Starts a node's process from what its disk holds.
     pub(super) fn start(&mut self, place: usize) {
         let now = self.now;
+        let count = self.cluster.members.len() as u64;
         let node = &mut self.nodes[place];
         if node.lives() {
             return;
@@ -117,7 +118,8 @@ impl World {
             log_entries: self.params.log_entries,
         };
         let moment = node.clock.read(now);
-        if self.params.replay && place == usize::try_from(self.params.seed % 3).unwrap_or(0) {
+        let recorded = usize::try_from(self.params.seed % count).unwrap_or(0);
+        if self.params.replay && place == recorded {
             node.recorder = Some(Recorder::new(moment, boot.clone()));
         }
         let started = catch_unwind(AssertUnwindSafe(|| Controller::start(moment, boot)));

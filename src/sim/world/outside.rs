@@ -9,7 +9,6 @@ use crate::kernel::ledger::AskState;
 use crate::kernel::zone::EpochRecord;
 use crate::sim::action::Outsider;
 use crate::sim::client::{Heard, Wish};
-use crate::sim::cluster::NODES;
 use crate::sim::counts::Class;
 use crate::sim::oracle::ProbeSeen;
 use crate::sim::picture::Fate;
@@ -155,7 +154,7 @@ impl World {
         let cut_off = followed.view.as_ref().is_none_or(|view| !view.in_quorum)
             || self.shut[self.gateway.follows].contains(&Outsider::Gateway);
         if !followed.lives() || followed.pause.is_some() || cut_off {
-            self.gateway.follows = (self.gateway.follows + 1) % NODES;
+            self.gateway.follows = (self.gateway.follows + 1) % self.nodes.len();
             self.see(Class::GatewayMoved);
         }
         let follows = self.gateway.follows;
@@ -218,7 +217,7 @@ impl World {
         if !waits || history.tries != tries || !history.may_repeat() {
             return;
         }
-        let node = self.streams.workload.place(NODES);
+        let node = self.streams.workload.place(self.nodes.len());
         self.ask(op, node);
     }
 }

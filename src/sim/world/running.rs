@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::{Event, World};
 use crate::kernel::controller::View;
-use crate::sim::cluster::NODES;
 use crate::sim::queue::Micros;
 
 impl World {
@@ -59,7 +58,7 @@ impl World {
             let controller = self.nodes[*place].controller.as_ref()?;
             controller.is_leader().then(|| (controller.term(), *place))
         };
-        (0..NODES).filter_map(|place| leads(&place)).max().map(|(_, place)| place)
+        (0..self.nodes.len()).filter_map(|place| leads(&place)).max().map(|(_, place)| place)
     }
 
     /// What a node shows, if it lives.
@@ -81,8 +80,8 @@ impl World {
         let linked = |a: usize, b: usize| {
             a != b && well(b) && !self.network.is_cut(a, b) && !self.network.is_cut(b, a)
         };
-        (0..NODES)
-            .filter(|a| well(*a) && (0..NODES).any(|b| linked(*a, b)))
+        (0..self.nodes.len())
+            .filter(|a| well(*a) && (0..self.nodes.len()).any(|b| linked(*a, b)))
             .filter_map(|a| self.nodes[a].view.clone())
             .collect()
     }

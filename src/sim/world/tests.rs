@@ -10,7 +10,7 @@ use crate::kernel::controller::{Boot, Controller, View};
 use crate::kernel::domain::MemberId;
 use crate::kernel::ledger::{Audit, AuditRecord, Budget, Command, RequestKey};
 use crate::sim::action::{Doom, Who};
-use crate::sim::cluster::{PLANES, cluster, group, plane};
+use crate::sim::cluster::{NODES, PLANES, cluster, group, plane};
 use crate::sim::oracle::{Committed, Recorder, Vote};
 use crate::sim::plane::ServiceState;
 use crate::sim::queue::SECOND;

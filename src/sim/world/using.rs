@@ -3,7 +3,6 @@
 use super::{Event, World};
 use crate::kernel::domain::GroupName;
 use crate::sim::action::Outsider;
-use crate::sim::cluster::{NODES, PLANES, plane};
 use crate::sim::counts::Class;
 use crate::sim::queue::{MS, Micros};
 use crate::sim::users::{Answer, RESOLVERS, answer};
@@ -30,12 +29,13 @@ impl World {
         if let Some(to) = self.resolvers[place].fresh(group, self.now) {
             return Some(to);
         }
-        for _ in 0..NODES {
+        for _ in 0..self.nodes.len() {
             let server = self.resolvers[place].server;
             match self.dns_says(server, group) {
                 Some(Answer::Plane(to, keeps)) => {
                     if self.resolvers[place].keep(group, to, self.now + keeps) {
-                        self.watch.users(self.now, group, &plane(PLANES[to]));
+                        let plane = &self.cluster.planes[to].name;
+                        self.watch.users(self.now, group, plane);
                     }
                     return Some(to);
                 }
@@ -45,7 +45,7 @@ impl World {
                     return None;
                 }
                 Some(Answer::Unknown) | None => {
-                    self.resolvers[place].server = (server + 1) % NODES;
+                    self.resolvers[place].server = (server + 1) % self.nodes.len();
                 }
             }
         }

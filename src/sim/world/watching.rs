@@ -9,7 +9,6 @@ use crate::kernel::domain::{GroupName, PlaneName, Route, ServiceName, Switchover
 use crate::kernel::health::Verdict;
 use crate::kernel::ledger::Evidence;
 use crate::kernel::switchover::{Kind, State};
-use crate::sim::cluster::PLANES;
 use crate::sim::counts::{Class, Counts};
 use crate::sim::queue::Micros;
 
@@ -31,7 +30,7 @@ pub enum Mark {
     /// A node shows a group on a plane.
     Shown(usize, GroupName, PlaneName),
     /// A node shows that the quorum reports a service down on a plane.
-    Down(ServiceName, usize),
+    Down(ServiceName, PlaneName),
     /// A gateway sends a group to a plane.
     Gateway(GroupName, PlaneName),
     /// A resolver sends users of a group to a plane.
@@ -57,7 +56,7 @@ impl fmt::Display for Mark {
             Self::Shown(node, group, plane) => {
                 write!(f, "node {} shows {group} on {plane}", node + 1)
             }
-            Self::Down(service, plane) => write!(f, "{service} is down on {}", PLANES[*plane]),
+            Self::Down(service, plane) => write!(f, "{service} is down on {plane}"),
             Self::Gateway(group, plane) => write!(f, "the gateway sends {group} to {plane}"),
             Self::Users(group, plane) => write!(f, "a resolver sends users of {group} to {plane}"),
             Self::Leader(node) => write!(f, "node {} leads", node + 1),
@@ -182,6 +181,7 @@ impl Watch {
                 if view.ledger.verdict(service, plane, Evidence::Reports) != Verdict::Down {
                     self.down.remove(&key);
                 } else if self.down.insert(key) {
+                    let plane = cluster.planes[plane].name.clone();
                     self.mark(at, Mark::Down(service.clone(), plane));
                 }
             }

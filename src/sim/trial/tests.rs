@@ -1,0 +1,57 @@
+//! Trials of the example, and of clusters with one setting that is bad.
+
+use super::*;
+use crate::config::parse_cluster;
+use crate::sim::adopt::adopt;
+
+const EXAMPLE: &str = include_str!("../../../config/cluster.toml");
+
+fn example(changes: &[(&str, &str)]) -> Arc<Cluster> {
+    let mut text = EXAMPLE.to_owned();
+    for (from, to) in changes {
+        assert!(text.contains(from), "{from}");
+        text = text.replace(from, to);
+    }
+    let checked = parse_cluster("cluster.toml", &text).map_err(|faults| faults.to_string());
+    adopt(&checked.expect("it is sound").cluster).cluster
+}
+
+fn complaints(trial: Trial, cluster: &Arc<Cluster>) -> BTreeSet<Complaint> {
+    (1..=2).flat_map(|seed| trial.run(cluster, seed).complaints).collect()
+}
+
+#[test]
+fn the_example_gives_no_reason_to_complain_whoever_decides() {
+    for mode in ["ask", "auto"] {
+        let cluster = example(&[("mode = \"ask\"", &format!("mode = \"{mode}\""))]);
+        for trial in Trial::ALL.into_iter().filter(|trial| trial.pointless(&cluster).is_none()) {
+            assert_eq!(complaints(trial, &cluster), BTreeSet::new(), "{mode}: {}", trial.name());
+        }
+    }
+}
+
+#[test]
+fn what_is_advised_is_a_sound_file_with_just_these_changes() {
+    let cluster = example(&[]);
+    let raised = Setting::ElectionMin.with(&cluster, 5_000);
+    let keys: Vec<String> =
+        changes(&cluster, &raised).into_iter().map(|change| change.key).collect();
+    let wanted = [
+        "timing.election_min",
+        "timing.election_max",
+        "timing.observer_silence",
+        "timing.question_window",
+    ];
+    assert_eq!(keys, wanted);
+    assert_eq!(changes(&cluster, &cluster), []);
+    // And the parser takes it.
+    example(&[
+        ("election_min = \"500ms\"", "election_min = \"5s\""),
+        ("election_max = \"1s\"", "election_max = \"10s\""),
+        ("observer_silence = \"3s\"", "observer_silence = \"20s\""),
+        (
+            "question_window = \"6s\"",
+            &format!("question_window = \"{}ms\"", raised.timing.question_window.as_millis()),
+        ),
+    ]);
+}
