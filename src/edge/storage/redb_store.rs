@@ -6,6 +6,7 @@ use std::path::Path;
 
 use redb::{
     Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition,
+    WriteTransaction,
 };
 
 use super::error::StoreError;
@@ -57,10 +58,9 @@ impl Identity {
 
 /// A store over redb.
 ///
-/// Each batch is one transaction with one sync. redb keeps the transaction before it, and falls back to that one
-/// where the newest does not verify after a loss of power: a torn write was never acknowledged, so nothing is lost.
-/// Rot that strikes the newest transaction of a file that was not closed looks the same; everything else that rots
-/// is refused, because every page is verified when the file is opened.
+/// Each batch is one transaction in two phases, each with a sync: what is torn as power goes is the transaction that was not
+/// acknowledged, and the one before it counts. Whatever rots is refused, the newest transaction too, because every page is
+/// verified when the file is opened.
 #[derive(Debug)]
 pub struct RedbStore {
     database: Database,
@@ -112,6 +112,15 @@ fn builder(cache: usize) -> redb::Builder {
     let mut builder = Database::builder();
     builder.set_cache_size(cache).set_check_integrity_on_open(true);
     builder
+}
+
+/// Begins a write, to be committed in two phases. A commit of one phase that is damaged when the store is opened looks
+/// like one that was torn, and the one before it counts: a vote would be forgotten. Of two phases the second is written
+/// once the first is durable, so damage is damage.
+fn writing(database: &Database) -> Result<WriteTransaction, StoreError> {
+    let mut write = database.begin_write().map_err(failed)?;
+    write.set_two_phase_commit(true);
+    Ok(write)
 }
 
 impl RedbStore {
@@ -182,7 +191,7 @@ impl RedbStore {
     }
 
     fn found(database: &Database, identity: &Identity, token: &str) -> Result<(), StoreError> {
-        let write = database.begin_write().map_err(failed)?;
+        let write = writing(database)?;
         {
             let mut meta = write.open_table(META).map_err(failed)?;
             put(&mut meta, FORMAT, &limits::FORMAT)?;
@@ -205,7 +214,7 @@ impl RedbStore {
     }
 
     fn raise_incarnation(&self) -> Result<Incarnation, StoreError> {
-        let write = self.database.begin_write().map_err(failed)?;
+        let write = writing(&self.database)?;
         let raised = {
             let mut meta = write.open_table(META).map_err(failed)?;
             let last: Incarnation = must(get(&meta, INCARNATION)?, INCARNATION)?;
@@ -243,7 +252,7 @@ impl RedbStore {
     }
 
     fn write(&self, batch: &PersistBatch) -> Result<(), StoreError> {
-        let write = self.database.begin_write().map_err(failed)?;
+        let write = writing(&self.database)?;
         {
             let mut meta = write.open_table(META).map_err(failed)?;
             let mut log = write.open_table(LOG).map_err(failed)?;

@@ -155,7 +155,7 @@ fn a_crash_run_repeats_itself() {
 fn a_sync_that_lies_is_noticed_by_these_tests() {
     let caught = (0..20).filter(|seed| {
         let disk = SimDisk::new(*seed);
-        disk.set_faults(DiskFaults { lying_syncs: 300, ..DiskFaults::default() });
+        disk.set_faults(DiskFaults { lying_syncs: 600, ..DiskFaults::default() });
         survive(&disk, *seed, 10).is_err()
     });
     assert!(caught.count() > 15);

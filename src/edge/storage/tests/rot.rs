@@ -5,25 +5,23 @@ use redb::StorageBackend as _;
 use super::super::*;
 use super::workload::{Draws, after, identity, next_batch, same};
 
-/// A written disk, what it holds, and what it held before its last batch.
-fn written(seed: u64, closed: bool) -> (SimDisk, Recovered, Recovered) {
+/// A written disk, and what it holds.
+fn written(seed: u64, closed: bool) -> (SimDisk, Recovered) {
     let disk = SimDisk::new(seed);
     let mut store = RedbStore::open_backend(disk.clone(), &identity()).unwrap();
     let mut held = store.recover().unwrap();
-    let mut before = held.clone();
     let mut draws = Draws(seed);
     for number in 1..20 {
         let batch = next_batch(&mut draws, &held, number);
         store.persist(&batch).unwrap();
-        let next = after(&held, &batch);
-        before = std::mem::replace(&mut held, next);
+        held = after(&held, &batch);
     }
     if !closed {
         disk.crash_after(0);
     }
     drop(store);
     disk.power_cycle();
-    (disk, held, before)
+    (disk, held)
 }
 
 fn read(disk: SimDisk) -> Result<Recovered, StoreError> {
@@ -34,7 +32,7 @@ fn read(disk: SimDisk) -> Result<Recovered, StoreError> {
 fn a_changed_bit_of_a_closed_file_is_harmless_or_refused_and_never_silent() {
     let (mut refused, mut harmless) = (0, 0);
     for seed in 0..300 {
-        let (disk, held, _) = written(seed % 10, true);
+        let (disk, held) = written(seed % 10, true);
         if seed % 3 == 0 {
             disk.rot_at(usize::try_from(seed).unwrap() * 13);
         } else {
@@ -58,11 +56,11 @@ fn a_changed_bit_of_a_closed_file_is_harmless_or_refused_and_never_silent() {
 #[test]
 fn a_page_that_lost_count_of_its_rows_is_refused() {
     let page = 4_096;
-    let (disk, ..) = written(4, true);
+    let (disk, _) = written(4, true);
     let pages = usize::try_from(disk.len().unwrap()).unwrap() / page;
     let mut refused = 0;
     for number in 1..pages {
-        let (disk, held, _) = written(4, true);
+        let (disk, held) = written(4, true);
         let mut kind = [0; 2];
         disk.read((number * page) as u64, &mut kind).unwrap();
         if kind == [0; 2] {
@@ -77,19 +75,18 @@ fn a_page_that_lost_count_of_its_rows_is_refused() {
     assert!(refused > 3, "{refused} of {pages}");
 }
 
-/// redb cannot tell rot in the newest transaction from a write that was torn as power went: then it is gone whole,
-/// and never in part.
+/// Rot in the newest write is not taken for a write that was torn as power went: what was promised with it, a vote
+/// perhaps, would be forgotten.
 #[test]
-fn a_changed_bit_of_a_file_that_lost_power_is_refused_or_undoes_the_newest_write_at_most() {
-    let mut undone = 0;
+fn a_changed_bit_of_a_file_that_lost_power_is_harmless_or_refused_and_undoes_nothing() {
+    let mut refused = 0;
     for seed in 0..200 {
-        let (disk, held, before) = written(seed % 10, false);
+        let (disk, held) = written(seed % 10, false);
         (0..=seed % 20).for_each(|_| disk.rot());
-        if let Ok(found) = read(disk) {
-            let fine = same(&found, &held);
-            undone += u64::from(!fine);
-            assert!(fine || same(&found, &before), "seed {seed}: wrong data without a word");
+        match read(disk) {
+            Ok(found) => assert!(same(&found, &held), "seed {seed}: wrong data without a word"),
+            Err(_) => refused += 1,
         }
     }
-    assert!(undone < 100, "{undone}");
+    assert!(refused > 20, "{refused}");
 }
