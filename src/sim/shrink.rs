@@ -95,6 +95,11 @@ impl Failing<'_> {
     /// What comes after the finding has no part in it. Liveness is found after the run, and needs its healing.
     fn cut_the_end(&mut self) {
         if self.at >= self.best.length {
+            // If it is found without the demand to rest, then what heals the world has no part in it.
+            if self.best.rest.is_some() {
+                let candidate = Scenario { rest: None, ..self.best.clone() };
+                self.try_it(candidate);
+            }
             return;
         }
         let at = self.at;
