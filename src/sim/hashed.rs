@@ -61,16 +61,16 @@ macro_rules! signed_words {
     };
 }
 
-impl<'a> Serializer for Hashed<'a> {
+impl Serializer for Hashed<'_> {
     type Ok = ();
     type Error = fmt::Error;
-    type SerializeSeq = Hashed<'a>;
-    type SerializeTuple = Hashed<'a>;
-    type SerializeTupleStruct = Hashed<'a>;
-    type SerializeTupleVariant = Hashed<'a>;
-    type SerializeMap = Hashed<'a>;
-    type SerializeStruct = Hashed<'a>;
-    type SerializeStructVariant = Hashed<'a>;
+    type SerializeSeq = Self;
+    type SerializeTuple = Self;
+    type SerializeTupleStruct = Self;
+    type SerializeTupleVariant = Self;
+    type SerializeMap = Self;
+    type SerializeStruct = Self;
+    type SerializeStructVariant = Self;
 
     words!(serialize_bool bool, serialize_u8 u8, serialize_u16 u16, serialize_u32 u32, serialize_u64 u64);
     words!(serialize_char char);
