@@ -46,10 +46,15 @@ pub(super) fn run(args: &SimulateArgs, traced: &Traced, json: bool) -> Result<Ex
             let name = name(path, &run);
             traced
                 .write(drawn::head_of_scenario(name.clone(), &report), report.picture.as_ref())?;
-            if traced.print || !report.passed() {
+            if traced.print {
                 say(&format!("{} {run}\n{}", path.display(), report.events.join("\n")));
+            } else if report.violation.is_some() {
+                let next = "its last events; all of them with --trace:";
+                say(&format!("{} {run}: {next}\n{}", path.display(), report.events.join("\n")));
             }
-            let story = if args.story { report.story.clone() } else { Vec::new() };
+            // A demand that was not met makes sense beside what happened instead.
+            let story =
+                if args.story || !report.passed() { report.story.clone() } else { Vec::new() };
             results.push(scenario_json(name, &report, story));
         }
     }

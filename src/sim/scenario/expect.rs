@@ -115,6 +115,11 @@ impl Expectation {
         if in_the_end && !state {
             return Err(format!("`{text}` happens, it does not hold: write `must see {text}`"));
         }
+        if in_the_end && (after > 0 || before < Micros::MAX) {
+            return Err(
+                "`must hold` looks at the end: write it without `after` and `before`".to_owned()
+            );
+        }
         if !in_the_end && fact == Fact::Leader {
             return Err("write `must hold a leader`, or `must see leader change`".to_owned());
         }

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use super::expect::Expectation;
-use super::words::{micros, number, place};
+use super::words::{micros, number, place, time};
 use super::{Scenario, Trigger, settings, verb};
 use crate::sim::action::Action;
+use crate::sim::queue::Micros;
 
 /// A line that is not understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,7 @@ pub(super) const LINES: usize = 10_000;
 pub(super) fn parse(text: &str) -> Result<Scenario, Vec<ScenarioError>> {
     let mut scenario = Scenario::default();
     let mut errors = Vec::new();
+    let mut times: Vec<(usize, Micros)> = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let number = number + 1;
         if number > LINES {
@@ -40,10 +42,16 @@ pub(super) fn parse(text: &str) -> Result<Scenario, Vec<ScenarioError>> {
         if words.is_empty() {
             continue;
         }
-        if let Err(what) = read_line(&mut scenario, number, &words) {
-            errors.push(ScenarioError { line: number, what });
+        match read_line(&mut scenario, number, &words) {
+            Ok(at) => times.extend(at.map(|at| (number, at))),
+            Err(what) => errors.push(ScenarioError { line: number, what }),
         }
     }
+    let end = scenario.length;
+    errors.extend(times.into_iter().filter(|(_, at)| *at > end).map(|(line, _)| {
+        let what = format!("the run is over after {}: it needs a longer `run TIME`", time(end));
+        ScenarioError { line, what }
+    }));
     let demands = scenario.promises || scenario.rest.is_some() || !scenario.expectations.is_empty();
     if !demands && errors.is_empty() {
         let what = "a scenario without `must see`, `must hold`, `must rest`, `must keep every promise` or `never` \
@@ -54,7 +62,16 @@ pub(super) fn parse(text: &str) -> Result<Scenario, Vec<ScenarioError>> {
     if errors.is_empty() { Ok(scenario) } else { Err(errors) }
 }
 
-fn read_line(scenario: &mut Scenario, line: usize, words: &[&str]) -> Result<(), String> {
+/// Takes a line; the time that it speaks of, if it does, which the run must reach.
+fn read_line(
+    scenario: &mut Scenario,
+    line: usize,
+    words: &[&str],
+) -> Result<Option<Micros>, String> {
+    if let Some(word) = words.iter().find(|word| word.starts_with('$')) {
+        let name = word.trim_start_matches('$');
+        return Err(format!("`{word}` stands for nothing: write `each {name} A | B` above"));
+    }
     match words {
         ["cluster", rest @ ..] => settings::cluster(&mut scenario.params.shape, rest)?,
         ["world", rest @ ..] => settings::world(&mut scenario.params, rest)?,
@@ -63,6 +80,7 @@ fn read_line(scenario: &mut Scenario, line: usize, words: &[&str]) -> Result<(),
         ["at", time, action @ ..] => {
             let at = micros(time)?;
             scenario.actions.push((at, verb::read(action)?));
+            return Ok(Some(at));
         }
         ["on", rest @ ..] => scenario.triggers.push(trigger(rest)?),
         ["must", "keep", "every", "promise"] => scenario.promises = true,
@@ -73,7 +91,10 @@ fn read_line(scenario: &mut Scenario, line: usize, words: &[&str]) -> Result<(),
             scenario.rest = Some(if named.is_empty() { vec![0, 1, 2] } else { named });
         }
         ["must" | "never", ..] => {
-            scenario.expectations.push((line, Expectation::parse(words)?));
+            let expectation = Expectation::parse(words)?;
+            let after = expectation.after;
+            scenario.expectations.push((line, expectation));
+            return Ok(Some(after));
         }
         [verb, ..] => {
             return Err(format!(
@@ -83,7 +104,7 @@ fn read_line(scenario: &mut Scenario, line: usize, words: &[&str]) -> Result<(),
         }
         [] => {}
     }
-    Ok(())
+    Ok(None)
 }
 
 fn trigger(words: &[&str]) -> Result<(Trigger, Action), String> {

@@ -95,6 +95,23 @@ fn what_is_not_understood_is_told_all_at_once_with_its_line() {
 }
 
 #[test]
+fn what_would_prove_nothing_is_refused() {
+    let refused = |text: &str, why: &str| {
+        let errors = Scenario::parse_all(text).expect_err(text);
+        assert!(errors.iter().any(|error| error.to_string().contains(why)), "{errors:?}");
+    };
+    refused(
+        "run 60s\nat 60001ms crash leader\nmust hold a leader",
+        "line 2: the run is over after 60s",
+    );
+    refused("never shop on west after 31s", "line 1: the run is over after 30s");
+    refused("must hold shop on west before 9s", "`must hold` looks at the end");
+    refused("at 3s $what leader\nmust hold a leader", "write `each what A | B` above");
+    refused("at 3s cut off leader for 2s\nmust hold a leader", "write cut off WHO [in|out]");
+    assert!(Scenario::parse("run 60s\nat 60s crash leader\nmust hold a leader").is_ok());
+}
+
+#[test]
 fn a_scenario_has_so_many_lines_and_not_one_more() {
     let file = |lines: usize| "at 1s read east\n".repeat(lines - 1) + "must keep every promise\n";
     let fits = Scenario::parse(&file(parse::LINES)).expect("it fits");

@@ -49,8 +49,12 @@ pub(super) const VERBS: [Verb; 14] = [
 /// What these words do.
 pub(super) fn read(words: &[&str]) -> Result<Action, String> {
     VERBS.iter().find_map(|verb| (verb.read)(words)).unwrap_or_else(|| {
-        let known: Vec<&str> = VERBS.iter().map(|verb| verb.usage).collect();
-        Err(format!("`{}` cannot be done: write {}", words.join(" "), known.join(", ")))
+        let known = || VERBS.iter().map(|verb| verb.usage).flat_map(|usage| usage.split(" · "));
+        let first = words.first().copied().unwrap_or_default();
+        let alike: Vec<&str> =
+            known().filter(|form| form.split(' ').next() == Some(first)).collect();
+        let forms = if alike.is_empty() { known().collect() } else { alike };
+        Err(format!("`{}` cannot be done: write {}", words.join(" "), forms.join(" · ")))
     })
 }
 
