@@ -1,7 +1,7 @@
 //! The audit trail is one hash chain: the same link at the same index on every node and in every life of its process, each
 //! from the one before, nothing skipped, and one for every entry that was applied.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
@@ -18,8 +18,9 @@ pub(super) struct Audit {
     links: BTreeMap<u64, (AuditRecord, u64)>,
     /// Up to which index each node gave out its links.
     last: BTreeMap<usize, u64>,
-    /// Up to which index a snapshot that it writes has them: what stood in the log before is applied first.
-    taken: BTreeMap<usize, u64>,
+    /// Up to which indexes the snapshots that it wrote have them. What stood in the log before one is applied first, and
+    /// the next one may be written meanwhile.
+    taken: BTreeMap<usize, BTreeSet<u64>>,
 }
 
 /// The head after an entry: SHA-256 of the head before, index, term and bytes, in hexadecimal digits.
@@ -75,8 +76,7 @@ impl Oracle for Audit {
 
     fn ordered(&mut self, _book: &Book, node: usize, batch: &PersistBatch) -> Finding {
         if let Some(snapshot) = &batch.snapshot {
-            let taken = self.taken.entry(node).or_default();
-            *taken = snapshot.index.max(*taken);
+            self.taken.entry(node).or_default().insert(snapshot.index);
         }
         Ok(())
     }
@@ -97,7 +97,7 @@ impl Oracle for Audit {
         if last >= record.index {
             return Err(format!("node {} chains {} after {last}", node + 1, record.index));
         }
-        let taken = self.taken.get(&node).filter(|taken| **taken < record.index);
+        let taken = self.taken.get(&node).and_then(|all| all.range(..record.index).next_back());
         let last = taken.copied().unwrap_or_default().max(last);
         match self.links.range(last + 1..record.index).next() {
             Some((skipped, _)) => Err(format!("node {} skips the link {skipped}", node + 1)),

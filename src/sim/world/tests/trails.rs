@@ -58,6 +58,11 @@ fn a_process_goes_on_with_its_trail_where_its_snapshot_ends() {
     };
     let taken = PersistBatch { snapshot: Some(snapshot.clone()), ..PersistBatch::default() };
     assert_eq!(oracle.ordered(&book, 1, &taken), Ok(()));
+    // The next one is on its way before the first entry after this one is applied.
+    let mut next = snapshot.clone();
+    next.index = links[5].index;
+    let next = PersistBatch { snapshot: Some(next), ..PersistBatch::default() };
+    assert_eq!(oracle.ordered(&book, 1, &next), Ok(()));
     assert_eq!(oracle.audited(1, &links[4]), Ok(()));
     let recovered = crate::kernel::consensus::Recovered {
         snapshot: Some(snapshot),
