@@ -344,9 +344,15 @@ async fn who_answers_stands_behind_who_decides() {
     let own = rustix::process::getpriority_process(None).unwrap();
     let node = world.start(1).await;
     for (name, nice) in [("api", API_NICE), ("dns-udp-0", 5), ("kernel", 0), ("persist", 0)] {
-        let values = nice_values(name);
-        // A thread that has just begun may not have come to it yet: other tests start nodes, too.
-        assert!(values.contains(&(own + nice).min(19)), "{name}: {values:?}");
+        // A thread that has just begun may not have come to it yet; and other tests start nodes, too.
+        let wanted = (own + nice).min(19);
+        let seen = async {
+            while !nice_values(name).contains(&wanted) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let waited = timeout(PATIENCE, seen).await;
+        assert!(waited.is_ok(), "{name}: {:?}, none at {wanted}", nice_values(name));
     }
     node.leave().await;
 }
