@@ -32,6 +32,14 @@ impl Digest {
 /// A digest that is written to.
 struct Hashed<'a>(&'a mut Digest);
 
+impl Hashed<'_> {
+    /// With what a value of several parts begins with.
+    const fn begun(self, word: u64) -> Self {
+        self.0.word(word);
+        self
+    }
+}
+
 impl fmt::Write for Hashed<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.0.bytes(text.as_bytes());
@@ -139,8 +147,7 @@ impl Serializer for Hashed<'_> {
     }
 
     fn serialize_seq(self, _len: Option<usize>) -> Result<Self, fmt::Error> {
-        self.0.word(BEGIN);
-        Ok(self)
+        Ok(self.begun(BEGIN))
     }
 
     fn serialize_tuple(self, _len: usize) -> Result<Self, fmt::Error> {
@@ -153,34 +160,30 @@ impl Serializer for Hashed<'_> {
 
     fn serialize_tuple_variant(
         self,
-        _name: &'static str,
+        _: &'static str,
         index: u32,
-        _variant: &'static str,
-        _len: usize,
+        _: &'static str,
+        _: usize,
     ) -> Result<Self, fmt::Error> {
-        self.0.word(u64::from(index));
-        Ok(self)
+        Ok(self.begun(index.into()))
     }
 
     fn serialize_map(self, _len: Option<usize>) -> Result<Self, fmt::Error> {
-        self.0.word(BEGIN);
-        Ok(self)
+        Ok(self.begun(BEGIN))
     }
 
     fn serialize_struct(self, _: &'static str, _len: usize) -> Result<Self, fmt::Error> {
-        self.0.word(BEGIN);
-        Ok(self)
+        Ok(self.begun(BEGIN))
     }
 
     fn serialize_struct_variant(
         self,
-        _name: &'static str,
+        name: &'static str,
         index: u32,
-        _variant: &'static str,
-        _len: usize,
+        variant: &'static str,
+        len: usize,
     ) -> Result<Self, fmt::Error> {
-        self.0.word(u64::from(index));
-        Ok(self)
+        self.serialize_tuple_variant(name, index, variant, len)
     }
 
     /// As postcard does: what has a form for people and one for programs takes the second.

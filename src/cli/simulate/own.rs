@@ -68,7 +68,11 @@ fn tried(args: &SimulateArgs) -> RangeInclusive<u64> {
 /// What happens in each run of a trial.
 fn story(args: &SimulateArgs, trial: Trial, adopted: &Adopted) -> Result<Exit, Failure> {
     if let Some(why) = trial.pointless(&adopted.cluster) {
-        return Err(Failure::failed(format!("there is no trial {}: {why}", trial.name()), ""));
+        let what = format!("trial {} has nothing to show: {why}", trial.name());
+        return Err(Failure::failed(
+            what,
+            "name another trial: without --trial all that fit are run",
+        ));
     }
     let run = |seed| (seed, trial.run(&adopted.cluster, seed));
     let mut passed = true;

@@ -59,8 +59,8 @@ impl Identity {
 /// A store over redb.
 ///
 /// Each batch is one transaction in two phases, each with a sync: what is torn as power goes is the transaction that was not
-/// acknowledged, and the one before it counts. Whatever rots is refused, the newest transaction too, because every page is
-/// verified when the file is opened.
+/// acknowledged, and the one before it counts. Whatever rots is refused when the file is opened, the newest transaction too,
+/// because every page is verified then; but for one bit, see `docs/decisions/0014-two-phase-commits.md`.
 #[derive(Debug)]
 pub struct RedbStore {
     database: Database,

@@ -34,7 +34,8 @@ pub mod limits {
     pub const UNCOMMITTED_BYTES: u64 = 32 << 20;
     /// Bytes of entries handed out for apply at once.
     pub const COMMITTED_BYTES: u64 = 8 << 20;
-    /// Persists under way; above it nothing new is taken from raft until a receipt comes.
+    /// Persists of raft under way; above it nothing new is taken from raft until a receipt comes. Each may have one beside it
+    /// that compacts the log.
     pub const PERSISTS: usize = 16;
     /// Steps that wait behind a persist, most of them without a write of their own; above it likewise.
     pub const READIES: usize = 1_024;

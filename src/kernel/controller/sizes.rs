@@ -30,8 +30,7 @@ impl Controller {
         let ballots = state.questions().values().map(|question| question.ballots.len()).max();
         let (requests, keys) = self.requests.sizes();
         let (readies, messages) = self.consensus.waiting();
-        // Consensus' own, and those that compact the log: after a receipt of the former there may be one of the latter, and no
-        // more than so many receipts come before the oldest of these is done.
+        // A receipt may begin a compaction, and no more than so many receipts come before the oldest of these is done.
         let writes = 2 * consensus::PERSISTS + 1;
         let digests = usize::try_from(limits::DIGESTS_KEPT).unwrap_or(usize::MAX);
         [

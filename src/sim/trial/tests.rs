@@ -3,6 +3,7 @@
 use super::*;
 use crate::config::parse_cluster;
 use crate::sim::adopt::adopt;
+use crate::sim::campaign::{Options, run_seed};
 
 const EXAMPLE: &str = include_str!("../../../config/cluster.toml");
 
@@ -27,6 +28,32 @@ fn the_example_gives_no_reason_to_complain_whoever_decides() {
         for trial in Trial::ALL.into_iter().filter(|trial| trial.pointless(&cluster).is_none()) {
             assert_eq!(complaints(trial, &cluster), BTreeSet::new(), "{mode}: {}", trial.name());
         }
+    }
+}
+
+/// The example with so many members, the first of them its own.
+fn of_size(count: u64) -> Arc<Cluster> {
+    let members = EXAMPLE.find("[members.a]").expect("it has members");
+    let services = EXAMPLE.find("# A service:").expect("it has services");
+    let member = |id: u64| {
+        format!(
+            "[members.m{id}]\nid = {id}\nsite = \"site{id}\"\nmember = \"192.0.2.{id}:1\"\napi = \"192.0.2.{id}:2\"\ndns = \"192.0.2.{id}:3\"\n"
+        )
+    };
+    let all: String = (1..=count).map(member).collect();
+    example(&[(&EXAMPLE[members..services], &all)])
+}
+
+#[test]
+fn clusters_of_other_sizes_are_searched_and_tried() {
+    for size in [1, 5] {
+        let cluster = of_size(size);
+        let options = Options { cluster: Some(Arc::clone(&cluster)), ..Options::default() };
+        for seed in 1..=3 {
+            let outcome = run_seed(seed, &options);
+            assert_eq!(outcome.violation, None, "{size} members, seed {seed}");
+        }
+        assert_eq!(complaints(Trial::Calm, &cluster), BTreeSet::new(), "{size} members");
     }
 }
 

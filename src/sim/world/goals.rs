@@ -9,7 +9,6 @@ use crate::kernel::domain::SwitchoverId;
 use crate::kernel::ledger::{Command, Envelope};
 use crate::kernel::switchover::Event;
 use crate::sim::client::Wish;
-use crate::sim::cluster::NODES;
 use crate::sim::counts::{Class, Counts};
 use crate::sim::oracle::Committed;
 use crate::sim::queue::Micros;
@@ -38,10 +37,10 @@ struct Tried {
 }
 
 /// What is kept for that.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Goals {
     /// Since when each node runs without reaching a quorum.
-    alone_since: [Option<Micros>; NODES],
+    alone_since: Vec<Option<Micros>>,
     /// By index.
     tried: BTreeMap<u64, Vec<Tried>>,
     /// Where each operator's switch stands in the log, by its reason, which names the request.
@@ -51,6 +50,16 @@ pub(super) struct Goals {
 }
 
 impl Goals {
+    /// Of a cluster of so many members.
+    pub(super) fn new(members: usize) -> Self {
+        Self {
+            alone_since: vec![None; members],
+            tried: BTreeMap::new(),
+            switches: BTreeMap::new(),
+            again: BTreeSet::new(),
+        }
+    }
+
     fn is_alone(&self, node: usize) -> bool {
         self.alone_since[node].is_some()
     }
@@ -136,13 +145,14 @@ impl World {
         };
         let linked =
             |other: usize| !self.network.is_cut(node, other) && !self.network.is_cut(other, node);
-        let others = (0..NODES).filter(|other| *other != node && runs(*other) && linked(*other));
-        runs(node) && others.count() + 1 > NODES / 2
+        let count = self.nodes.len();
+        let others = (0..count).filter(|other| *other != node && runs(*other) && linked(*other));
+        runs(node) && others.count() + 1 > count / 2
     }
 
     /// After what may give a node its quorum back, or take it.
     pub(super) fn note_quorums(&mut self) {
-        for node in 0..NODES {
+        for node in 0..self.nodes.len() {
             let alone = self.nodes[node].lives() && !self.reaches_quorum(node);
             let since = &mut self.goals.alone_since[node];
             *since = alone.then(|| since.unwrap_or(self.now));

@@ -48,7 +48,7 @@ pub struct Params {
     pub seed: u64,
     /// The settings of the built-in cluster.
     pub shape: Shape,
-    /// Another cluster in place of the built-in one: `settled` made it of somebody's file.
+    /// Another cluster in place of the built-in one: [`super::adopt`] made it of somebody's file.
     pub cluster: Option<Arc<Cluster>>,
     /// The network between members.
     pub weather: Weather,
@@ -210,7 +210,7 @@ impl World {
             network: Network::new(count, params.weather),
             planes: Planes::new(&cluster),
             gateway: Gateway::new("front"),
-            resolvers: (0..RESOLVERS).map(Resolver::new).collect(),
+            resolvers: (0..RESOLVERS).map(|place| Resolver::new(place % count)).collect(),
             history: Vec::new(),
             requests: BTreeMap::new(),
             shut: vec![BTreeSet::new(); count],
@@ -219,7 +219,7 @@ impl World {
             oracles: oracle::all(&cluster),
             book: Book::new(count),
             watch: Watch::default(),
-            goals: Goals::default(),
+            goals: Goals::new(count),
             counts: Counts::default(),
             trace: Trace::new(params.trace),
             picture: None,

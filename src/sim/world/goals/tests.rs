@@ -61,7 +61,7 @@ fn batch(index: u64, term: u64, command: Command) -> PersistBatch {
 
 /// What is counted when a leader of term 4 wrote a command at index 9, and one of this term was committed there.
 fn tried(alone: bool, led: u64, command: Command, committed: u64) -> [u64; 2] {
-    let (mut goals, mut counts) = (Goals::default(), Counts::default());
+    let (mut goals, mut counts) = (Goals::new(3), Counts::default());
     goals.alone_since[0] = alone.then_some(1);
     goals.wrote(0, 4, led, &batch(9, 4, command));
     let entry = Committed { index: 9, term: committed, born: 0, envelope: None };
