@@ -305,6 +305,7 @@ mod tests {
         all_differ(&['o', 'e']);
         all_differ(&[None, Some(0_u8), Some(1)]);
         all_differ(&[vec![vec![1_u8, 2], vec![3]], vec![vec![1], vec![2, 3]], vec![vec![1, 2, 3]]]);
+        all_differ::<Vec<Vec<Vec<u8>>>>(&[vec![vec![vec![]]], vec![vec![], vec![]]]);
         all_differ(&[(1_u8, 2_u8), (2, 1)]);
         all_differ(&[BTreeMap::from([(1_u8, 2_u8)]), BTreeMap::from([(2, 1)]), BTreeMap::new()]);
         all_differ(&[
