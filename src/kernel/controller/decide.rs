@@ -184,9 +184,8 @@ impl Controller {
             self.leading.drive.remove(&id);
             self.leading.prechecks.remove(&id);
             self.verifying.forget(id);
-            // The route may lead now to what has long been reported sick: nothing new will say so. What was suspected until
-            // now was the plane that was left.
-            if self.is_reported(&switchover.group) {
+            // The route may lead now to what has long been sick: nothing new will say so.
+            if self.speaks_against(&switchover.group).is_some() {
                 self.ask_soon(&switchover.group);
             }
         } else {

@@ -37,9 +37,13 @@ impl Controller {
         if self.logins.due.is_none_or(|due| due > self.now) {
             return;
         }
-        self.logins.due = Some(self.now + limits::LOGINS_TOLD);
-        if self.logins.count == 0 || self.ledger.ruleset() < ALARMS_SINCE {
+        if self.logins.count == 0 {
             self.logins.due = None;
+            return;
+        }
+        self.logins.due = Some(self.now + limits::LOGINS_TOLD);
+        if self.ledger.ruleset() < ALARMS_SINCE {
+            // A young cluster's members have not all been heard yet, and it would be told to nobody.
             return;
         }
         self.logins.seq += 1;

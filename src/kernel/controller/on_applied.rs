@@ -139,6 +139,8 @@ impl Controller {
                 }
             }
             Applied::Routed(group) => {
+                // It was the plane that is left now.
+                self.leading.suspected.remove(&group);
                 self.publishing.routed.insert(group);
             }
             Applied::Guards => self.on_guards(),

@@ -74,7 +74,7 @@ impl Controller {
     }
 
     /// Whether a standing report speaks against the plane that serves a group.
-    pub(super) fn is_reported(&self, group: &GroupName) -> bool {
+    fn is_reported(&self, group: &GroupName) -> bool {
         let Some(config) = self.ledger.config() else { return false };
         let Some(settings) = config.groups.get(group) else { return false };
         let route = self.ledger.routes().get(group);

@@ -396,3 +396,16 @@ fn failed_logins_are_told_to_the_log_once_and_raise_an_alarm() {
     assert_eq!(texts.len(), 2, "{texts:?}");
     assert!(texts[0].starts_with("4 failed logins at"), "{texts:?}");
 }
+
+#[test]
+fn a_login_that_fails_before_every_member_was_heard_is_told_when_they_were() {
+    let mut trio = Trio::new(Mode::Auto);
+    trio.kill(MemberId(3));
+    trio.run_until("a leader", |t| t.leader().is_some() && t.configured());
+    let leader = trio.leader().expect("there is one");
+    trio.feed(leader, Input::LoginsFailed { count: 1, from: "192.0.2.9".to_owned() });
+    trio.run(Duration::from_secs(30));
+    assert!(alarm_of(&trio, AlarmKind::Logins).is_none(), "the rules of then know no alarms");
+    trio.restart(MemberId(3));
+    trio.run_until("an alarm", |t| alarm_of(t, AlarmKind::Logins).is_some());
+}

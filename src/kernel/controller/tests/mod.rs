@@ -49,6 +49,35 @@ fn a_dead_plane_is_left_by_quorum_and_the_switchover_is_verified() {
 }
 
 #[test]
+fn what_was_suspected_of_the_plane_that_was_left_asks_about_nobody() {
+    let mut trio = Trio::steady(Mode::Auto);
+    let asked = |trio: &Trio| trio.trace.iter().filter(|line| line.contains(" question ")).count();
+    let open = |trio: &Trio| {
+        trio.nodes.values().any(|node| {
+            let state = node.controller.ledger().groups().get(&group("shop"));
+            state.is_some_and(|state| state.question.is_some())
+        })
+    };
+    let blink = |trio: &mut Trio| {
+        trio.blind.insert(MemberId(2));
+        trio.run(Duration::from_millis(700));
+        trio.blind.remove(&MemberId(2));
+    };
+    blink(&mut trio);
+    trio.run_until("the first question", open);
+    // Suspected again while that is open: the suspicion outlives it.
+    trio.run(Duration::from_millis(2500));
+    blink(&mut trio);
+    trio.run_until("it is closed", |t| !open(t));
+    let reply = trio.ask(1, switch("shop", Some("west"), SwitchKind::Forced));
+    assert!(matches!(reply, Response::Accepted { .. }), "{reply:?}");
+    trio.run_until("moved", |t| t.all_on("west") && t.last_state() == "done");
+    let before = asked(&trio);
+    trio.run(Duration::from_secs(10));
+    assert_eq!(asked(&trio), before, "{:#?}", trio.trace);
+}
+
+#[test]
 fn one_blind_observer_moves_nothing() {
     let mut trio = Trio::steady(Mode::Auto);
     trio.blind.insert(MemberId(2));
