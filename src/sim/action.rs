@@ -1,6 +1,7 @@
 //! What can be done to a world: faults and their ends, and what clients ask.
 
 use super::client::Wish;
+use super::frame::Kind;
 use super::plane::ServiceState;
 use super::queue::Micros;
 
@@ -15,6 +16,9 @@ pub enum Who {
     Follower,
     /// Every node.
     All,
+    /// The observer beside the members at this place. It can be killed, started, cut off and blinded, and its clock can
+    /// run wrong.
+    Observer(usize),
 }
 
 /// Which ways of a cut.
@@ -31,12 +35,36 @@ pub enum Ways {
 /// Who talks to nodes from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outsider {
-    /// The gateway.
+    /// The gateways.
     Gateway,
     /// People and their programs.
     Clients,
     /// Resolvers that ask its DNS server.
     Resolvers,
+}
+
+/// Frames of one kind, on every link or on some.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Frames {
+    /// Of this kind.
+    pub kind: Kind,
+    /// From this member or observer only.
+    pub from: Option<usize>,
+    /// To this one only.
+    pub to: Option<usize>,
+}
+
+impl Frames {
+    /// On every link.
+    pub const fn all(kind: Kind) -> Self {
+        Self { kind, from: None, to: None }
+    }
+
+    /// Whether a frame of this kind on this link is one of them.
+    pub fn has(&self, kind: Kind, from: usize, to: usize) -> bool {
+        let is = |wanted: Option<usize>, place| wanted.is_none_or(|wanted| wanted == place);
+        self.kind == kind && is(self.from, from) && is(self.to, to)
+    }
 }
 
 /// When a doomed process dies.
@@ -160,8 +188,20 @@ pub enum Action {
         /// How many.
         syncs: u32,
     },
-    /// Votes and requests for them are held up by up to this long; 0 ends it.
-    HoldVotes(Micros),
+    /// Frames of one kind are held up by up to this long; 0 ends it.
+    Hold {
+        /// Which frames.
+        frames: Frames,
+        /// By how much at most.
+        by: Micros,
+    },
+    /// So many in a thousand of the frames of one kind are lost; 0 ends it.
+    Lose {
+        /// Which frames.
+        frames: Frames,
+        /// How many.
+        lost: u32,
+    },
     /// How many groups' traffic a plane can carry; with more, everything on it is too slow.
     Room {
         /// 0 or 1.
@@ -169,10 +209,13 @@ pub enum Action {
         /// How many; any number, when absent.
         groups: Option<usize>,
     },
-    /// Answers to read rounds are held up by up to this long; 0 ends it.
-    HoldAnswers(Micros),
-    /// The gateway's process stops, or starts.
-    Gateway(bool),
+    /// A gateway's process stops, or starts.
+    Gateway {
+        /// Its place.
+        which: usize,
+        /// Starts.
+        up: bool,
+    },
     /// Cuts the way between a node's API and gateways, or clients; or opens it.
     CutApi {
         /// Whose API.
@@ -181,6 +224,17 @@ pub enum Action {
         from: Outsider,
         /// Cut or open.
         on: bool,
+    },
+    /// The way between a node and outsiders is lossy and slow from now on.
+    RoughApi {
+        /// Whose API or DNS server.
+        who: Who,
+        /// For whom.
+        from: Outsider,
+        /// Lost in a thousand.
+        lost: u32,
+        /// What is not lost comes up to this much later.
+        late: Micros,
     },
     /// A client asks a node.
     Ask {

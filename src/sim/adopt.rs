@@ -4,8 +4,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::cluster::FIRST_OBSERVER;
 use crate::kernel::domain::{Endpoint, MemberId};
-use crate::kernel::ledger::{Cluster, Role};
+use crate::kernel::ledger::{Cluster, Observer, Role};
 use crate::kernel::zone::{NameServer, ZoneName};
 
 /// A cluster in the world.
@@ -29,7 +30,12 @@ pub fn adopt(own: &Cluster) -> Adopted {
             (MemberId(id), crate::kernel::ledger::Member { id: MemberId(id), ..member.clone() })
         })
         .collect();
-    cluster.observers.clear();
+    cluster.observers = own
+        .observers
+        .values()
+        .zip(FIRST_OBSERVER..)
+        .map(|(observer, id)| (MemberId(id), Observer { id: MemberId(id), ..observer.clone() }))
+        .collect();
     cluster.references.clear();
     cluster.notify.clear();
     give_endpoints(&mut cluster);
@@ -88,7 +94,6 @@ fn left_out(own: &Cluster) -> Vec<String> {
         own.members.values().any(|member| member.role == Role::Witness),
         "[members] role = \"witness\": witnesses vote and probe here as they do, and answer DNS too",
     );
-    add(!own.observers.is_empty(), "[observers]: the members alone probe and vote");
     add(
         !own.references.is_empty(),
         "[references]: whether an observer is isolated is seen from the other members alone",
@@ -140,7 +145,9 @@ mod tests {
                 assert_eq!(times(here), times(check));
             }
         }
-        for part in ["[observers]", "[references]", "[zones]", "[routes]"] {
+        let beside: Vec<u64> = cluster.observers.keys().map(|id| id.0).collect();
+        assert_eq!(beside, [FIRST_OBSERVER]);
+        for part in ["[references]", "[zones]", "[routes]"] {
             assert!(left_out.iter().any(|line| line.starts_with(part)), "{part}: {left_out:?}");
         }
         assert!(!left_out.iter().any(|line| line.contains("witness")), "{left_out:?}");

@@ -11,8 +11,8 @@ use crate::kernel::domain::{
 };
 use crate::kernel::health::{Check, Require, Service};
 use crate::kernel::ledger::{
-    Budget, Cluster, FlapLimit, GatewayRoute, Group, Member, Mode, OnSwitch, OutWhen, Plane,
-    Policy, Role, Timing, WhenBothDown,
+    Budget, Cluster, FlapLimit, GatewayRoute, Group, Member, Mode, Observer, OnSwitch, OutWhen,
+    Plane, Policy, Role, Timing, WhenBothDown,
 };
 use crate::kernel::zone::{CutOff, NameServer, Soa, ZoneName, ZoneSettings};
 
@@ -22,6 +22,10 @@ pub const NODES: usize = 3;
 pub const PLANES: [&str; 2] = ["east", "west"];
 /// Names of the members' sites.
 const SITES: [&str; NODES] = ["east", "west", "third"];
+/// Names of the observers beside the members, and their sites.
+pub const OBSERVERS: [(&str, &str); 2] = [("far", "fourth"), ("near", "west")];
+/// The first observer's id; the others follow.
+pub const FIRST_OBSERVER: u64 = 101;
 
 /// What differs from run to run.
 #[derive(Clone, Debug)]
@@ -44,6 +48,8 @@ pub struct Shape {
     pub election_max: Duration,
     /// Whether there is a second group.
     pub two_groups: bool,
+    /// How many observers there are beside the members: up to two.
+    pub observers: usize,
 }
 
 impl Default for Shape {
@@ -58,6 +64,7 @@ impl Default for Shape {
             fall_rise: (2, 2),
             election_max: Duration::from_millis(1000),
             two_groups: false,
+            observers: 0,
         }
     }
 }
@@ -104,7 +111,7 @@ pub fn cluster(shape: &Shape) -> Cluster {
         name: MemberName::new("simulated").expect(PROOF),
         planes,
         members: members.map(|member| (member.id, member)).collect(),
-        observers: BTreeMap::new(),
+        observers: (FIRST_OBSERVER..).zip(OBSERVERS).map(observer).take(shape.observers).collect(),
         services,
         zones: BTreeMap::from([("biplane.test".to_owned(), zone(groups.keys()))]),
         groups,
@@ -144,6 +151,11 @@ fn member(place: usize, at: &str) -> Member {
         api_address: Some(address(7400)),
         dns_address: Some(address(53)),
     }
+}
+
+fn observer((id, (name, at)): (u64, (&str, &str))) -> (MemberId, Observer) {
+    let id = MemberId(id);
+    (id, Observer { id, name: MemberName::new(name).expect(PROOF), site: site(at) })
 }
 
 /// `web` answers HTTP and TCP, the others TCP; `log` is a supporting one.

@@ -101,11 +101,23 @@ pub enum Class {
     SnapshotInMidSwitch,
     /// A leader that was cut off from every quorum, or deposed, refused a read.
     StaleReadRefused,
+    /// An automatic switchover had the ballot of an observer beside the members.
+    ObserverBallot,
+    /// An observer beside the members died.
+    ObserverCrash,
+    /// Frames of one kind were held up or lost, and the others were not.
+    KindStruck,
+    /// What an outsider sent to a node, or was sent by it, was lost or late.
+    RoughWay,
+    /// Another configuration came into force while a switchover was under way.
+    ConfiguredInMidSwitch,
+    /// Two gateways sent the same group to different planes.
+    GatewaysApart,
 }
 
 impl Class {
     /// All of them, in order, with their names.
-    pub const ALL: [(Self, &'static str); 48] = [
+    pub const ALL: [(Self, &'static str); 54] = [
         (Self::AutomaticSwitchover, "automatic-switchover"),
         (Self::LeaderChange, "leader-change"),
         (Self::LeaderChangeInMidSwitch, "leader-change-in-mid-switch"),
@@ -154,6 +166,12 @@ impl Class {
         (Self::OldLeaderFenced, "old-leader-fenced"),
         (Self::SnapshotInMidSwitch, "snapshot-in-mid-switch"),
         (Self::StaleReadRefused, "stale-read-refused"),
+        (Self::ObserverBallot, "observer-ballot"),
+        (Self::ObserverCrash, "observer-crash"),
+        (Self::KindStruck, "kind-struck"),
+        (Self::RoughWay, "rough-way"),
+        (Self::ConfiguredInMidSwitch, "configured-in-mid-switch"),
+        (Self::GatewaysApart, "gateways-apart"),
     ];
 }
 

@@ -3,8 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use super::queue::Micros;
 use crate::kernel::controller::{GatewayReport, View};
 use crate::kernel::domain::{Epoch, GatewayName, GroupName, Incarnation, PlaneName};
+
+/// Their names.
+pub const NAMES: [&str; 2] = ["front", "back"];
 
 /// One gateway.
 #[derive(Clone, Debug)]
@@ -17,18 +21,22 @@ pub struct Gateway {
     epochs: BTreeMap<GroupName, Epoch>,
     /// Whether its process runs.
     pub up: bool,
+    /// When the last table arrives that was sent to it.
+    pub shown: Micros,
 }
 
 impl Gateway {
-    /// A gateway that follows nothing yet.
-    pub fn new(name: &str) -> Self {
+    /// The gateway at this place, of a cluster of so many nodes; it has followed nothing yet.
+    pub fn new(place: usize, nodes: usize) -> Self {
+        let name = NAMES.get(place).copied().unwrap_or("further");
         Self {
             name: GatewayName::new(name).expect("the simulator's own names are names"),
-            follows: 0,
+            follows: place % nodes,
             incarnation: Incarnation(1),
             routes: BTreeMap::new(),
             epochs: BTreeMap::new(),
             up: true,
+            shown: 0,
         }
     }
 

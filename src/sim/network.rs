@@ -1,6 +1,10 @@
-//! The network between members: one directed link for each pair. A message is dropped when it *arrives* at a cut
-//! link, so what was under way when a cut began is lost too.
+//! The network between members, and between them and observers: one directed link for each pair. A message is dropped when
+//! it *arrives* at a cut link, so what was under way when a cut began is lost too.
 
+use std::collections::BTreeMap;
+
+use super::action::Frames;
+use super::frame::Kind;
 use super::queue::{MS, Micros, SECOND};
 use super::rng::Rng;
 
@@ -63,10 +67,10 @@ pub struct Fate {
 pub struct Network {
     /// In force now.
     pub weather: Weather,
-    /// Votes are held up by up to this long.
-    pub votes_held: Micros,
-    /// Answers to read rounds are held up by up to this long.
-    pub answers_held: Micros,
+    /// Kinds of frame that are held up by up to so long.
+    held: BTreeMap<Frames, Micros>,
+    /// Kinds of frame of which so many in a thousand are lost.
+    lost: BTreeMap<Frames, u32>,
     /// By sender, then receiver.
     cut: Vec<Vec<bool>>,
 }
@@ -74,7 +78,12 @@ pub struct Network {
 impl Network {
     /// Nothing is cut.
     pub fn new(nodes: usize, weather: Weather) -> Self {
-        Self { weather, votes_held: 0, answers_held: 0, cut: vec![vec![false; nodes]; nodes] }
+        Self {
+            weather,
+            held: BTreeMap::new(),
+            lost: BTreeMap::new(),
+            cut: vec![vec![false; nodes]; nodes],
+        }
     }
 
     /// Draws the fate of one message.
@@ -89,24 +98,65 @@ impl Network {
         Fate { first, again }
     }
 
-    /// Holds a vote, or a request for one, up: several then run for one term, and know it late.
-    pub fn hold_votes(&self, fate: &mut Fate, rng: &mut Rng) {
-        if self.votes_held > 0
-            && let Some(delay) = &mut fate.first
-        {
-            *delay += rng.below(self.votes_held);
+    /// Holds frames of a kind up by up to so long from now on; 0 ends it.
+    pub fn hold(&mut self, frames: Frames, by: Micros) {
+        if by == 0 {
+            self.held.remove(&frames);
+        } else {
+            self.held.insert(frames, by);
         }
     }
 
-    /// Holds a frame up if it answers a read round: who asked may have tried again by then. True if it does.
-    pub fn hold_answer(&self, frame: &[u8], fate: &mut Fate, rng: &mut Rng) -> bool {
-        if self.answers_held == 0 || !is_read_answer(frame) {
-            return false;
+    /// Loses so many in a thousand of the frames of a kind from now on; 0 ends it.
+    pub fn lose(&mut self, frames: Frames, lost: u32) {
+        if lost == 0 {
+            self.lost.remove(&frames);
+        } else {
+            self.lost.insert(frames, lost);
         }
-        if let Some(delay) = &mut fate.first {
-            *delay += rng.below(self.answers_held);
+    }
+
+    /// Kinds of frame travel as all others do.
+    pub fn spare_kinds(&mut self) {
+        self.held.clear();
+        self.lost.clear();
+    }
+
+    /// What is held up, and by how much at most.
+    pub fn held(&self) -> impl Iterator<Item = (&Frames, Micros)> {
+        self.held.iter().map(|(frames, by)| (frames, *by))
+    }
+
+    /// What is lost, and how many in a thousand.
+    pub fn lost(&self) -> impl Iterator<Item = (&Frames, u32)> {
+        self.lost.iter().map(|(frames, lost)| (frames, *lost))
+    }
+
+    /// What befalls a frame because of its kind. The kind, if anything did.
+    pub fn befall(
+        &self,
+        frame: &[u8],
+        (from, to): (usize, usize),
+        fate: &mut Fate,
+        rng: &mut Rng,
+    ) -> Option<Kind> {
+        if self.held.is_empty() && self.lost.is_empty() {
+            return None;
         }
-        true
+        let kind = Kind::of(frame)?;
+        let held: Micros =
+            self.held().filter(|(frames, _)| frames.has(kind, from, to)).map(|(_, by)| by).sum();
+        let lost = self.lost().filter(|(frames, _)| frames.has(kind, from, to));
+        let lost = lost.map(|(_, lost)| lost).max().unwrap_or_default();
+        if held > 0 {
+            if let Some(delay) = &mut fate.first {
+                *delay += rng.below(held);
+            }
+        }
+        if lost > 0 && rng.chance(lost) {
+            fate.first = None;
+        }
+        (held > 0 || lost > 0).then_some(kind)
     }
 
     /// Whether what arrives now on this link is dropped.
@@ -134,16 +184,6 @@ impl Network {
     }
 }
 
-/// A frame's first fields: format, kind of frame, length; then raft's format and kind.
-type Head = (u8, u32, u64, u8, u8);
-/// A leader's answer to a read round of another member.
-const READ_ANSWER: u8 = 16;
-
-fn is_read_answer(frame: &[u8]) -> bool {
-    let head = postcard::take_from_bytes::<Head>(frame).map(|(head, _)| head);
-    matches!(head, Ok((_, 0, _, _, READ_ANSWER)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,6 +199,29 @@ mod tests {
         let fates: Vec<Fate> = (0..500).map(|_| bad.fate(&mut rng)).collect();
         assert!(fates.iter().filter(|fate| fate.first.is_none()).count() > 50);
         assert!(fates.iter().filter(|fate| fate.again.is_some()).count() > 50);
+    }
+
+    #[test]
+    fn a_kind_of_frame_is_held_up_or_lost_on_its_link_only() {
+        let mut rng = Rng::stream(3, Stream::Network);
+        // Format, "commands", none of them.
+        let commands = [1, 2, 0];
+        let mut network = Network::new(3, Weather::FAIR);
+        let frames = Frames { kind: Kind::Commands, from: Some(0), to: None };
+        network.lose(frames, 1000);
+        network.hold(Frames::all(Kind::Votes), SECOND);
+        let mut fate = |network: &Network, from| {
+            let mut fate = Fate { first: Some(7), again: None };
+            (network.befall(&commands, (from, 2), &mut fate, &mut rng), fate.first)
+        };
+        assert_eq!(fate(&network, 0), (Some(Kind::Commands), None));
+        assert_eq!(fate(&network, 1), (None, Some(7)));
+        network.lose(frames, 0);
+        assert_eq!(fate(&network, 0), (None, Some(7)));
+        network.hold(frames, SECOND);
+        assert!(matches!(fate(&network, 0), (Some(Kind::Commands), Some(7..))));
+        network.spare_kinds();
+        assert_eq!(fate(&network, 0), (None, Some(7)));
     }
 
     #[test]

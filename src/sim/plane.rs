@@ -111,7 +111,7 @@ impl Planes {
             states: [vec![ServiceState::Up; count], vec![ServiceState::Up; count]],
             room: [usize::MAX; 2],
             load: [0; 2],
-            cut: vec![[false; 2]; cluster.members.len()],
+            cut: vec![[false; 2]; cluster.members.len() + cluster.observers.len()],
         }
     }
 

@@ -1,6 +1,7 @@
 //! Liveness: faults have ended, a quorum is healed, what is outside of it stays broken for good. Then the world must
 //! come to rest.
 
+use super::gateway::Gateway;
 use super::queue::{Micros, SECOND};
 use super::world::World;
 use crate::kernel::ledger::{Cluster, Mode};
@@ -73,9 +74,14 @@ fn keeps(world: &World, core: &[usize]) -> Option<String> {
             ));
         }
         // A gateway cannot know that the node it follows is one of those that are left behind.
-        let follows = core.contains(&world.gateway().follows);
-        if follows && world.gateway().plane(group) != Some(&route.plane) {
-            return Some(format!("the gateway does not follow {group} to {}", route.plane));
+        let follows = |gateway: &&Gateway| core.contains(&gateway.follows);
+        let mut gateways = world.gateways().iter().filter(follows);
+        if let Some(gateway) = gateways.find(|g| g.plane(group) != Some(&route.plane)) {
+            return Some(format!(
+                "the gateway {} does not follow {group} to {}",
+                gateway.name(),
+                route.plane
+            ));
         }
         if world.users(group, core).iter().any(|to| *to != plane) {
             return Some(format!("a resolver does not follow {group} to {}", route.plane));

@@ -66,6 +66,7 @@ pub fn shrink(
     while failing.best.actions.len() < size && !failing.over {
         size = failing.best.actions.len();
         failing.fewer_events();
+        failing.fewer_triggers();
         failing.plainer_world();
         failing.rounder_times();
         failing.cut_the_end();
@@ -138,10 +139,19 @@ impl Failing<'_> {
         }
     }
 
+    /// Leaves out what is done when something is seen.
+    fn fewer_triggers(&mut self) {
+        for place in (0..self.best.triggers.len()).rev() {
+            let mut candidate = self.best.clone();
+            candidate.triggers.remove(place);
+            self.try_it(candidate);
+        }
+    }
+
     /// Tries the usual in place of everything that was drawn.
     fn plainer_world(&mut self) {
         let usual = Params::fair(self.best.params.seed);
-        let plainer: [fn(&mut Params, &Params); 14] = [
+        let plainer: [fn(&mut Params, &Params); 16] = [
             |p, usual| p.weather = usual.weather,
             |p, usual| p.pace = usual.pace,
             |p, usual| p.shape = usual.shape.clone(),
@@ -156,6 +166,8 @@ impl Failing<'_> {
             |p, usual| p.shape.budget = usual.shape.budget,
             |p, usual| p.shape.flap_limit = usual.shape.flap_limit,
             |p, usual| p.shape.two_groups = usual.shape.two_groups,
+            |p, usual| p.shape.observers = usual.shape.observers,
+            |p, usual| p.gateways = usual.gateways,
         ];
         for make in plainer {
             let mut candidate = self.best.clone();
@@ -209,8 +221,7 @@ const fn span_of(action: &mut Action) -> Option<&mut Micros> {
         | Action::DiskStall { span, .. }
         | Action::DiskFail { mended: span, .. }
         | Action::DiskFull { mended: span, .. }
-        | Action::HoldVotes(span)
-        | Action::HoldAnswers(span) => Some(span),
+        | Action::Hold { by: span, .. } => Some(span),
         _ => None,
     }
 }
@@ -218,7 +229,8 @@ const fn span_of(action: &mut Action) -> Option<&mut Micros> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sim::action::Who;
+    use crate::sim::action::{Frames, Who};
+    use crate::sim::frame::Kind;
 
     fn crash(node: usize) -> Action {
         Action::Crash { who: Who::Node(node), down: None }
@@ -234,7 +246,7 @@ mod tests {
             (SECOND, pause(0, 300 * MS)),
             (2 * SECOND + 3_456, crash(1)),
             (2 * SECOND + 9_001, pause(2, 50 * MS)),
-            (3 * SECOND, Action::HoldVotes(20 * MS)),
+            (3 * SECOND, Action::Hold { frames: Frames::all(Kind::Votes), by: 20 * MS }),
             (3 * SECOND + 77, crash(2)),
         ];
         Scenario { actions, length: 4 * SECOND, rest: Some(vec![0, 1]), ..Scenario::default() }

@@ -11,17 +11,18 @@ use std::time::Duration;
 
 pub use fault::{FEWEST, Fault, Profile};
 
-use super::action::{Action, Doom, Outsider, Ways, Who};
+use super::action::{Action, Doom, Frames, Outsider, Ways, Who};
 use super::client::Wish;
 use super::cluster::Shape;
 use super::disk::Pace;
+use super::frame::Kind;
 use super::network::Weather;
 use super::plane::ServiceState;
 use super::queue::{MS, Micros, SECOND};
 use super::rng::{Rng, Stream};
-use super::scenario::Scenario;
+use super::scenario::{Scenario, Trigger};
 use super::world::Params;
-use crate::kernel::ledger::{Budget, Cluster, FlapLimit, Mode};
+use crate::kernel::ledger::{Budget, Cluster, FlapLimit, Mode, WhenBothDown};
 
 /// Faults begin here: the cluster has a leader and knows both planes.
 const FAULTS_FROM: Micros = 5 * SECOND;
@@ -43,6 +44,8 @@ pub struct Plan {
     pub struck: u64,
     /// What is done when.
     pub actions: Vec<(Micros, Action)>,
+    /// What is done the first time that something is seen.
+    pub triggers: Vec<(Trigger, Action)>,
     /// Nodes of the healed quorum.
     pub core: Vec<usize>,
     /// A plane that is dead in the end, if any.
@@ -60,7 +63,7 @@ impl Plan {
             (has(Fault::Loss), has(Fault::Duplicates), has(Fault::Clog));
         let lossy_probes = if has(Fault::ProbeLoss) { rng.between(5, 80) } else { 0 };
         let params = Params {
-            shape: shape(&mut rng),
+            shape: shape(&mut rng, has(Fault::Observer)),
             cluster: other,
             weather: Weather::draw(&mut rng, lossy, replaying, clogged),
             pace: Pace::draw(&mut rng, has(Fault::DiskStall)),
@@ -68,6 +71,7 @@ impl Plan {
             drift_ppm: if has(Fault::ClockRate) { 4_000 } else { 100 },
             replay: rng.chance(600),
             log_entries: usize::try_from(rng.between(8, 400)).unwrap_or(400),
+            gateways: if rng.chance(300) { 2 } else { 1 },
             redb,
             ..Params::fair(seed)
         };
@@ -77,6 +81,7 @@ impl Plan {
             faults,
             struck: 0,
             actions: Vec::new(),
+            triggers: Vec::new(),
             core: Vec::new(),
             dead: None,
         };
@@ -170,7 +175,10 @@ impl Plan {
             Fault::DiskStall | Fault::DiskFail | Fault::DiskFull | Fault::DiskLie => {
                 self.strike_disk(rng, kind, (at, span), who);
             }
-            Fault::Lie | Fault::Overload | Fault::ShutOut | Fault::Gateway => {
+            Fault::Kinds => self.strike_kinds(rng, (at, end)),
+            Fault::Observer => self.strike_observers(rng, (at, end)),
+            Fault::Reconfigure => self.strike_settings(rng, (at, end)),
+            Fault::Lie | Fault::Overload | Fault::ShutOut | Fault::Rough | Fault::Gateway => {
                 self.strike_outside(rng, kind, (at, end), who);
             }
             Fault::SlowAnswers => self.strike_readers(rng, at),
@@ -225,11 +233,93 @@ impl Plan {
                 self.put(at, Action::CutApi { who, from, on: true });
                 self.put(end, Action::CutApi { who: Who::All, from, on: false });
             }
+            Fault::Rough => {
+                let from = *rng.pick(&[Outsider::Gateway, Outsider::Clients, Outsider::Resolvers]);
+                let lost = u32::try_from(rng.between(0, 700)).unwrap_or(0);
+                let late = rng.small(3 * SECOND);
+                let who = if rng.chance(400) { Who::All } else { who };
+                self.put(at, Action::RoughApi { who, from, lost, late });
+                self.put(end, Action::RoughApi { who: Who::All, from, lost: 0, late: 0 });
+            }
             Fault::Gateway => {
-                self.put(at, Action::Gateway(false));
-                self.put(end, Action::Gateway(true));
+                let which = rng.place(self.params.gateways);
+                self.put(at, Action::Gateway { which, up: false });
+                self.put(end, Action::Gateway { which, up: true });
             }
             _ => {}
+        }
+    }
+
+    /// How many members and observers there are.
+    fn places(&self) -> usize {
+        self.nodes() + self.cluster.observers.len()
+    }
+
+    /// One kind of frame is lost or held up, everywhere or on some links, and all others travel well.
+    fn strike_kinds(&mut self, rng: &mut Rng, (at, end): (Micros, Micros)) {
+        let (kind, _) = *rng.pick(&Kind::ALL);
+        let places = self.places();
+        let one = |rng: &mut Rng| rng.chance(400).then(|| rng.place(places));
+        let frames = Frames { kind, from: one(rng), to: one(rng) };
+        let (strike, spare) = if rng.chance(500) {
+            let lost = u32::try_from(rng.between(200, 1000)).unwrap_or(1000);
+            (Action::Lose { frames, lost }, Action::Lose { frames, lost: 0 })
+        } else {
+            let by = rng.between(20 * MS, 2 * SECOND);
+            (Action::Hold { frames, by }, Action::Hold { frames, by: 0 })
+        };
+        self.put(at, strike);
+        self.put(end, spare);
+    }
+
+    /// An observer beside the members, where there is one.
+    fn strike_observers(&mut self, rng: &mut Rng, (at, end): (Micros, Micros)) {
+        if self.cluster.observers.is_empty() {
+            return;
+        }
+        let who = Who::Observer(rng.place(self.cluster.observers.len()));
+        match rng.below(4) {
+            0 => {
+                self.put(
+                    at,
+                    Action::CutOff { who, ways: *rng.pick(&[Ways::Both, Ways::In, Ways::Out]) },
+                );
+                self.put(end, Action::Heal);
+            }
+            1 => {
+                self.put(at, Action::Blind { who, plane: rng.place(2), on: true });
+                self.put(end, Action::Heal);
+            }
+            2 => {
+                let ppm = i64::try_from(rng.between(0, 8_000)).unwrap_or(0) - 4_000;
+                self.put(at, Action::ClockRate { who, ppm });
+            }
+            _ => self.put(at, Action::Crash { who, down: Some((end - at).max(MS)) }),
+        }
+    }
+
+    /// A plane dies, and another configuration is applied while it is asked about, decided or moved.
+    fn strike_settings(&mut self, rng: &mut Rng, (at, end): (Micros, Micros)) {
+        self.strike_planes(rng, Fault::Plane, at, end, Who::Leader);
+        let ask = |rng: &mut Rng, nodes| {
+            let who = Who::Node(rng.place(nodes));
+            Action::Ask { who, wish: Wish::Configure(rng.below(4)) }
+        };
+        let nodes = self.nodes();
+        if self.triggers.len() < 2 {
+            let seen = *rng.pick(&[
+                Trigger::Question,
+                Trigger::Decided,
+                Trigger::Decided,
+                Trigger::Routed,
+                Trigger::Crash,
+            ]);
+            let action = ask(rng, nodes);
+            self.triggers.push((seen, action));
+        }
+        for _ in 0..2 {
+            let action = ask(rng, nodes);
+            self.put(at + rng.small(3 * SECOND), action);
         }
     }
 
@@ -241,8 +331,9 @@ impl Plan {
         let election = u64::try_from(longest.as_micros()).unwrap_or(SECOND);
         let each = 2 * election + rng.below(SECOND);
         let held = rng.between(election / 8, election / 2);
-        self.put(from, Action::HoldVotes(held));
-        self.put((from + rounds * each).min(HEALED_AT), Action::HoldVotes(0));
+        let frames = Frames::all(Kind::Votes);
+        self.put(from, Action::Hold { frames, by: held });
+        self.put((from + rounds * each).min(HEALED_AT), Action::Hold { frames, by: 0 });
         for round in 0..rounds {
             let at = from + round * each;
             if at > HEALED_AT - SECOND {
@@ -268,8 +359,9 @@ impl Plan {
     fn strike_readers(&mut self, rng: &mut Rng, from: Micros) {
         let rounds = rng.between(3, 8);
         let each = 1_800 * MS;
-        self.put(from, Action::HoldAnswers(rng.between(800 * MS, 1_800 * MS)));
-        self.put((from + rounds * each).min(HEALED_AT), Action::HoldAnswers(0));
+        let frames = Frames::all(Kind::Answers);
+        self.put(from, Action::Hold { frames, by: rng.between(800 * MS, 1_800 * MS) });
+        self.put((from + rounds * each).min(HEALED_AT), Action::Hold { frames, by: 0 });
         for round in 0..rounds {
             let at = from + round * each + rng.below(200 * MS);
             if at > HEALED_AT - 2 * SECOND {
@@ -324,7 +416,10 @@ impl Plan {
         let at = HEALED_AT;
         self.put(at, Action::Heal);
         self.put(at, Action::Calm);
-        self.put(at, Action::Gateway(true));
+        for which in 0..self.params.gateways {
+            self.put(at, Action::Gateway { which, up: true });
+        }
+        self.draw_rest_of_observers(rng, at);
         for plane in 0..2 {
             let dead = self.dead == Some(plane);
             let state = if dead { ServiceState::Dead } else { ServiceState::Up };
@@ -362,19 +457,34 @@ impl Plan {
         }
     }
 
+    /// Two members and an observer are enough; of two observers the second may stay away.
+    fn draw_rest_of_observers(&mut self, rng: &mut Rng, at: Micros) {
+        let count = self.cluster.observers.len();
+        let away = count == 2 && self.nodes() == 3 && rng.chance(300);
+        for nth in 0..count {
+            let who = Who::Observer(nth);
+            if away && nth == 1 {
+                self.put(at, Action::Crash { who, down: None });
+            } else {
+                self.put(at, Action::Start(who));
+            }
+        }
+    }
+
     /// The run itself: it must come to rest, and no oracle may find anything.
     pub fn scenario(self) -> Scenario {
         Scenario {
             params: self.params,
             length: END,
             actions: self.actions,
+            triggers: self.triggers,
             rest: Some(self.core),
             ..Scenario::default()
         }
     }
 }
 
-fn shape(rng: &mut Rng) -> Shape {
+fn shape(rng: &mut Rng, observers: bool) -> Shape {
     let ms = Duration::from_millis;
     let budget = Budget {
         switches: u32::try_from(rng.between(1, 3)).unwrap_or(1),
@@ -398,6 +508,7 @@ fn shape(rng: &mut Rng) -> Shape {
         fall_rise: (thresholds, thresholds),
         election_max: ms(*rng.pick(&[600, 1_000, 2_000])),
         two_groups: rng.chance(400),
-        ..Shape::default()
+        when_both_down: if rng.chance(150) { WhenBothDown::Refuse } else { WhenBothDown::Keep },
+        observers: if observers { 1 + rng.place(2) } else { 0 },
     }
 }

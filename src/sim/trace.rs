@@ -71,6 +71,10 @@ pub enum Note {
     Client(u64, &'static str),
     /// A gateway's word.
     Gateway(String),
+    /// Something happened to an observer beside the members.
+    Beside(usize, &'static str),
+    /// An observer's word.
+    Observer(String),
 }
 
 /// The names of nodes are `node 1` and so on, as raft ids.
@@ -89,6 +93,8 @@ impl fmt::Display for Note {
             Self::Fault(what) => write!(f, "fault: {what}"),
             Self::Client(op, what) => write!(f, "client request {op}: {what}"),
             Self::Gateway(what) => write!(f, "gateway: {what}"),
+            Self::Beside(nth, what) => write!(f, "observer {} {what}", nth + 1),
+            Self::Observer(what) => f.write_str(what),
         }
     }
 }

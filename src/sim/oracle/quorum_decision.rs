@@ -118,7 +118,7 @@ impl QuorumDecision {
         let mut out = false;
         for name in settings.services.iter().filter(critical) {
             let down = voters(votes, name, from, HealthState::Down);
-            sites.extend(down.iter().filter_map(|m| self.cluster.members.get(m)).map(|m| &m.site));
+            sites.extend(down.iter().filter_map(|observer| self.site(*observer)));
             if down.len() >= needed {
                 out = true;
                 self.probed(book, votes, &down, (name, from), asked, false)?;
@@ -132,6 +132,11 @@ impl QuorumDecision {
             return Err("the ballots against the source come from one site".to_owned());
         }
         Ok(())
+    }
+
+    fn site(&self, observer: MemberId) -> Option<&SiteName> {
+        let member = self.cluster.members.get(&observer).map(|member| &member.site);
+        member.or_else(|| self.cluster.observers.get(&observer).map(|beside| &beside.site))
     }
 
     /// Behind each of these votes stands a probe begun after the question, with that end.

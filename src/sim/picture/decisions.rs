@@ -96,10 +96,10 @@ impl Recorder {
         }
     }
 
-    /// The gateway sends a group to a plane.
-    pub fn followed(&mut self, at: Micros, group: &GroupName, plane: &PlaneName) {
+    /// A gateway sends a group to a plane.
+    pub fn followed(&mut self, at: Micros, which: usize, group: &GroupName, plane: &PlaneName) {
         self.group(group);
-        let lane = self.gateway();
+        let lane = self.gateway(which);
         if let Some(strip) = self.strip_of(lane, group) {
             self.state(at, lane, strip, plane.as_str());
         }

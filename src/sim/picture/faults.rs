@@ -2,15 +2,16 @@
 
 use super::model::{Class, LaneKind};
 use super::recorder::{Broken, Recorder};
-use crate::sim::action::{Action, Doom, Outsider};
+use crate::sim::action::{Action, Doom, Frames, Outsider};
+use crate::sim::gateway::{Gateway, NAMES};
 use crate::sim::network::{Network, Weather};
 use crate::sim::plane::{Planes, ServiceState};
 use crate::sim::queue::{MS, Micros, SECOND};
 
 impl Recorder {
     /// What is cut and sick now, after something was done.
-    pub fn truth(&mut self, at: Micros, network: &Network, planes: &Planes, gateway_up: bool) {
-        for member in 0..self.members {
+    pub fn truth(&mut self, at: Micros, network: &Network, planes: &Planes, gateways: &[Gateway]) {
+        for member in 0..self.members + self.beside {
             let what = self.links_of(network, member);
             self.so_long(at, Broken::Links(member), member, "cut", what);
             let blind: Vec<String> = (0..self.planes.len())
@@ -25,11 +26,39 @@ impl Recorder {
             let lane = self.plane(plane);
             self.so_long(at, Broken::Sick(plane), lane, "sick", sick(planes, plane));
         }
-        let what = (!gateway_up).then(|| "the gateway is down".to_owned());
-        self.so_long(at, Broken::Gateway, self.gateway(), "down", what);
-        let votes = network.votes_held;
-        let what = (votes > 0).then(|| format!("votes are held up by up to {}", span(votes)));
-        self.so_long(at, Broken::Votes, self.network(), "votes", what);
+        for (which, gateway) in gateways.iter().enumerate() {
+            let what = (!gateway.up).then(|| "the gateway is down".to_owned());
+            self.so_long(at, Broken::Gateway(which), self.gateway(which), "down", what);
+        }
+        let held = network.held().map(|(frames, by)| self.held_words(frames, by));
+        let lost = network.lost().map(|(frames, lost)| self.lost_words(frames, lost));
+        let kinds: Vec<String> = held.chain(lost).collect();
+        let what = (!kinds.is_empty()).then(|| kinds.join(", "));
+        self.so_long(at, Broken::Kinds, self.network(), "kinds", what);
+    }
+
+    fn link_words(&self, frames: &Frames) -> String {
+        let mut words = frames.kind.word().to_owned();
+        if let Some(from) = frames.from {
+            words.push_str(&format!(" from {}", self.name(from)));
+        }
+        if let Some(to) = frames.to {
+            words.push_str(&format!(" to {}", self.name(to)));
+        }
+        words
+    }
+
+    fn held_words(&self, frames: &Frames, by: Micros) -> String {
+        let link = self.link_words(frames);
+        if by == 0 {
+            return format!("{link} travel as ever");
+        }
+        format!("{link} are held up by up to {}", span(by))
+    }
+
+    fn lost_words(&self, frames: &Frames, lost: u32) -> String {
+        let link = self.link_words(frames);
+        format!("{}.{} % of {link} are lost", lost / 10, lost % 10)
     }
 
     /// How bad the network is from now on; probes of a thousand that are lost.
@@ -163,13 +192,17 @@ impl Recorder {
             }
             Action::DiskRots(_) => tell(self, "disk", "bits of the disk change".to_owned()),
             Action::CutApi { from, on, .. } => {
-                let from = match from {
-                    Outsider::Gateway => "the gateway",
-                    Outsider::Clients => "clients",
-                    Outsider::Resolvers => "resolvers",
-                };
                 let word = if *on { "out of" } else { "in" };
-                tell(self, "shut", format!("is {word} reach of {from}"));
+                tell(self, "shut", format!("is {word} reach of {}", outsider(*from)));
+            }
+            Action::RoughApi { from, lost, late, .. } => {
+                let late = span(*late);
+                let lost = format!("{}.{} %", lost / 10, lost % 10);
+                let text = format!(
+                    "loses {lost} of what passes to and from {}, the rest is up to {late} late",
+                    outsider(*from)
+                );
+                tell(self, "rough", text);
             }
             Action::DiskLie { syncs, .. } => {
                 tell(self, "disk", format!("the disk lies about the next {syncs} syncs"));
@@ -198,17 +231,8 @@ impl Recorder {
                 (network, "cut", text)
             }
             Action::Heal => (network, "heal", "every link is whole".to_owned()),
-            Action::HoldVotes(0) => (network, "votes", "votes travel as ever".to_owned()),
-            Action::HoldVotes(by) => {
-                (network, "votes", format!("votes are held up by up to {}", span(*by)))
-            }
-            Action::HoldAnswers(0) => {
-                (network, "votes", "answers to read rounds travel as ever".to_owned())
-            }
-            Action::HoldAnswers(by) => {
-                let text = format!("answers to read rounds are held up by up to {}", span(*by));
-                (network, "votes", text)
-            }
+            Action::Hold { frames, by } => (network, "kinds", self.held_words(frames, *by)),
+            Action::Lose { frames, lost } => (network, "kinds", self.lost_words(frames, *lost)),
             Action::Room { plane, groups } => {
                 let text = groups.map_or_else(
                     || "carries all traffic".to_owned(),
@@ -216,9 +240,11 @@ impl Recorder {
                 );
                 (self.plane(*plane), "room", text)
             }
-            Action::Gateway(up) => {
-                let text = if *up { "the gateway starts" } else { "the gateway stops" };
-                (self.gateway(), "gateway", text.to_owned())
+            Action::Gateway { which, up } => {
+                let name = NAMES.get(*which).copied().unwrap_or_default();
+                let text = format!("gateway {name} {}", if *up { "starts" } else { "stops" });
+                // A world may have fewer.
+                (self.gateway((*which).min(self.gateways - 1)), "gateway", text)
             }
             Action::Calm => (network, "calm", "fair weather, honest disks".to_owned()),
             _ => return None,
@@ -230,6 +256,14 @@ impl Recorder {
         for member in 0..self.members {
             self.mended(at, Broken::Doomed(member));
         }
+    }
+}
+
+const fn outsider(from: Outsider) -> &'static str {
+    match from {
+        Outsider::Gateway => "gateways",
+        Outsider::Clients => "clients",
+        Outsider::Resolvers => "resolvers",
     }
 }
 

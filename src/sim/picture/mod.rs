@@ -6,7 +6,6 @@
 
 mod decisions;
 mod faults;
-mod frames;
 mod html;
 mod jsonl;
 mod model;
@@ -16,7 +15,6 @@ mod recorder;
 #[cfg(test)]
 mod tests;
 
-pub use frames::name_of as name_of_frame;
 pub use html::write as html;
 pub use jsonl::write as jsonl;
 pub use model::{Band, Class, Event, Fate, Head, Lane, LaneKind, Message, Picture, Strip};

@@ -37,6 +37,8 @@ pub enum LaneKind {
     Group,
     /// A member: who it is to the others, and what it shows.
     Member,
+    /// An observer beside the members.
+    Observer,
     /// A plane: how many members show a group on it.
     Plane,
     /// A gateway: where it sends users.
@@ -53,6 +55,7 @@ impl LaneKind {
         match self {
             Self::Group => "group",
             Self::Member => "member",
+            Self::Observer => "observer",
             Self::Plane => "plane",
             Self::Gateway => "gateway",
             Self::Network => "network",

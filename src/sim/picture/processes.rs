@@ -22,9 +22,24 @@ impl Recorder {
             }
             Note::Node(node, what) => self.process(at, *node, what),
             Note::Gateway(what) => {
-                self.event(at, self.gateway(), Class::Word, "gateway", what.clone());
+                self.event(at, self.gateway(0), Class::Word, "gateway", what.clone());
+            }
+            Note::Beside(nth, what) => self.beside(at, *nth, what),
+            Note::Observer(what) => {
+                self.event(at, self.members, Class::Word, "observer", what.clone());
             }
             Note::Took(..) | Note::Said(..) | Note::Fault(_) | Note::Client(..) => {}
+        }
+    }
+
+    fn beside(&mut self, at: Micros, nth: usize, what: &str) {
+        let lane = self.members + nth;
+        if what == trace::STARTS {
+            self.mended(at, Broken::Dead(lane));
+            self.event(at, lane, Class::Fault, "start", "the process starts");
+        } else {
+            self.broke(at, Broken::Dead(lane), lane, "dead", "the process is dead".to_owned());
+            self.event(at, lane, Class::Fault, "crash", "the process dies");
         }
     }
 

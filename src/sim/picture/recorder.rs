@@ -17,7 +17,7 @@ pub(super) const SWITCHOVER: usize = 1;
 /// What is broken, as long as it is: one band at a time for each of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Broken {
-    /// A member's process is dead.
+    /// A member's or an observer's process is dead.
     Dead(usize),
     /// It is paused.
     Paused(usize),
@@ -33,12 +33,12 @@ pub(super) enum Broken {
     Clock(usize),
     /// Services of a plane.
     Sick(usize),
-    /// The gateway's process.
-    Gateway,
+    /// A gateway's process.
+    Gateway(usize),
     /// The network.
     Weather,
-    /// Votes travel slowly.
-    Votes,
+    /// Some kinds of frame travel slowly, or are lost.
+    Kinds,
 }
 
 /// What a member is to the others.
@@ -56,6 +56,9 @@ pub(super) struct Role {
 #[derive(Debug)]
 pub struct Recorder {
     pub(super) members: usize,
+    /// Observers beside them: their lanes follow.
+    pub(super) beside: usize,
+    pub(super) gateways: usize,
     pub(super) planes: Vec<PlaneName>,
     lanes: Vec<Lane>,
     pub(super) groups: BTreeMap<GroupName, usize>,
@@ -73,7 +76,7 @@ pub struct Recorder {
 
 impl Recorder {
     /// Nothing happened yet: every process is dead.
-    pub fn new(cluster: &Cluster, gateway: &str) -> Self {
+    pub fn new(cluster: &Cluster, gateways: &[&str]) -> Self {
         let lane = |kind: LaneKind, name: &str| Lane {
             name: if name.is_empty() {
                 kind.word().to_owned()
@@ -84,17 +87,17 @@ impl Recorder {
             strips: Vec::new(),
         };
         let members = cluster.members.values().map(|m| lane(LaneKind::Member, m.name.as_str()));
+        let beside = cluster.observers.values().map(|o| lane(LaneKind::Observer, o.name.as_str()));
         let planes = cluster.planes.iter().map(|p| lane(LaneKind::Plane, p.name.as_str()));
-        let last = [
-            lane(LaneKind::Gateway, gateway),
-            lane(LaneKind::Network, ""),
-            lane(LaneKind::Clients, ""),
-        ];
+        let doors = gateways.iter().map(|name| lane(LaneKind::Gateway, name));
+        let last = [lane(LaneKind::Network, ""), lane(LaneKind::Clients, "")];
         let count = cluster.members.len();
         let mut recorder = Self {
             members: count,
+            beside: cluster.observers.len(),
+            gateways: gateways.len(),
             planes: cluster.planes.iter().map(|plane| plane.name.clone()).collect(),
-            lanes: members.chain(planes).chain(last).collect(),
+            lanes: members.chain(beside).chain(planes).chain(doors).chain(last).collect(),
             groups: BTreeMap::new(),
             events: Vec::new(),
             bands: Vec::new(),
@@ -123,22 +126,22 @@ impl Recorder {
 
     /// The lane of a plane.
     pub const fn plane(&self, plane: usize) -> usize {
-        self.members + plane
+        self.members + self.beside + plane
     }
 
-    /// The lane of the gateway.
-    pub fn gateway(&self) -> usize {
-        self.members + self.planes.len()
+    /// The lane of a gateway.
+    pub fn gateway(&self, which: usize) -> usize {
+        self.members + self.beside + self.planes.len() + which
     }
 
     /// The lane of the network.
     pub fn network(&self) -> usize {
-        self.gateway() + 1
+        self.gateway(self.gateways)
     }
 
     /// The lane of those who ask.
     pub fn clients(&self) -> usize {
-        self.gateway() + 2
+        self.network() + 1
     }
 
     /// The lane of a group, with a strip for it wherever it is shown. Configurations add groups.
@@ -150,7 +153,8 @@ impl Recorder {
         let strips = vec![strip("route"), strip("switchover")];
         self.lanes.push(Lane { name: format!("group {name}"), kind: LaneKind::Group, strips });
         self.groups.insert(name.clone(), lane);
-        for shown_in in 0..=self.gateway() {
+        let observers = self.members..self.members + self.beside;
+        for shown_in in (0..self.network()).filter(|lane| !observers.contains(lane)) {
             self.lanes[shown_in].strips.push(strip(name.as_str()));
         }
         lane

@@ -213,7 +213,7 @@ const HOSTILE: &str =
 
 #[test]
 fn no_text_breaks_out_of_a_page() {
-    let mut recorder = Recorder::new(&cluster(&Shape::default()), HOSTILE);
+    let mut recorder = Recorder::new(&cluster(&Shape::default()), &[HOSTILE]);
     recorder.event(1, 0, Class::Decision, HOSTILE, HOSTILE);
     let head =
         Head { title: HOSTILE.to_owned(), wrong: vec![HOSTILE.to_owned()], ..Head::default() };
@@ -232,7 +232,7 @@ fn no_text_breaks_out_of_a_page() {
 
 #[test]
 fn a_page_fetches_nothing_and_runs_only_its_own_script() {
-    let recorder = Recorder::new(&cluster(&Shape::default()), "front");
+    let recorder = Recorder::new(&cluster(&Shape::default()), &["front"]);
     let page = html(&Head::default(), &recorder.finish(SECOND));
     for word in ["http://", "https://", "src=", "@import", "url(", "fetch(", "XMLHttp", "innerHTML"]
     {

@@ -46,7 +46,7 @@ pub enum Fact {
     Shown(GroupName, PlaneName),
     /// A node shows that the quorum reports the service down on the plane; in the end: every living one does.
     Down(ServiceName, usize),
-    /// The gateway sends the group to the plane.
+    /// A gateway sends the group to the plane; in the end: every one does.
     Gateway(GroupName, PlaneName),
     /// A resolver sends users of the group to the plane; in the end: every one does.
     Users(GroupName, PlaneName),
@@ -160,7 +160,9 @@ impl Expectation {
     fn holds(&self, world: &World) -> bool {
         match &self.fact {
             Fact::Leader => world.leader().is_some(),
-            Fact::Gateway(group, plane) => world.gateway().plane(group) == Some(plane),
+            Fact::Gateway(group, plane) => {
+                world.gateways().iter().all(|gateway| gateway.plane(group) == Some(plane))
+            }
             Fact::Users(group, plane) => {
                 let wanted = world.cluster().plane_index(plane);
                 let sent = world.users(group, &[0, 1, 2]);

@@ -1,6 +1,6 @@
 //! `cluster …` and `world …`: what a run is made of. Each setting has one line, left out where it is the usual one.
 
-use super::words::{duration, micros, number, span, time};
+use super::words::{duration, micros, number, span, thousandths, time};
 use crate::kernel::ledger::{Budget, FlapLimit, Mode, WhenBothDown};
 use crate::sim::cluster::Shape;
 use crate::sim::disk::Pace;
@@ -19,6 +19,7 @@ pub(super) fn cluster(shape: &mut Shape, words: &[&str]) -> Result<(), String> {
         ["election", span] => shape.election_max = duration(span)?,
         ["groups", "1"] => shape.two_groups = false,
         ["groups", "2"] => shape.two_groups = true,
+        ["observers", count @ ("0" | "1" | "2")] => shape.observers = number(count)?,
         ["fall", fall, "rise", rise] => shape.fall_rise = (number(fall)?, number(rise)?),
         ["budget", switches, "in", window] => {
             let budget = Budget { switches: number(switches)?, window: duration(window)? };
@@ -31,7 +32,7 @@ pub(super) fn cluster(shape: &mut Shape, words: &[&str]) -> Result<(), String> {
         _ => {
             return Err(format!(
                 "`cluster {}` is not a setting: write mode auto|ask|observe, both_down keep|refuse, dwell TIME, \
-                 interval TIME, election TIME, groups 1|2, fall N rise N, budget N in TIME or flap_limit N in TIME",
+                 interval TIME, election TIME, groups 1|2, observers 0|1|2, fall N rise N, budget N in TIME or flap_limit N in TIME",
                 words.join(" ")
             ));
         }
@@ -69,23 +70,19 @@ pub(super) fn world(params: &mut Params, words: &[&str]) -> Result<(), String> {
         ["probes", "lost", loss] => params.probe_loss = thousandths(loss)?,
         ["drift", ppm] => params.drift_ppm = number(ppm)?,
         ["log", entries, "entries"] => params.log_entries = number(entries)?,
+        ["gateways", count @ ("1" | "2")] => params.gateways = number(count)?,
         ["storage", "model"] => params.redb = false,
         ["storage", "redb"] => params.redb = true,
         _ => {
             return Err(format!(
                 "`world {}` is not a setting: write delay TIME to TIME, loss N, duplicates N within TIME, held N for \
-                 TIME, writes TIME to TIME, stalls N within TIME, probes lost N, drift PPM, log N entries or \
-                 storage model|redb; N is of a thousand",
+                 TIME, writes TIME to TIME, stalls N within TIME, probes lost N, drift PPM, log N entries, gateways 1|2 \
+                 or storage model|redb; N is of a thousand",
                 words.join(" ")
             ));
         }
     }
     Ok(())
-}
-
-fn thousandths(text: &str) -> Result<u32, String> {
-    let count = number(text)?;
-    if count > 1000 { Err(format!("`{text}` of a thousand are too many")) } else { Ok(count) }
 }
 
 /// The lines that set everything that is not as usual.
@@ -102,6 +99,9 @@ pub(super) fn write(params: &Params) -> Vec<String> {
     }
     if params.log_entries != usual.log_entries {
         lines.push(format!("world log {} entries", params.log_entries));
+    }
+    if params.gateways != usual.gateways {
+        lines.push(format!("world gateways {}", params.gateways));
     }
     if params.redb {
         lines.push("world storage redb".to_owned());
@@ -130,6 +130,9 @@ fn write_shape(shape: &Shape, usual: &Shape) -> Vec<String> {
     }
     if shape.two_groups {
         lines.push("cluster groups 2".to_owned());
+    }
+    if shape.observers != usual.observers {
+        lines.push(format!("cluster observers {}", shape.observers));
     }
     if shape.fall_rise != usual.fall_rise {
         let (fall, rise) = shape.fall_rise;

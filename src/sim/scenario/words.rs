@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::kernel::domain::{GroupName, PlaneName, ServiceName};
 use crate::sim::action::Who;
-use crate::sim::cluster::PLANES;
+use crate::sim::cluster::{OBSERVERS, PLANES};
 use crate::sim::queue::{MS, Micros, SECOND};
 
 /// Names of the services, in their order: those of `shop`, then that of `mail`.
@@ -87,9 +87,21 @@ pub(super) fn service_word(place: usize) -> &'static str {
     SERVICES.get(place).copied().unwrap_or("web")
 }
 
+/// The place of a member, or of an observer beside them.
 pub(super) fn place(name: &str) -> Result<usize, String> {
-    let at = MEMBERS.iter().position(|member| *member == name);
-    at.ok_or_else(|| format!("`{name}` is not a member: east, west or third"))
+    let mut names = MEMBERS.into_iter().chain(OBSERVERS.map(|(name, _)| name));
+    let at = names.position(|known| known == name);
+    at.ok_or_else(|| {
+        format!(
+            "`{name}` is not a member: east, west or third, or an observer (far, near) with `cluster observers N`"
+        )
+    })
+}
+
+/// Who is at this place.
+pub(super) fn place_word(place: usize) -> &'static str {
+    let beside = place.checked_sub(MEMBERS.len());
+    beside.map_or_else(|| member_word(place), observer_word)
 }
 
 /// The member at this place.
@@ -97,12 +109,30 @@ pub(super) fn member_word(place: usize) -> &'static str {
     MEMBERS.get(place).copied().unwrap_or("third")
 }
 
+fn observer_word(nth: usize) -> &'static str {
+    OBSERVERS.get(nth).map_or("near", |(name, _)| *name)
+}
+
+/// A member: who has an API, a log and a disk.
+pub(super) fn node(name: &str) -> Result<Who, String> {
+    match who(name)? {
+        Who::Observer(_) => Err(format!(
+            "`{name}` is an observer: it can be crashed, started, cut off and blinded, and its clock can run wrong"
+        )),
+        who => Ok(who),
+    }
+}
+
+/// A member, an observer, or a role.
 pub(super) fn who(name: &str) -> Result<Who, String> {
     Ok(match name {
         "leader" => Who::Leader,
         "follower" => Who::Follower,
         "all" => Who::All,
-        _ => Who::Node(place(name).map_err(|what| format!("{what}, leader, follower or all"))?),
+        _ => {
+            let at = place(name).map_err(|what| format!("{what}, leader, follower or all"))?;
+            at.checked_sub(MEMBERS.len()).map_or(Who::Node(at), Who::Observer)
+        }
     })
 }
 
@@ -112,5 +142,12 @@ pub(super) fn who_word(who: Who) -> &'static str {
         Who::Follower => "follower",
         Who::All => "all",
         Who::Node(place) => member_word(place),
+        Who::Observer(nth) => observer_word(nth),
     }
+}
+
+/// A number of a thousand.
+pub(super) fn thousandths(text: &str) -> Result<u32, String> {
+    let count = number(text)?;
+    if count > 1000 { Err(format!("`{text}` of a thousand are too many")) } else { Ok(count) }
 }

@@ -72,10 +72,18 @@ pub enum Fault {
     ShutOut,
     /// A disk is full.
     DiskFull,
+    /// Frames of one kind are held up or lost.
+    Kinds,
+    /// What passes between a node and gateways, clients or resolvers is lost or late.
+    Rough,
+    /// An observer beside the members dies, is cut off or blind.
+    Observer,
+    /// Another configuration is applied in the middle of something.
+    Reconfigure,
 }
 
 impl Fault {
-    const ALL: [Self; 31] = [
+    const ALL: [Self; 35] = [
         Self::Plane,
         Self::Service,
         Self::BothPlanes,
@@ -107,13 +115,19 @@ impl Fault {
         Self::Overload,
         Self::ShutOut,
         Self::DiskFull,
+        Self::Kinds,
+        Self::Rough,
+        Self::Observer,
+        Self::Reconfigure,
     ];
     /// What the plain profile has.
     const PLAIN: [Self; 6] =
         [Self::Plane, Self::Service, Self::Crash, Self::CutOff, Self::Cut, Self::LeaderAndPlane];
-    const NETWORK: [Self; 9] = [
+    const NETWORK: [Self; 11] = [
         Self::Plane,
         Self::ShutOut,
+        Self::Kinds,
+        Self::Rough,
         Self::CutOff,
         Self::LeaderCutOff,
         Self::Cut,
@@ -134,7 +148,7 @@ impl Fault {
     ];
     const CLOCKS: [Self; 5] =
         [Self::Plane, Self::Pause, Self::PauseAfterRead, Self::ClockRate, Self::WallStep];
-    const PLANES: [Self; 8] = [
+    const PLANES: [Self; 9] = [
         Self::Plane,
         Self::Lie,
         Self::Overload,
@@ -143,6 +157,7 @@ impl Fault {
         Self::Blind,
         Self::LeaderAndPlane,
         Self::ProbeLoss,
+        Self::Observer,
     ];
 }
 

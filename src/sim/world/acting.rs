@@ -1,7 +1,5 @@
 //! Actions are carried out on the world.
 
-use std::collections::BTreeSet;
-
 use super::{Event, World};
 use crate::sim::action::{Action, Ways, Who};
 use crate::sim::counts::Class;
@@ -17,6 +15,9 @@ impl World {
         let leader = self.leader();
         match who {
             Who::Node(node) => vec![node.min(self.nodes.len() - 1)],
+            Who::Observer(nth) => {
+                (self.nodes.len()..self.nodes.len() + self.beside.len()).skip(nth).take(1).collect()
+            }
             Who::Leader => vec![leader.unwrap_or(0)],
             Who::Follower => {
                 (0..self.nodes.len()).filter(|node| Some(*node) != leader).take(1).collect()
@@ -45,7 +46,7 @@ impl World {
             Action::Heal => {
                 self.network.heal();
                 self.planes.open_all();
-                self.shut.iter_mut().for_each(BTreeSet::clear);
+                self.ways.open_all();
                 self.note_truth();
             }
             Action::Blind { who, plane, on } => {
@@ -62,23 +63,22 @@ impl World {
                 if on {
                     self.see(Class::OutsiderShutOut);
                 }
-                self.each(who, |w, node| {
-                    if on {
-                        w.shut[node].insert(from);
-                    } else {
-                        w.shut[node].remove(&from);
+                self.each_node(who, |w, node| w.ways.shut(node, from, on));
+            }
+            Action::RoughApi { who, from, lost, late } => {
+                self.each_node(who, |w, node| w.ways.roughen(node, from, lost, late));
+            }
+            Action::Hold { frames, by } => self.network.hold(frames, by),
+            Action::Lose { frames, lost } => self.network.lose(frames, lost),
+            Action::Gateway { which, up } => {
+                if let Some(gateway) = self.gateways.get_mut(which) {
+                    if up && !gateway.up {
+                        gateway.restart();
                     }
-                });
-            }
-            Action::HoldVotes(by) => self.network.votes_held = by,
-            Action::HoldAnswers(by) => self.network.answers_held = by,
-            Action::Gateway(up) => {
-                if up && !self.gateway.up {
-                    self.gateway.restart();
+                    gateway.up = up;
                 }
-                self.gateway.up = up;
             }
-            Action::Ask { who, wish } => self.each(who, |w, node| w.wish(node, wish.clone())),
+            Action::Ask { who, wish } => self.each_node(who, |w, node| w.wish(node, wish.clone())),
             Action::Calm => self.calm(),
             on_a_node => self.act_on_node(on_a_node),
         }
@@ -88,44 +88,66 @@ impl World {
     fn act_on_node(&mut self, action: Action) {
         let now = self.now;
         match action {
-            Action::Crash { who, down: Some(down) } => self.each(who, |w, n| w.crash_for(n, down)),
-            Action::Crash { who, down: None } => self.each(who, Self::crash),
-            Action::Start(who) => self.each(who, Self::start),
+            Action::Crash { who, down } => self.each(who, |w, place| w.kill(place, down)),
+            Action::Start(who) => self.each(who, Self::start_at),
             Action::Doom { who, doom, down } => {
-                self.each(who, |w, node| w.nodes[node].doom = Some((doom, down)));
+                self.each_node(who, |w, node| w.nodes[node].doom = Some((doom, down)));
             }
             Action::Pause { who, span, after_read } => {
-                self.each(who, |w, node| w.pause(node, span, after_read));
+                self.each_node(who, |w, node| w.pause(node, span, after_read));
             }
             Action::ClockRate { who, ppm } => {
-                self.each(who, |w, node| w.nodes[node].clock.set_rate(now, ppm));
+                self.each(who, |w, place| match w.nth_beside(place) {
+                    Some(nth) => w.beside[nth].clock.set_rate(now, ppm),
+                    None => w.nodes[place].clock.set_rate(now, ppm),
+                })
             }
             Action::WallStep { who, by_ms } => {
                 self.see(Class::WallStep);
-                self.each(who, |w, node| w.nodes[node].clock.step_wall(by_ms));
+                self.each(who, |w, place| match w.nth_beside(place) {
+                    Some(nth) => w.beside[nth].clock.step_wall(by_ms),
+                    None => w.nodes[place].clock.step_wall(by_ms),
+                });
             }
             Action::DiskStall { who, span } => {
-                self.each(who, |w, node| w.nodes[node].disk.stall(now, span));
+                self.each_node(who, |w, node| w.nodes[node].disk.stall(now, span));
             }
-            Action::DiskFail { who, mended } => self.each(who, |w, node| {
+            Action::DiskFail { who, mended } => self.each_node(who, |w, node| {
                 w.nodes[node].disk.fail();
                 w.act_at(now + mended, Action::Crash { who: Who::Node(node), down: Some(mended) });
             }),
-            Action::DiskFull { who, mended } => self.each(who, |w, node| {
+            Action::DiskFull { who, mended } => self.each_node(who, |w, node| {
                 w.see(Class::FullDisk);
                 w.nodes[node].disk.fill();
                 w.act_at(now + mended, Action::Crash { who: Who::Node(node), down: Some(mended) });
             }),
-            Action::DiskRots(who) => self.each(who, |w, node| {
+            Action::DiskRots(who) => self.each_node(who, |w, node| {
                 if w.nodes[node].disk.rot() {
                     w.nodes[node].rotten = true;
                     w.see(Class::RottenDisk);
                 }
             }),
             Action::DiskLie { who, syncs } => {
-                self.each(who, |w, node| w.nodes[node].disk.lie(syncs));
+                self.each_node(who, |w, node| w.nodes[node].disk.lie(syncs));
             }
             _ => {}
+        }
+    }
+
+    /// Kills a process, and has it started again after a time, if one is given.
+    fn kill(&mut self, place: usize, down: Option<Micros>) {
+        match (self.nth_beside(place), down) {
+            (Some(nth), Some(down)) => self.crash_beside_for(nth, down),
+            (Some(nth), None) => self.crash_beside(nth),
+            (None, Some(down)) => self.crash_for(place, down),
+            (None, None) => self.crash(place),
+        }
+    }
+
+    fn each_node(&mut self, who: Who, act: impl FnMut(&mut Self, usize)) {
+        // An observer has no API and no log: what is about those is not for it.
+        if !matches!(who, Who::Observer(_)) {
+            self.each(who, act);
         }
     }
 
@@ -152,7 +174,7 @@ impl World {
     }
 
     fn cut_off(&mut self, node: usize, ways: Ways) {
-        for other in 0..self.nodes.len() {
+        for other in 0..self.nodes.len() + self.beside.len() {
             if ways != Ways::In {
                 self.network.cut(node, other, true);
             }
@@ -181,8 +203,8 @@ impl World {
     /// Faults end where they are not part of the world's state.
     fn calm(&mut self) {
         self.network.weather = Weather::FAIR;
-        self.network.votes_held = 0;
-        self.network.answers_held = 0;
+        self.network.spare_kinds();
+        self.ways.smooth_all();
         self.params.probe_loss = 0;
         for node in &mut self.nodes {
             node.disk.pace = crate::sim::disk::Pace::FAIR;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Event, ProbeUnderWay, World};
+use super::{Event, World};
 use crate::kernel::consensus::PersistBatch;
 use crate::kernel::controller::{
     Effect, EffectOrder, Input, Level, Output, Receipt, ReceiptOutcome, RequestId, Response,
@@ -14,8 +14,9 @@ use crate::kernel::domain::{MemberId, ProbeOrder};
 use crate::sim::action::{Doom, Outsider};
 use crate::sim::client::Heard;
 use crate::sim::counts::Class;
+use crate::sim::frame::{self, Kind};
 use crate::sim::oracle::{Finding, Vote};
-use crate::sim::picture::{self, Fate};
+use crate::sim::picture::Fate;
 use crate::sim::plane::{Met, Target, timeout_of};
 use crate::sim::queue::{MS, Micros};
 use crate::sim::trace::{self, Note};
@@ -27,7 +28,7 @@ impl World {
             Output::Send { to, frame, traffic } => self.send(place, to, frame, traffic),
             Output::Probe(order) => self.begin_probe(place, order),
             Output::Perform(order) => self.perform(place, order),
-            Output::Reply { id, response } => self.answer(place, id, &response),
+            Output::Reply { id, response } => self.answer(id, &response),
             Output::Publish(view) => self.publish(place, view),
             Output::Event(event) => {
                 self.draw(|picture, at| picture.said(at, place, &event));
@@ -104,19 +105,32 @@ impl World {
     }
 
     fn send(&mut self, from: usize, to: MemberId, frame: Bytes, traffic: Traffic) {
-        let Some(to) = usize::try_from(to.0).ok().and_then(|id| id.checked_sub(1)) else { return };
-        if to >= self.nodes.len() {
-            return;
-        }
-        let vote = Vote::read(from, &frame);
-        let mut fate = self.network.fate(&mut self.streams.network);
-        if let Some(vote) = vote {
+        if let Some(vote) = Vote::read(from, &frame) {
             self.nodes[from].voted = true;
             self.ask_oracles(|oracle, book| oracle.voted(book, vote));
-            self.network.hold_votes(&mut fate, &mut self.streams.network);
         }
-        if self.network.hold_answer(&frame, &mut fate, &mut self.streams.network) {
-            self.see(Class::HeldReadAnswer);
+        let Some((place, first)) = self.send_frame(from, to, frame) else { return };
+        if traffic == Traffic::Bulk {
+            let delivered = first.is_some() && !self.network.is_cut(from, place);
+            self.local(from, first.unwrap_or(MS) * 2, Input::BulkSent { to, delivered });
+        }
+    }
+
+    /// Puts a frame on its way. To which place, and when it arrives, if it is not lost.
+    pub(super) fn send_frame(
+        &mut self,
+        from: usize,
+        to: MemberId,
+        frame: Bytes,
+    ) -> Option<(usize, Option<Micros>)> {
+        let to = self.place_of(to)?;
+        let mut fate = self.network.fate(&mut self.streams.network);
+        let rng = &mut self.streams.network;
+        if let Some(kind) = self.network.befall(&frame, (from, to), &mut fate, rng) {
+            self.see(Class::KindStruck);
+            if kind == Kind::Answers {
+                self.see(Class::HeldReadAnswer);
+            }
         }
         if fate.first.is_none() {
             self.see(Class::LostMessage);
@@ -126,7 +140,7 @@ impl World {
             self.queue.put(self.now + delay, event);
         }
         self.draw(|picture, at| {
-            let kind = picture::name_of_frame(&frame);
+            let kind = frame::name_of(&frame);
             let arrives = |delay: Micros| at + delay;
             picture.sent(at, (from, to), kind, fate.first.map(arrives), false);
             if let Some(delay) = fate.again {
@@ -136,29 +150,29 @@ impl World {
         if fate.again.is_some() {
             self.see(Class::DuplicateMessage);
         }
-        if traffic == Traffic::Bulk {
-            let delivered = fate.first.is_some() && !self.network.is_cut(from, to);
-            let input = Input::BulkSent { to: MemberId(to as u64 + 1), delivered };
-            self.local(from, fate.first.unwrap_or(MS) * 2, input);
-        }
+        Some((to, fate.first))
     }
 
     /// A frame arrives, if its link is open and somebody is there.
     pub(super) fn deliver(&mut self, from: usize, to: usize, frame: Bytes) {
-        let fate = match (self.network.is_cut(from, to), self.nodes[to].lives()) {
+        let fate = match (self.network.is_cut(from, to), self.lives_at(to)) {
             (true, _) => Fate::Cut,
             (false, true) => Fate::Arrived,
             (false, false) => Fate::Nobody,
         };
         self.draw(|picture, at| picture.delivered(at, from, to, fate));
-        if self.network.is_cut(from, to) {
-            return;
-        }
-        if self.nodes[to].lives() {
-            self.feed(to, Input::Peer { from: MemberId(from as u64 + 1), frame });
-        } else if !self.network.is_cut(to, from) {
+        if fate == Fate::Arrived {
+            let sender = self.id_of(from);
+            match self.nth_beside(to) {
+                Some(nth) => self.told_beside(nth, sender, frame),
+                None => self.feed(to, Input::Peer { from: sender, frame }),
+            }
+        } else if fate == Fate::Nobody
+            && self.nth_beside(from).is_none()
+            && !self.network.is_cut(to, from)
+        {
             // The connection is refused, and the sender's shell knows.
-            self.local(from, MS / 2, Input::PeerUnreachable(MemberId(to as u64 + 1)));
+            self.local(from, MS / 2, Input::PeerUnreachable(self.id_of(to)));
         }
     }
 
@@ -169,16 +183,8 @@ impl World {
         self.queue.put(self.now + after, event);
     }
 
-    fn begin_probe(&mut self, place: usize, order: ProbeOrder) {
-        let began = (self.nodes[place].clock.read(self.now), self.now);
-        let (after, outcome) = self.meet(place, &order);
-        let life = self.nodes[place].life;
-        let probe = Box::new(ProbeUnderWay { order, began, outcome });
-        self.queue.put(self.now + after, Event::Probed { node: place, life, probe });
-    }
-
     /// What a probe meets: when there is something to say, and what, if that is certain already.
-    fn meet(
+    pub(super) fn meet(
         &mut self,
         place: usize,
         order: &ProbeOrder,
@@ -242,7 +248,7 @@ impl World {
                 );
             }
             Effect::KnockFrontDoor { .. } => {
-                let outcome = if self.gateway.up {
+                let outcome = if self.gateways[0].up {
                     Ok(ReceiptOutcome::FrontDoor)
                 } else {
                     Err("connection refused".to_owned())
@@ -253,16 +259,14 @@ impl World {
     }
 
     /// A reply leaves the node; it may still be lost on its way to the client.
-    fn answer(&mut self, _place: usize, id: RequestId, response: &Response) {
+    fn answer(&mut self, id: RequestId, response: &Response) {
         let Some(taken) = self.requests.remove(&id) else { return };
         self.goals_of_answer(taken, response);
         if let Response::Accepted { repeated: true, .. } = response {
             self.see(Class::RepeatedRequest);
         }
-        if self.shut[taken.node].contains(&Outsider::Clients) {
-            return;
-        }
-        let after = 100 + self.streams.workload.small(2 * MS);
+        let Some(late) = self.passes(taken.node, Outsider::Clients) else { return };
+        let after = 100 + self.streams.workload.small(2 * MS) + late;
         let heard = Heard::from(response);
         self.queue.put(self.now + after, Event::ClientHears { op: taken.op, heard });
     }
@@ -281,11 +285,12 @@ impl World {
         let partition = self.network.any_cut();
         self.watch.published(now, place, &view, partition, &mut self.counts);
         self.goals.published(&view, &mut self.counts);
-        let follows = self.gateway.follows == place;
         self.nodes[place].view = Some(view);
-        if follows {
-            let lag = MS + self.streams.planes.small(30 * MS);
-            self.queue.put(now + lag, Event::GatewayTake { from: place });
+        for which in 0..self.gateways.len() {
+            if self.gateways[which].follows == place {
+                let lag = MS + self.streams.planes.small(30 * MS);
+                self.show_table(which, place, lag);
+            }
         }
     }
 }

@@ -195,9 +195,9 @@ impl World {
         }
     }
 
-    /// The gateway is shown a table; told before it takes it.
-    pub(super) fn goals_of_table(&mut self, view: &View) {
-        let known = self.gateway.epochs();
+    /// A gateway is shown a table; told before it takes it.
+    pub(super) fn goals_of_table(&mut self, which: usize, view: &View) {
+        let known = self.gateways[which].epochs();
         let older = |group, epoch| known.get(group).is_some_and(|known| epoch < *known);
         if view.routes.iter().any(|(group, route)| older(group, route.epoch)) {
             self.see(Class::OldLeaderFenced);

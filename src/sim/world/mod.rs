@@ -2,8 +2,10 @@
 //! gateway that follows, clients that ask; one thread, one queue, virtual time.
 
 mod acting;
+mod beside;
 mod carrying;
 mod drawing;
+mod gateways;
 mod goals;
 mod node;
 mod outside;
@@ -14,7 +16,7 @@ mod watching;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -35,9 +37,11 @@ use super::queue::{MS, Micros, Queue};
 use super::rng::{Rng, Stream};
 use super::trace::{Note, Trace};
 use super::users::{RESOLVERS, Resolver};
-use crate::kernel::controller::{EffectId, Input, RequestId};
+use super::ways::Ways;
+use crate::kernel::controller::{EffectId, Input, RequestId, View};
 use crate::kernel::domain::{Moment, ProbeFault, ProbeOrder};
 use crate::kernel::ledger::Cluster;
+use beside::Beside;
 use goals::{Goals, Taken};
 use node::Node;
 
@@ -70,6 +74,8 @@ pub struct Params {
     pub redb: bool,
     /// Entries above which a log is compacted.
     pub log_entries: usize,
+    /// How many gateways there are: one or two.
+    pub gateways: usize,
 }
 
 impl Params {
@@ -89,6 +95,7 @@ impl Params {
             picture: false,
             redb: false,
             log_entries: 256,
+            gateways: 1,
         }
     }
 
@@ -130,9 +137,9 @@ enum Event {
     Resume { node: usize, life: u32 },
     Start { node: usize, life: u32 },
     WallClock { node: usize, life: u32 },
-    GatewayTick,
+    GatewayTick { which: usize },
     UsersTick,
-    GatewayTake { from: usize },
+    GatewayTake { which: usize, from: usize, view: Arc<View> },
     ClientAsks { op: usize, node: usize },
     ClientHears { op: usize, heard: Heard },
     ClientGivesUp { op: usize, tries: u32 },
@@ -166,15 +173,17 @@ pub struct World {
     cluster: Arc<Cluster>,
     queue: Queue<Event>,
     nodes: Vec<Node>,
+    /// Observers beside the members. Their places come after those of the nodes.
+    beside: Vec<Beside>,
     network: Network,
     planes: Planes,
-    gateway: Gateway,
+    gateways: Vec<Gateway>,
     resolvers: Vec<Resolver>,
     history: Vec<Op>,
     /// Requests that a process has.
     requests: BTreeMap<RequestId, Taken>,
-    /// Who cannot reach the API or the DNS server of each node.
-    shut: Vec<BTreeSet<Outsider>>,
+    /// From outside to the API and the DNS server of each node.
+    ways: Ways,
     next_request: u64,
     streams: Streams,
     oracles: Vec<Box<dyn Oracle>>,
@@ -207,13 +216,14 @@ impl World {
             cluster: Arc::clone(&cluster),
             queue: Queue::default(),
             nodes: Vec::new(),
-            network: Network::new(count, params.weather),
+            beside: Vec::new(),
+            network: Network::new(count + cluster.observers.len(), params.weather),
             planes: Planes::new(&cluster),
-            gateway: Gateway::new("front"),
+            gateways: (0..params.gateways).map(|place| Gateway::new(place, count)).collect(),
             resolvers: (0..RESOLVERS).map(|place| Resolver::new(place % count)).collect(),
             history: Vec::new(),
             requests: BTreeMap::new(),
-            shut: vec![BTreeSet::new(); count],
+            ways: Ways::new(count),
             next_request: 0,
             streams,
             oracles: oracle::all(&cluster),
@@ -228,7 +238,8 @@ impl World {
             params,
         };
         if world.params.picture {
-            let recorder = Recorder::new(&cluster, world.gateway.name().as_str());
+            let gateways: Vec<&str> = world.gateways.iter().map(|g| g.name().as_str()).collect();
+            let recorder = Recorder::new(&cluster, &gateways);
             world.picture = Some(Box::new(recorder));
             world.draw_beginning();
         }
@@ -238,7 +249,14 @@ impl World {
             world.nodes.push(node);
             world.start(place);
         }
-        world.queue.put(0, Event::GatewayTick);
+        for (nth, id) in cluster.observers.keys().enumerate() {
+            let rng = &mut world.streams.clock;
+            world.beside.push(Beside::new(*id, rng, world.params.drift_ppm));
+            world.start_beside(nth);
+        }
+        for which in 0..world.gateways.len() {
+            world.queue.put(0, Event::GatewayTick { which });
+        }
         world.queue.put(0, Event::UsersTick);
         world
     }
@@ -263,9 +281,9 @@ impl World {
         &self.planes
     }
 
-    /// The gateway.
-    pub const fn gateway(&self) -> &Gateway {
-        &self.gateway
+    /// The gateways.
+    pub fn gateways(&self) -> &[Gateway] {
+        &self.gateways
     }
 
     /// What was seen.
@@ -361,6 +379,14 @@ impl World {
 
     fn see(&mut self, class: Class) {
         self.counts.see(class);
+    }
+
+    /// Something is to pass between a node and outsiders: how much later it arrives; nothing when it is lost.
+    fn passes(&mut self, node: usize, from: Outsider) -> Option<Micros> {
+        if self.ways.is_rough(node, from) {
+            self.see(Class::RoughWay);
+        }
+        self.ways.fate(node, from, &mut self.streams.workload)
     }
 
     /// Which op a wish becomes; it is asked at once.

@@ -2,9 +2,9 @@
 
 use super::{Event, ProbeUnderWay, World};
 use crate::kernel::controller::{
-    ClientRequest, EffectId, Input, Receipt, ReceiptOutcome, RequestId,
+    ClientRequest, EffectId, Input, ObserverInput, Receipt, ReceiptOutcome, RequestId,
 };
-use crate::kernel::domain::{MemberId, PlaneName, ProbeFault, ProbeResult, ProbeTimings};
+use crate::kernel::domain::{ProbeFault, ProbeResult, ProbeTimings};
 use crate::kernel::ledger::AskState;
 use crate::kernel::zone::EpochRecord;
 use crate::sim::action::Outsider;
@@ -16,8 +16,6 @@ use crate::sim::plane::{Met, Target, timeout_of};
 use crate::sim::queue::{MS, Micros, SECOND};
 use crate::sim::trace::Note;
 
-/// How often a gateway says what it follows.
-const GATEWAY_REPORTS: Micros = SECOND;
 /// A client asks another node after this long without an answer.
 const CLIENT_PATIENCE: Micros = 4 * SECOND;
 
@@ -34,14 +32,14 @@ impl World {
                 Met::Silence => {
                     probe.outcome = Some(Err(ProbeFault::TimedOut));
                     let at = (began_true + timeout_of(&probe.order)).max(self.now);
-                    let life = self.nodes[place].life;
+                    let life = self.life_at(place);
                     return self.queue.put(at, Event::Probed { node: place, life, probe });
                 }
             }
         }
         let outcome = probe.outcome.unwrap_or(Err(ProbeFault::TimedOut));
         if let Some(Target::Service { plane, service }) = target {
-            let who = (MemberId(place as u64 + 1), self.nodes[place].incarnation, service, plane);
+            let who = (self.id_of(place), self.incarnation_at(place), service, plane);
             let passed = outcome.is_ok();
             self.book.probed(who, ProbeSeen { began: began_true, ended: self.now, passed });
         }
@@ -49,7 +47,10 @@ impl World {
         let total = std::time::Duration::from_micros(self.now - began_true);
         let timings = ProbeTimings { connect: total, total, ..ProbeTimings::default() };
         let result = ProbeResult { id: probe.order.id, began, outcome, timings };
-        self.feed(place, Input::Probed(result));
+        match self.nth_beside(place) {
+            Some(nth) => self.turn_beside(nth, ObserverInput::Probed(result)),
+            None => self.feed(place, Input::Probed(result)),
+        }
     }
 
     /// A lost packet speaks against a plane as much as a dead one.
@@ -94,86 +95,20 @@ impl World {
         self.queue.put(self.now + delay, Event::Local { node: from, life, input });
     }
 
-    /// The gateway takes the table of the node it follows.
-    pub(super) fn gateway_take(&mut self, from: usize) {
-        let shut = self.shut[from].contains(&Outsider::Gateway);
-        if !self.gateway.up || self.gateway.follows != from || shut {
-            return;
-        }
-        let Some(view) = self.nodes[from].view.clone() else { return };
-        if self.nodes[from].pause.is_some() {
-            return;
-        }
-        self.goals_of_table(&view);
-        if !self.gateway.take(&view) {
-            return;
-        }
-        self.carry_traffic();
-        let gateway = self.gateway.clone();
-        self.ask_oracles(|oracle, _| oracle.gateway(&gateway));
-        for group in gateway.epochs().keys() {
-            if let Some(plane) = gateway.plane(group) {
-                self.watch.gateway(self.now, group, plane);
-                self.draw(|picture, at| picture.followed(at, group, plane));
-            }
-        }
-        self.tell_gateway(from);
-    }
-
-    /// Traffic goes where the gateway sends it, and a plane may not be able to carry it.
-    pub(super) fn carry_traffic(&mut self) {
-        let sent = |plane: &&PlaneName| self.cluster.plane_index(plane);
-        let mut load = [0; 2];
-        let groups = self.gateway.epochs().keys();
-        for plane in groups.filter_map(|group| self.gateway.plane(group)).filter_map(|p| sent(&p)) {
-            load[plane] += 1;
-        }
-        if self.planes.carry(load) {
-            if self.planes.overloaded(0) || self.planes.overloaded(1) {
-                self.see(Class::OverloadedPlane);
-            }
-            self.note_truth();
-        }
-    }
-
-    fn tell_gateway(&mut self, node: usize) {
-        if self.shut[node].contains(&Outsider::Gateway) {
-            return;
-        }
-        let report = self.gateway.report();
-        self.local(node, MS, Input::Gateway(report));
-    }
-
-    /// Every second: report, take what was missed, go to another node if this one is silent.
-    pub(super) fn gateway_tick(&mut self) {
-        self.queue.put(self.now + GATEWAY_REPORTS, Event::GatewayTick);
-        if !self.gateway.up {
-            return;
-        }
-        let followed = &self.nodes[self.gateway.follows];
-        let cut_off = followed.view.as_ref().is_none_or(|view| !view.in_quorum)
-            || self.shut[self.gateway.follows].contains(&Outsider::Gateway);
-        if !followed.lives() || followed.pause.is_some() || cut_off {
-            self.gateway.follows = (self.gateway.follows + 1) % self.nodes.len();
-            self.see(Class::GatewayMoved);
-        }
-        let follows = self.gateway.follows;
-        self.gateway_take(follows);
-        self.tell_gateway(follows);
-    }
-
     /// Sends a request on its way.
     pub(super) fn ask(&mut self, op: usize, node: usize) {
         let after = 100 + self.streams.workload.small(2 * MS);
         self.history[op].tries += 1;
         let tries = self.history[op].tries;
-        self.queue.put(self.now + after, Event::ClientAsks { op, node });
+        if let Some(late) = self.passes(node, Outsider::Clients) {
+            self.queue.put(self.now + after + late, Event::ClientAsks { op, node });
+        }
         self.queue.put(self.now + CLIENT_PATIENCE, Event::ClientGivesUp { op, tries });
     }
 
     /// A request arrives at a node, if its process lives.
     pub(super) fn client_asks(&mut self, op: usize, node: usize) {
-        if !self.nodes[node].lives() || self.shut[node].contains(&Outsider::Clients) {
+        if !self.nodes[node].lives() || self.ways.is_shut(node, Outsider::Clients) {
             return;
         }
         self.next_request += 1;

@@ -17,7 +17,10 @@ impl World {
 
     fn carry_on(&mut self, event: Event) {
         match event {
-            Event::Wake { node, life } if self.runs(node, life) => self.woken(node),
+            Event::Wake { node, life } if self.runs(node, life) => match self.nth_beside(node) {
+                Some(nth) => self.woken_beside(nth),
+                None => self.woken(node),
+            },
             Event::Deliver { from, to, frame } => self.deliver(from, to, frame),
             Event::Local { node, life, input } if self.runs(node, life) => self.feed(node, *input),
             Event::Stored { node, life } if self.runs(node, life) => self.stored(node),
@@ -28,11 +31,16 @@ impl World {
                 self.dns_asked(from, life, to, effect, &name);
             }
             Event::Resume { node, life } if self.runs(node, life) => self.resume(node),
-            Event::Start { node, life } if self.nodes[node].life == life => self.start(node),
-            Event::WallClock { node, life } if self.runs(node, life) => self.tell_wall(node),
-            Event::GatewayTick => self.gateway_tick(),
+            Event::Start { node, life } if self.life_at(node) == life => self.start_at(node),
+            Event::WallClock { node, life } if self.runs(node, life) => {
+                match self.nth_beside(node) {
+                    Some(nth) => self.tell_wall_beside(nth),
+                    None => self.tell_wall(node),
+                }
+            }
+            Event::GatewayTick { which } => self.gateway_tick(which),
             Event::UsersTick => self.users_tick(),
-            Event::GatewayTake { from } => self.gateway_take(from),
+            Event::GatewayTake { which, from, view } => self.gateway_take(which, from, &view),
             Event::ClientAsks { op, node } => self.client_asks(op, node),
             Event::ClientHears { op, heard } => self.client_hears(op, heard),
             Event::ClientGivesUp { op, tries } => self.client_gives_up(op, tries),
@@ -48,8 +56,16 @@ impl World {
         }
     }
 
-    fn runs(&self, node: usize, life: u32) -> bool {
-        self.nodes[node].life == life && self.nodes[node].lives()
+    fn runs(&self, place: usize, life: u32) -> bool {
+        self.life_at(place) == life && self.lives_at(place)
+    }
+
+    /// Starts the process at a place.
+    pub(super) fn start_at(&mut self, place: usize) {
+        match self.nth_beside(place) {
+            Some(nth) => self.start_beside(nth),
+            None => self.start(place),
+        }
     }
 
     /// Who leads, by the highest term.

@@ -233,7 +233,7 @@ fn a_move_of_a_frozen_group_or_to_a_bad_plane_or_without_any_cause_is_found() {
     envelope.commands = vec![Command::Freeze {
         request,
         by: "operator".to_owned(),
-        groups: BTreeSet::new(),
+        groups: std::collections::BTreeSet::new(),
         on: true,
         for_ms: None,
         abort: false,
@@ -382,7 +382,7 @@ fn a_switchover_that_lies_there_or_goes_back_is_found() {
     let mut world = World::new(Params::fair(3));
     world.act_at(8 * SECOND, sick(0, ServiceState::Dead));
     // Nobody can verify: the gateway that was heard is gone, and one of three members answers.
-    world.act_at(8 * SECOND, Action::Gateway(false));
+    world.act_at(8 * SECOND, Action::Gateway { which: 0, up: false });
     world.run_until(25 * SECOND, |_| {});
     let after = view_of(&world, 0);
     let id = *after.ledger.switchovers().keys().next().expect("a switchover");
@@ -390,7 +390,7 @@ fn a_switchover_that_lies_there_or_goes_back_is_found() {
     assert_eq!(oracle.published(&world.book, 0, 0, &after), Ok(()));
     let mut early = World::new(Params::fair(3));
     early.act_at(8 * SECOND, sick(0, ServiceState::Dead));
-    early.act_at(8 * SECOND, Action::Gateway(false));
+    early.act_at(8 * SECOND, Action::Gateway { which: 0, up: false });
     let mut half_way = None;
     early.run_until(25 * SECOND, |world| {
         let view = world.view(0);

@@ -7,6 +7,8 @@ use crate::sim::counts::Class;
 use crate::sim::queue::{MS, Micros};
 use crate::sim::users::{Answer, RESOLVERS, answer};
 
+/// A resolver waits so long for a server.
+const PATIENCE: Micros = 800 * MS;
 /// Users come this often, through each resolver, for each group.
 const USERS_EVERY: Micros = 500 * MS;
 
@@ -56,11 +58,13 @@ impl World {
         stale
     }
 
-    fn dns_says(&self, server: usize, group: &GroupName) -> Option<Answer> {
-        let node = &self.nodes[server];
-        if node.pause.is_some() || self.shut[server].contains(&Outsider::Resolvers) {
+    fn dns_says(&mut self, server: usize, group: &GroupName) -> Option<Answer> {
+        if self.nodes[server].pause.is_some() || self.ways.is_shut(server, Outsider::Resolvers) {
             return None;
         }
+        // What comes later than a resolver waits is as good as lost.
+        self.passes(server, Outsider::Resolvers).filter(|late| *late < PATIENCE)?;
+        let node = &self.nodes[server];
         node.view.as_ref().map(|view| answer(view, group))
     }
 
@@ -69,8 +73,8 @@ impl World {
         if !self.planes.serves(group, to) {
             self.see(Class::UserLost);
         }
-        let moved = self.gateway.plane(group).and_then(|plane| self.cluster.plane_index(plane));
-        if moved.is_some_and(|moved| moved != to) {
+        let mut moved = self.gateways.iter().filter_map(|gateway| gateway.plane(group));
+        if moved.any(|plane| self.cluster.plane_index(plane) != Some(to)) {
             self.see(Class::ResidualTraffic);
         }
     }

@@ -57,7 +57,7 @@ impl fmt::Display for Mark {
                 write!(f, "node {} shows {group} on {plane}", node + 1)
             }
             Self::Down(service, plane) => write!(f, "{service} is down on {plane}"),
-            Self::Gateway(group, plane) => write!(f, "the gateway sends {group} to {plane}"),
+            Self::Gateway(group, plane) => write!(f, "a gateway sends {group} to {plane}"),
             Self::Users(group, plane) => write!(f, "a resolver sends users of {group} to {plane}"),
             Self::Leader(node) => write!(f, "node {} leads", node + 1),
             Self::Crashed(node) => write!(f, "node {} dies", node + 1),
@@ -71,9 +71,10 @@ pub struct Watch {
     /// In order of time.
     pub marks: Vec<(Micros, Mark)>,
     applied: u64,
+    configured: u64,
     states: BTreeMap<SwitchoverId, (State, bool)>,
     shown: BTreeMap<(usize, GroupName), PlaneName>,
-    gateway: BTreeMap<GroupName, PlaneName>,
+    gateways: BTreeMap<(usize, GroupName), PlaneName>,
     down: BTreeSet<(ServiceName, usize)>,
     leader: (u64, usize),
     routes: BTreeMap<usize, Arc<BTreeMap<GroupName, Route>>>,
@@ -126,9 +127,16 @@ impl Watch {
         self.mark(at, Mark::Crashed(node));
     }
 
-    pub(super) fn gateway(&mut self, at: Micros, group: &GroupName, plane: &PlaneName) {
-        if self.gateway.get(group) != Some(plane) {
-            self.gateway.insert(group.clone(), plane.clone());
+    pub(super) fn gateway(
+        &mut self,
+        at: Micros,
+        which: usize,
+        group: &GroupName,
+        plane: &PlaneName,
+    ) {
+        let key = (which, group.clone());
+        if self.gateways.get(&key) != Some(plane) {
+            self.gateways.insert(key, plane.clone());
             self.mark(at, Mark::Gateway(group.clone(), plane.clone()));
         }
     }
@@ -168,6 +176,11 @@ impl Watch {
         }
         if view.applied > self.applied {
             self.applied = view.applied;
+            let version = view.ledger.config_version();
+            let configured = std::mem::replace(&mut self.configured, version) != version;
+            if configured && self.moves() {
+                counts.see(Class::ConfiguredInMidSwitch);
+            }
             self.switchovers(at, view, partition, counts);
             self.reports(at, view);
         }
@@ -218,6 +231,13 @@ impl Watch {
                 });
                 if s.kind == Kind::Automatic && partition {
                     counts.see(Class::SwitchoverInPartition);
+                }
+                let beside = |observer| {
+                    let cluster = view.cluster.as_ref();
+                    cluster.is_some_and(|cluster| cluster.observers.contains_key(observer))
+                };
+                if s.kind == Kind::Automatic && s.ballots.keys().any(beside) {
+                    counts.see(Class::ObserverBallot);
                 }
             }
             if s.state.ended() {

@@ -168,7 +168,7 @@ const BYTES_MAX: usize = 25_000_000;
 fn a_hundred_thousand_events_open_in_five_seconds_and_none_of_them_breaks_out() {
     let Some(mut tab) = browser() else { return };
     let hostile = "</script><script>window.broken = 1</script><!--<script>\u{2028}<img src=x onerror='broken = 1'>";
-    let mut recorder = Recorder::new(&cluster(&Shape::default()), hostile);
+    let mut recorder = Recorder::new(&cluster(&Shape::default()), &[hostile]);
     for number in 0..MANY {
         let at = number * 600;
         let lane = usize::try_from(number % 3).unwrap();

@@ -46,7 +46,7 @@ function lower(at, time, from = 0, to = at.length) {
   return from;
 }
 
-const ORDER = ["group", "member", "plane", "gateway", "network", "clients"];
+const ORDER = ["group", "member", "observer", "plane", "gateway", "network", "clients"];
 const lanes = run.lanes.map((lane, id) => ({
   id, name: lane.name, kind: lane.kind,
   strips: lane.strips.map(([name, flat]) => ({

@@ -3,7 +3,7 @@
 use super::Verb;
 use crate::sim::action::{Action, Who};
 use crate::sim::client::Wish;
-use crate::sim::scenario::words::{both, group, number, plane_name, who, who_word};
+use crate::sim::scenario::words::{both, group, node, number, plane_name, who_word};
 
 pub(super) const VERB: Verb = Verb {
     usage: "[ask WHO] switch GROUP [to P] [forced] · freeze GROUP|all · thaw GROUP|all · drain P · undrain P · \
@@ -14,15 +14,15 @@ pub(super) const VERB: Verb = Verb {
 
 fn read(words: &[&str]) -> Option<Result<Action, String>> {
     Some(match words {
-        ["read", node] => who(node).map(|who| Action::Ask { who, wish: Wish::Read }),
-        ["ask", node, rest @ ..] => {
+        ["read", name] => node(name).map(|who| Action::Ask { who, wish: Wish::Read }),
+        ["ask", name, rest @ ..] => {
             let wish = read_wish(rest).unwrap_or_else(|| {
                 Err(format!(
                     "`{}` cannot be asked for: switch, freeze, thaw, drain, undrain, approve, deny, configure or read",
                     rest.join(" ")
                 ))
             });
-            both(who(node), wish).map(|(who, wish)| Action::Ask { who, wish })
+            both(node(name), wish).map(|(who, wish)| Action::Ask { who, wish })
         }
         _ => read_wish(words)?.map(|wish| Action::Ask { who: Who::Follower, wish }),
     })

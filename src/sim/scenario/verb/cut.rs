@@ -2,7 +2,7 @@
 
 use super::Verb;
 use crate::sim::action::{Action, Ways};
-use crate::sim::scenario::words::{both, member_word, place, who, who_word};
+use crate::sim::scenario::words::{both, place, place_word, who, who_word};
 
 pub(super) const VERB: Verb = Verb {
     usage: "cut off WHO [in|out] · cut MEMBER from MEMBER · cut MEMBER to MEMBER · heal",
@@ -38,7 +38,7 @@ fn write(action: &Action) -> Option<String> {
         }
         Action::Cut { from, to, one_way } => {
             let way = if *one_way { "to" } else { "from" };
-            format!("cut {} {way} {}", member_word(*from), member_word(*to))
+            format!("cut {} {way} {}", place_word(*from), place_word(*to))
         }
         Action::Heal => "heal".to_owned(),
         _ => return None,

@@ -2,7 +2,7 @@
 
 use super::Verb;
 use crate::sim::action::Action;
-use crate::sim::scenario::words::{both, micros, number, time, who, who_word};
+use crate::sim::scenario::words::{both, micros, node, number, time, who_word};
 
 pub(super) const VERB: Verb = Verb {
     usage: "disk of WHO fails for TIME · disk of WHO is full for TIME · disk of WHO stalls for TIME · \
@@ -13,18 +13,18 @@ pub(super) const VERB: Verb = Verb {
 
 fn read(words: &[&str]) -> Option<Result<Action, String>> {
     Some(match words {
-        ["disk", "of", node, "fails", "for", span] => {
-            both(who(node), micros(span)).map(|(who, mended)| Action::DiskFail { who, mended })
+        ["disk", "of", name, "fails", "for", span] => {
+            both(node(name), micros(span)).map(|(who, mended)| Action::DiskFail { who, mended })
         }
-        ["disk", "of", node, "is", "full", "for", span] => {
-            both(who(node), micros(span)).map(|(who, mended)| Action::DiskFull { who, mended })
+        ["disk", "of", name, "is", "full", "for", span] => {
+            both(node(name), micros(span)).map(|(who, mended)| Action::DiskFull { who, mended })
         }
-        ["disk", "of", node, "rots"] => who(node).map(Action::DiskRots),
-        ["disk", "of", node, "stalls", "for", span] => {
-            both(who(node), micros(span)).map(|(who, span)| Action::DiskStall { who, span })
+        ["disk", "of", name, "rots"] => node(name).map(Action::DiskRots),
+        ["disk", "of", name, "stalls", "for", span] => {
+            both(node(name), micros(span)).map(|(who, span)| Action::DiskStall { who, span })
         }
-        ["disk", "of", node, "lies", "for", syncs, "syncs"] => {
-            both(who(node), number(syncs)).map(|(who, syncs)| Action::DiskLie { who, syncs })
+        ["disk", "of", name, "lies", "for", syncs, "syncs"] => {
+            both(node(name), number(syncs)).map(|(who, syncs)| Action::DiskLie { who, syncs })
         }
         _ => return None,
     })

@@ -2,7 +2,7 @@
 
 use super::Verb;
 use crate::sim::action::{Action, Doom};
-use crate::sim::scenario::words::{both, micros, number, time, who, who_word};
+use crate::sim::scenario::words::{both, micros, node, number, time, who_word};
 
 pub(super) const VERB: Verb = Verb {
     usage: "doom WHO after vote for TIME · doom WHO in write for TIME · doom WHO after N outputs for TIME",
@@ -11,15 +11,15 @@ pub(super) const VERB: Verb = Verb {
 };
 
 fn read(words: &[&str]) -> Option<Result<Action, String>> {
-    let (node, doom, down) = match words {
-        ["doom", node, "after", "vote", "for", down] => (node, Ok(Doom::AfterVote), down),
-        ["doom", node, "in", "write", "for", down] => (node, Ok(Doom::InWrite), down),
-        ["doom", node, "after", count, "outputs", "for", down] => {
-            (node, number(count).map(Doom::AfterOutputs), down)
+    let (name, doom, down) = match words {
+        ["doom", name, "after", "vote", "for", down] => (name, Ok(Doom::AfterVote), down),
+        ["doom", name, "in", "write", "for", down] => (name, Ok(Doom::InWrite), down),
+        ["doom", name, "after", count, "outputs", "for", down] => {
+            (name, number(count).map(Doom::AfterOutputs), down)
         }
         _ => return None,
     };
-    let read = both(who(node), both(doom, micros(down)));
+    let read = both(node(name), both(doom, micros(down)));
     Some(read.map(|(who, (doom, down))| Action::Doom { who, doom, down }))
 }
 

@@ -2,18 +2,34 @@
 
 use super::Verb;
 use crate::sim::action::Action;
+use crate::sim::gateway::NAMES;
 
-pub(super) const VERB: Verb = Verb { usage: "gateway down|up", read, write };
+pub(super) const VERB: Verb =
+    Verb { usage: "gateway down|up · gateway front|back down|up", read, write };
 
 fn read(words: &[&str]) -> Option<Result<Action, String>> {
-    Some(Ok(match words {
-        ["gateway", "down"] => Action::Gateway(false),
-        ["gateway", "up"] => Action::Gateway(true),
+    let (name, word) = match words {
+        ["gateway", word] => (NAMES[0], word),
+        ["gateway", name, word] => (*name, word),
         _ => return None,
-    }))
+    };
+    let up = match *word {
+        "up" => true,
+        "down" => false,
+        _ => return None,
+    };
+    let which = NAMES.iter().position(|known| *known == name);
+    let which = which.ok_or_else(|| {
+        format!("`{name}` is not a gateway: front, or back with `world gateways 2`")
+    });
+    Some(which.map(|which| Action::Gateway { which, up }))
 }
 
 fn write(action: &Action) -> Option<String> {
-    let Action::Gateway(up) = action else { return None };
-    Some(format!("gateway {}", if *up { "up" } else { "down" }))
+    let Action::Gateway { which, up } = action else { return None };
+    let word = if *up { "up" } else { "down" };
+    Some(match which {
+        0 => format!("gateway {word}"),
+        which => format!("gateway {} {word}", NAMES[*which]),
+    })
 }

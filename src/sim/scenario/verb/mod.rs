@@ -9,12 +9,12 @@ mod crash;
 mod cut;
 mod disk;
 mod doom;
+mod frames;
 mod gateway;
 mod pause;
 mod plane;
 mod room;
 mod sight;
-mod votes;
 
 use crate::sim::action::Action;
 
@@ -37,7 +37,7 @@ pub(super) const VERBS: [Verb; 14] = [
     doom::VERB,
     pause::VERB,
     cut::VERB,
-    votes::VERB,
+    frames::VERB,
     clock::VERB,
     disk::VERB,
     gateway::VERB,

@@ -2,18 +2,18 @@
 
 use super::Verb;
 use crate::sim::action::Action;
-use crate::sim::scenario::words::{both, micros, time, who, who_word};
+use crate::sim::scenario::words::{both, micros, node, time, who_word};
 
 pub(super) const VERB: Verb =
     Verb { usage: "pause WHO for TIME · stop WHO for TIME", read, write };
 
 fn read(words: &[&str]) -> Option<Result<Action, String>> {
-    let (node, span, after_read) = match words {
-        ["pause", node, "for", span] => (node, span, true),
-        ["stop", node, "for", span] => (node, span, false),
+    let (name, span, after_read) = match words {
+        ["pause", name, "for", span] => (name, span, true),
+        ["stop", name, "for", span] => (name, span, false),
         _ => return None,
     };
-    let read = both(who(node), micros(span));
+    let read = both(node(name), micros(span));
     Some(read.map(|(who, span)| Action::Pause { who, span, after_read }))
 }
 

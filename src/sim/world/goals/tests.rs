@@ -96,9 +96,9 @@ fn a_route_of_an_older_epoch_is_seen_where_a_gateway_has_a_newer_one() {
     world.run_until(9 * SECOND, |_| {});
     let after = world.view(0).expect("it lives").clone();
     assert_eq!(seen(&world, Class::OldLeaderFenced), 0);
-    world.goals_of_table(&after);
+    world.goals_of_table(0, &after);
     assert_eq!(seen(&world, Class::OldLeaderFenced), 0);
-    world.goals_of_table(&before);
+    world.goals_of_table(0, &before);
     assert_eq!(seen(&world, Class::OldLeaderFenced), 1);
 }
 
