@@ -148,10 +148,10 @@ impl Network {
             self.held().filter(|(frames, _)| frames.has(kind, from, to)).map(|(_, by)| by).sum();
         let lost = self.lost().filter(|(frames, _)| frames.has(kind, from, to));
         let lost = lost.map(|(_, lost)| lost).max().unwrap_or_default();
-        if held > 0 {
-            if let Some(delay) = &mut fate.first {
-                *delay += rng.below(held);
-            }
+        if held > 0
+            && let Some(delay) = &mut fate.first
+        {
+            *delay += rng.below(held);
         }
         if lost > 0 && rng.chance(lost) {
             fate.first = None;

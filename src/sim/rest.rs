@@ -4,6 +4,8 @@
 use super::gateway::Gateway;
 use super::queue::{Micros, SECOND};
 use super::world::World;
+use crate::kernel::controller::View;
+use crate::kernel::domain::GroupName;
 use crate::kernel::ledger::{Cluster, Mode};
 
 /// What has not come to rest after this long, and a few elections and verifications, never will.
@@ -33,6 +35,13 @@ fn free(cluster: &Cluster) -> bool {
         let policy = &group.policy;
         policy.mode == Mode::Auto && policy.budget.is_none() && policy.flap_limit.is_none()
     })
+}
+
+/// Whether somebody froze a group, or drained the plane where it would go. Drawn runs lift both in the end; what is left of
+/// one after shrinking may not.
+fn held_by_a_person(world: &World, view: &View, group: &GroupName, plane: usize) -> bool {
+    let frozen = view.ledger.groups().get(group).is_some_and(|state| state.frozen.is_some());
+    frozen || view.ledger.drained().contains_key(&world.cluster().planes[1 - plane].name)
 }
 
 /// What keeps the members of the core from being at rest; nothing when they are.
@@ -67,7 +76,9 @@ fn keeps(world: &World, core: &[usize]) -> Option<String> {
     }
     for (group, route) in reference.routes.iter() {
         let plane = world.cluster().plane_index(&route.plane)?;
-        if !world.planes().serves(group, plane) {
+        // What is slow within its bounds is found good, and nobody moves because of it.
+        let bad = world.planes().bad(group, plane).any(|(_, bad)| bad);
+        if bad && !held_by_a_person(world, reference, group, plane) {
             return Some(format!(
                 "{group} is on {}, which is dead, and the other is well",
                 route.plane

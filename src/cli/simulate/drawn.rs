@@ -127,6 +127,6 @@ pub(super) fn head_of_seed(outcome: &Outcome) -> Head {
 /// What stands over the picture of a scenario.
 pub(super) fn head_of_scenario(title: String, report: &Report) -> Head {
     let mut wrong = wrong(report.violation.as_ref());
-    wrong.extend(report.unmet.iter().map(|(line, text)| format!("line {line}: {text}")));
+    wrong.extend(report.unmet.iter().map(ToString::to_string));
     Head { title, passed: report.passed(), digest: report.digest, wrong }
 }

@@ -18,6 +18,9 @@ struct ScenarioJson {
     digest: String,
     violation: Option<String>,
     unmet: Vec<String>,
+    /// What was to be done when something is seen, and that was never seen.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    waited: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     story: Vec<String>,
 }
@@ -65,7 +68,13 @@ pub(super) fn run(args: &SimulateArgs, traced: &Traced, json: bool) -> Result<Ex
         for result in &results {
             let word = if result.passed { "passed" } else { "FAILED" };
             print(&format!("{word}  {}  {}\n", result.digest, result.scenario));
-            for what in result.violation.iter().chain(&result.unmet).chain(&result.story) {
+            for what in result.violation.iter().chain(&result.unmet) {
+                print(&format!("        {what}\n"));
+            }
+            for what in &result.waited {
+                print(&format!("        note: `{what}` never came to be done\n"));
+            }
+            for what in &result.story {
                 print(&format!("        {what}\n"));
             }
         }
@@ -96,7 +105,8 @@ fn scenario_json(name: String, report: &Report, story: Vec<String>) -> ScenarioJ
         passed: report.passed(),
         digest: format!("{:016x}", report.digest),
         violation: violation.map(|violation| format!("{}: {}", violation.oracle, violation.what)),
-        unmet: report.unmet.iter().map(|(line, text)| format!("line {line}: {text}")).collect(),
+        unmet: report.unmet.iter().map(ToString::to_string).collect(),
+        waited: report.waited.clone(),
         story,
     }
 }

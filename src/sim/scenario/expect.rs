@@ -9,7 +9,7 @@ use crate::kernel::health::Verdict;
 use crate::kernel::ledger::Evidence;
 use crate::kernel::switchover::{Kind, State};
 use crate::sim::cluster::PLANES;
-use crate::sim::queue::Micros;
+use crate::sim::queue::{MS, Micros, SECOND};
 use crate::sim::world::{Mark, World};
 
 /// How a fact is demanded.
@@ -148,13 +148,39 @@ impl Expectation {
     }
 
     fn seen(&self, world: &World) -> bool {
+        self.times(world).any(|at| (self.after..self.before).contains(&at))
+    }
+
+    /// When the fact was seen, within the demanded time or not.
+    fn times(&self, world: &World) -> impl Iterator<Item = Micros> {
         let marks = &world.watch().marks;
         let first_leader = marks.iter().position(|(_, mark)| matches!(mark, Mark::Leader(_)));
-        marks.iter().enumerate().any(|(number, (at, mark))| {
-            (self.after..self.before).contains(at)
-                && self.fact.is(mark)
-                && (self.fact != Fact::LeaderChange || Some(number) != first_leader)
-        })
+        let seen = move |number, mark: &Mark| {
+            self.fact.is(mark) && (self.fact != Fact::LeaderChange || Some(number) != first_leader)
+        };
+        let marks = marks.iter().enumerate();
+        marks.filter(move |(number, (_, mark))| seen(*number, mark)).map(|(_, (at, _))| *at)
+    }
+
+    /// What was the case instead, where the demand was not met.
+    pub fn instead(&self, world: &World) -> String {
+        let seconds = |at: Micros| format!("{}.{:03} s", at / SECOND, at % SECOND / MS);
+        match self.claim {
+            Claim::Hold => "it is not so in the end".to_owned(),
+            Claim::HoldNot => "it is so in the end".to_owned(),
+            Claim::Never => {
+                let within = |at: &Micros| (self.after..self.before).contains(at);
+                let first = self.times(world).find(within);
+                first.map_or_else(String::new, |at| format!("it was seen at {}", seconds(at)))
+            }
+            Claim::See => {
+                let times: Vec<String> = self.times(world).take(3).map(seconds).collect();
+                if times.is_empty() {
+                    return "it was never seen".to_owned();
+                }
+                format!("it was seen at {}, and not in that time", times.join(", "))
+            }
+        }
     }
 
     fn holds(&self, world: &World) -> bool {

@@ -9,17 +9,19 @@ mod verb;
 mod words;
 mod write;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::fmt;
 
 pub use expect::{Claim, Expectation, Fact};
 pub use parse::ScenarioError;
 
 use super::action::Action;
+use super::client::Wish;
 use super::counts::Counts;
 use super::picture::Picture;
 use super::queue::{Micros, SECOND};
 use super::rest;
-use super::world::{Mark, Params, Violation, World};
+use super::world::{Mark, Params, Violation, World, watching};
 
 /// A scenario.
 #[derive(Clone, Debug)]
@@ -96,8 +98,10 @@ pub struct Report {
     pub digest: u64,
     /// What an oracle found.
     pub violation: Option<Violation>,
-    /// Expectations that were not met: line, and what it demands.
-    pub unmet: Vec<(usize, String)>,
+    /// Expectations that were not met.
+    pub unmet: Vec<Unmet>,
+    /// What was to be done when something is seen, and that was never seen.
+    pub waited: Vec<String>,
     /// The last events, or all.
     pub events: Vec<String>,
     /// What happened, in a few words and in order.
@@ -108,6 +112,23 @@ pub struct Report {
     pub simulated: Micros,
     /// When it was asked for.
     pub picture: Option<Picture>,
+}
+
+/// A demand that was not met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmet {
+    /// Where it stands in the file.
+    pub line: usize,
+    /// What is demanded.
+    pub demand: String,
+    /// What was the case instead.
+    pub instead: String,
+}
+
+impl fmt::Display for Unmet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}: {}", self.line, self.demand, self.instead)
+    }
 }
 
 impl Report {
@@ -147,7 +168,7 @@ impl Scenario {
             world.act_at(*at, action.clone());
         }
         let mut read = 0;
-        let mut fired: BTreeSet<usize> = BTreeSet::new();
+        let mut fired: BTreeMap<usize, Micros> = BTreeMap::new();
         world.run_until(self.length, |world| {
             while let Some((_, mark)) = world.watch().marks.get(read).cloned() {
                 read += 1;
@@ -160,32 +181,66 @@ impl Scenario {
             .violation()
             .cloned()
             .or_else(|| unrest.map(|what| Violation { oracle: "liveness", what, at: world.now() }));
-        self.report(&mut world, violation, trace)
+        self.report(&mut world, violation, &fired, trace)
     }
 
-    fn report(&self, world: &mut World, violation: Option<Violation>, trace: bool) -> Report {
-        let unmet: Vec<(usize, String)> = self
+    fn report(
+        &self,
+        world: &mut World,
+        violation: Option<Violation>,
+        fired: &BTreeMap<usize, Micros>,
+        trace: bool,
+    ) -> Report {
+        let unmet: Vec<Unmet> = self
             .expectations
             .iter()
             .filter(|(_, expectation)| !expectation.met(world))
-            .map(|(line, expectation)| (*line, expectation.to_string()))
+            .map(|(line, expectation)| Unmet {
+                line: *line,
+                demand: expectation.to_string(),
+                instead: expectation.instead(world),
+            })
             .collect();
+        let triggers = || self.triggers.iter().enumerate();
+        let waited = triggers()
+            .filter(|(number, _)| !fired.contains_key(number))
+            .map(|(_, (trigger, action))| format!("on {} {}", trigger.word(), verb::write(action)))
+            .collect();
+        let on = triggers().filter_map(|(n, (_, action))| Some((*fired.get(&n)?, action)));
         let told = trace || violation.is_some() || !unmet.is_empty();
         Report {
             digest: world.trace().digest.value(),
             violation,
             unmet,
             events: if told { world.trace().lines() } else { Vec::new() },
-            story: world.watch().story(),
+            story: self.story(world, on),
+            waited,
             counts: *world.counts(),
             simulated: world.now(),
             picture: world.take_picture(),
         }
     }
 
-    fn fire(&self, world: &mut World, mark: &Mark, fired: &mut BTreeSet<usize>) {
+    /// What was done, and what came of it, in order.
+    fn story<'a>(
+        &'a self,
+        world: &World,
+        on: impl Iterator<Item = (Micros, &'a Action)>,
+    ) -> Vec<String> {
+        let read = |action: &Action| matches!(action, Action::Ask { wish: Wish::Read, .. });
+        let at = self.actions.iter().map(|(at, action)| (*at, action));
+        let done = at.chain(on).filter(|(at, action)| *at <= world.now() && !read(action));
+        let done = done.map(|(at, action)| (at, 0, format!("> {}", verb::write(action))));
+        let seen = world.watch().told(world.cluster()).map(|(at, told)| (at, 1, told));
+        let mut lines: Vec<(Micros, u8, String)> = done.chain(seen).collect();
+        lines.sort_by_key(|(at, rank, _)| (*at, *rank));
+        lines.into_iter().map(|(at, _, told)| watching::line(at, &told)).collect()
+    }
+
+    fn fire(&self, world: &mut World, mark: &Mark, fired: &mut BTreeMap<usize, Micros>) {
         for (number, (trigger, action)) in self.triggers.iter().enumerate() {
-            if trigger.matches(mark) && fired.insert(number) {
+            if trigger.matches(mark) && !fired.contains_key(&number) {
+                fired.insert(number, world.now());
                 world.act(action.clone());
             }
         }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::sim::campaign::{Options, drawn};
 
@@ -61,7 +63,7 @@ fn every_scenario_passes_and_each_of_its_demands_can_fail() {
         scenario.expectations.extend(opposites);
         let report = scenario.run(false);
         runs(&report, &name);
-        let unmet: Vec<String> = report.unmet.into_iter().map(|(_, text)| text).collect();
+        let unmet: Vec<String> = report.unmet.into_iter().map(|unmet| unmet.demand).collect();
         assert_eq!(unmet, wanted, "{name}");
     }
 }
@@ -195,4 +197,29 @@ fn recorded_traces_are_what_happens() {
         let kept = std::fs::read_to_string(&path).unwrap_or_default();
         assert_eq!(kept, story, "{traced}: explain it in the commit that changes it");
     }
+}
+
+#[test]
+fn a_demand_that_is_not_met_says_what_was_instead_and_what_never_came_is_told() {
+    let text = "at 10s plane east dead\non crash configure 1\non decided configure 1\nrun 20s\n\
+                must see shop on west before 5s\nmust see crash\nnever question\nmust hold shop on east";
+    let report = Scenario::parse(text).expect("it is one").run(false);
+    let told: Vec<String> = report.unmet.iter().map(ToString::to_string).collect();
+    let starts = [
+        "line 5: must see shop on west before 5s: it was seen at 10.",
+        "line 6: must see crash: it was never seen",
+        "line 7: never question: it was seen at 10.0",
+        "line 8: must hold shop on east: it is not so in the end",
+    ];
+    assert_eq!(told.len(), starts.len(), "{told:#?}");
+    for (told, start) in told.iter().zip(starts) {
+        assert!(told.starts_with(start), "{told}");
+    }
+    assert_eq!(report.waited, ["on crash ask follower configure 1"]);
+    let story = report.story.join("\n");
+    assert!(story.contains(" 10.000 > plane east dead\n"), "{story}");
+    assert!(
+        story.contains("> ask follower configure 1") && story.contains("third shows"),
+        "{story}"
+    );
 }

@@ -78,12 +78,14 @@ pub enum Fault {
     Rough,
     /// An observer beside the members dies, is cut off or blind.
     Observer,
+    /// A plane's site is cut off, members and all.
+    Site,
     /// Another configuration is applied in the middle of something.
     Reconfigure,
 }
 
 impl Fault {
-    const ALL: [Self; 35] = [
+    const ALL: [Self; 36] = [
         Self::Plane,
         Self::Service,
         Self::BothPlanes,
@@ -118,16 +120,18 @@ impl Fault {
         Self::Kinds,
         Self::Rough,
         Self::Observer,
+        Self::Site,
         Self::Reconfigure,
     ];
     /// What the plain profile has.
     const PLAIN: [Self; 6] =
         [Self::Plane, Self::Service, Self::Crash, Self::CutOff, Self::Cut, Self::LeaderAndPlane];
-    const NETWORK: [Self; 11] = [
+    const NETWORK: [Self; 12] = [
         Self::Plane,
         Self::ShutOut,
         Self::Kinds,
         Self::Rough,
+        Self::Site,
         Self::CutOff,
         Self::LeaderCutOff,
         Self::Cut,

@@ -126,6 +126,6 @@ impl Trial {
         let mut complaints = run.judge(&world);
         let violation = world.violation().cloned();
         complaints.extend(violation.as_ref().map(|violation| Complaint::Broken(violation.oracle)));
-        Ran { complaints, violation, story: world.watch().story() }
+        Ran { complaints, violation, story: world.watch().story(world.cluster()) }
     }
 }

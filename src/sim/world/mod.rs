@@ -11,7 +11,7 @@ mod node;
 mod outside;
 mod running;
 mod using;
-mod watching;
+pub mod watching;
 
 #[cfg(test)]
 mod tests;

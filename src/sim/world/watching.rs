@@ -1,16 +1,15 @@
 //! What happened, in a few marks: for scenarios, and for the classes of a campaign.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::Arc;
 
 use crate::kernel::controller::View;
 use crate::kernel::domain::{GroupName, PlaneName, Route, ServiceName, SwitchoverId};
 use crate::kernel::health::Verdict;
-use crate::kernel::ledger::Evidence;
+use crate::kernel::ledger::{Cluster, Evidence};
 use crate::kernel::switchover::{Kind, State};
 use crate::sim::counts::{Class, Counts};
-use crate::sim::queue::Micros;
+use crate::sim::queue::{MS, Micros, SECOND};
 
 /// Something worth knowing of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,28 +40,38 @@ pub enum Mark {
     Crashed(usize),
 }
 
-impl fmt::Display for Mark {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Mark {
+    /// In words; members are called by their names.
+    fn words(&self, cluster: &Cluster) -> String {
+        let name = |node: usize| {
+            let member = cluster.members.values().nth(node);
+            member.map_or_else(String::new, |member| member.name.to_string())
+        };
         match self {
-            Self::Question => f.write_str("a leader asks the observers"),
-            Self::Held(None) => f.write_str("moving is held"),
-            Self::Held(Some(group)) => write!(f, "moving {group} is held"),
-            Self::Decided(group, kind, to) => write!(f, "{kind} switchover of {group} to {to}"),
-            Self::Routed(group, _, to) => write!(f, "the route of {group} leads to {to}"),
-            Self::Ended(group, state) => write!(f, "the switchover of {group} is {state}"),
+            Self::Question => "a leader asks the observers".to_owned(),
+            Self::Held(None) => "moving is held".to_owned(),
+            Self::Held(Some(group)) => format!("moving {group} is held"),
+            Self::Decided(group, kind, to) => format!("{kind} switchover of {group} to {to}"),
+            Self::Routed(group, _, to) => format!("the route of {group} leads to {to}"),
+            Self::Ended(group, state) => format!("the switchover of {group} is {state}"),
             Self::Resumed(group) => {
-                write!(f, "the switchover of {group} goes on under another leader")
+                format!("the switchover of {group} goes on under another leader")
             }
             Self::Shown(node, group, plane) => {
-                write!(f, "node {} shows {group} on {plane}", node + 1)
+                format!("{} shows {group} on {plane}", name(*node))
             }
-            Self::Down(service, plane) => write!(f, "{service} is down on {plane}"),
-            Self::Gateway(group, plane) => write!(f, "a gateway sends {group} to {plane}"),
-            Self::Users(group, plane) => write!(f, "a resolver sends users of {group} to {plane}"),
-            Self::Leader(node) => write!(f, "node {} leads", node + 1),
-            Self::Crashed(node) => write!(f, "node {} dies", node + 1),
+            Self::Down(service, plane) => format!("{service} is down on {plane}"),
+            Self::Gateway(group, plane) => format!("a gateway sends {group} to {plane}"),
+            Self::Users(group, plane) => format!("a resolver sends users of {group} to {plane}"),
+            Self::Leader(node) => format!("{} leads", name(*node)),
+            Self::Crashed(node) => format!("{} dies", name(*node)),
         }
     }
+}
+
+/// A line of a story: seconds and thousandths, and what happened.
+pub fn line(at: Micros, told: &str) -> String {
+    format!("{:>3}.{:03} {told}", at / SECOND, at % SECOND / MS)
 }
 
 /// The marks of a run.
@@ -84,12 +93,14 @@ pub struct Watch {
 const MARKS: usize = 100_000;
 
 impl Watch {
-    /// The marks, one a line, in seconds and thousandths.
-    pub fn story(&self) -> Vec<String> {
-        let line = |(at, mark): &(Micros, Mark)| {
-            format!("{:>3}.{:03} {mark}", at / 1_000_000, at % 1_000_000 / 1000)
-        };
-        self.marks.iter().map(line).collect()
+    /// The marks, in words.
+    pub fn told(&self, cluster: &Cluster) -> impl Iterator<Item = (Micros, String)> {
+        self.marks.iter().map(|(at, mark)| (*at, mark.words(cluster)))
+    }
+
+    /// The marks, one a line.
+    pub fn story(&self, cluster: &Cluster) -> Vec<String> {
+        self.told(cluster).map(|(at, told)| line(at, &told)).collect()
     }
 
     fn mark(&mut self, at: Micros, mark: Mark) {
