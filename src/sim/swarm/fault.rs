@@ -16,6 +16,8 @@ pub enum Fault {
     Service,
     /// Both planes are sick at once.
     BothPlanes,
+    /// A plane dies and is back, again and again.
+    Flap,
     /// An observer cannot see a plane.
     Blind,
     /// Processes are killed.
@@ -85,10 +87,11 @@ pub enum Fault {
 }
 
 impl Fault {
-    const ALL: [Self; 36] = [
+    const ALL: [Self; 37] = [
         Self::Plane,
         Self::Service,
         Self::BothPlanes,
+        Self::Flap,
         Self::Blind,
         Self::Crash,
         Self::PowerFailure,
@@ -152,12 +155,13 @@ impl Fault {
     ];
     const CLOCKS: [Self; 5] =
         [Self::Plane, Self::Pause, Self::PauseAfterRead, Self::ClockRate, Self::WallStep];
-    const PLANES: [Self; 9] = [
+    const PLANES: [Self; 10] = [
         Self::Plane,
         Self::Lie,
         Self::Overload,
         Self::Service,
         Self::BothPlanes,
+        Self::Flap,
         Self::Blind,
         Self::LeaderAndPlane,
         Self::ProbeLoss,

@@ -19,6 +19,7 @@ impl Plan {
         let who = if rng.chance(300) { Who::Leader } else { Who::Node(node) };
         let other = (node + 1 + rng.place(nodes - 1)) % nodes;
         match kind {
+            Fault::Flap => self.strike_again_and_again(rng, at, end),
             Fault::Plane | Fault::Service | Fault::BothPlanes | Fault::Blind => {
                 self.strike_planes(rng, kind, at, end, who);
             }
@@ -163,6 +164,20 @@ impl Plan {
                 let at = at + (later + rng.below(80)) * MS;
                 self.put(at, Action::Ask { who: Who::Follower, wish: Wish::Read });
             }
+        }
+    }
+
+    /// A plane or one service on it comes and goes, faster or slower than it is judged.
+    fn strike_again_and_again(&mut self, rng: &mut Rng, at: Micros, end: Micros) {
+        let plane = rng.place(2);
+        let service = rng.chance(500).then(|| rng.place(self.cluster.services.len()));
+        let every = rng.between(100 * MS, 3 * SECOND);
+        let mut at = at;
+        while at < end {
+            self.put(at, Action::Plane { plane, service, state: ServiceState::Dead });
+            at += every / 2 + rng.below(every);
+            self.put(at.min(end), Action::Plane { plane, service, state: ServiceState::Up });
+            at += every / 2 + rng.below(every);
         }
     }
 
