@@ -182,13 +182,20 @@ impl Book {
         self.nodes[node] = NodeBook { ordered: terms.clone(), durable: terms, commit, applied: 0 };
     }
 
+    /// The term of an entry that a node applied: by its own log, or, where that is compacted, by another one that agrees with it
+    /// where it begins. Whoever was deposed may hold something else in its place.
+    fn term_of(&self, node: usize, index: u64) -> Option<u64> {
+        let own = &self.nodes[node].ordered;
+        let (base, term) = own.base;
+        let mut alike = self.nodes.iter().filter(|n| n.ordered.at(base) == Some(term));
+        own.at(index).or_else(|| alike.find_map(|n| n.ordered.at(index)))
+    }
+
     /// A node showed that it has applied up to an index: the places of what is new in the chain.
     pub fn applied(&mut self, node: usize, applied: u64) -> std::ops::Range<usize> {
         let from = self.chain.len();
         for index in from as u64 + 1..=applied {
-            let own = self.nodes[node].ordered.at(index);
-            let term = own.or_else(|| self.nodes.iter().find_map(|n| n.ordered.at(index)));
-            let term = term.unwrap_or_default();
+            let term = self.term_of(node, index).unwrap_or_default();
             let known = self.entries.get(&(index, term));
             let envelope = known
                 .filter(|known| !known.data.is_empty())
@@ -213,5 +220,31 @@ impl Book {
             seen_before.pop_front();
         }
         seen_before.push_back(seen);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log(base: (u64, u64), terms: &[u64]) -> NodeBook {
+        let ordered = Terms { base, terms: terms.iter().copied().collect() };
+        NodeBook { ordered, ..NodeBook::default() }
+    }
+
+    #[test]
+    fn whoever_was_deposed_is_not_asked_which_entry_a_compacted_log_held() {
+        let mut book = Book::new(0);
+        // The first has compacted what it applied; the second led before, and nobody took its last entries.
+        book.nodes =
+            vec![log((5, 2), &[]), log((0, 0), &[1, 1, 1, 1, 1]), log((0, 0), &[1, 1, 1, 2, 2])];
+        book.applied(0, 5);
+        let terms: Vec<u64> = book.chain.iter().map(|entry| entry.term).collect();
+        assert_eq!(terms, [1, 1, 1, 2, 2]);
+        // Nobody else holds what it took over: then nobody knows.
+        book.nodes.pop();
+        book.chain.clear();
+        book.applied(0, 5);
+        assert_eq!(book.chain.iter().map(|entry| entry.term).collect::<Vec<_>>(), [0, 0, 0, 0, 2]);
     }
 }
