@@ -144,6 +144,20 @@ pub enum Action {
         /// In the middle of its next input: the clock is read, and then it stops.
         after_read: bool,
     },
+    /// A machine sleeps, its monotonic clock with it; the wall clock goes on.
+    Suspend {
+        /// Whose.
+        who: Who,
+        /// For how long.
+        span: Micros,
+    },
+    /// A process is asked to stop, as by a service manager; it ends soon, and is started again after a time.
+    Retire {
+        /// Whom.
+        who: Who,
+        /// How long it is down.
+        down: Micros,
+    },
     /// Changes the rate of a monotonic clock.
     ClockRate {
         /// Whom.

@@ -119,16 +119,19 @@ pub fn spread<T: Send>(
     go_on: impl Fn() -> bool + Sync,
     run: impl Fn(u64) -> T + Sync,
 ) -> Vec<T> {
-    let next = AtomicU64::new(*seeds.start());
+    // Counted from the start: a number beyond the last seed may be none.
+    let (first, next) = (*seeds.start(), AtomicU64::new(0));
+    let last = seeds.end().saturating_sub(first);
     let results = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..jobs.max(1) {
             scope.spawn(|| {
                 while go_on() {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed > *seeds.end() {
-                        return;
-                    }
+                    let nth = next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |nth| {
+                        (nth <= last && nth < u64::MAX).then(|| nth + 1)
+                    });
+                    let Ok(nth) = nth else { return };
+                    let seed = first + nth;
                     let result = run(seed);
                     if let Ok(mut results) = results.lock() {
                         results.push((seed, result));

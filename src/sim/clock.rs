@@ -32,7 +32,8 @@ impl Clock {
 
     /// The first true time at which the clock shows `moment` or more; nothing if that is never.
     pub fn when(&self, moment: Moment) -> Option<Micros> {
-        if moment == Moment::NEVER {
+        // A clock that stands still shows nothing new.
+        if moment == Moment::NEVER || self.ppm <= -1_000_000 {
             return None;
         }
         let ahead = i128::from(moment.as_micros()) - i128::from(self.base_local);
@@ -56,6 +57,13 @@ impl Clock {
         self.ppm = ppm;
     }
 
+    /// It stands still from now on. Its rate before.
+    pub fn stop(&mut self, now: Micros) -> i64 {
+        let before = self.ppm;
+        self.set_rate(now, -1_000_000);
+        before
+    }
+
     /// The machine was off: the monotonic clock starts anew.
     pub const fn reboot(&mut self, now: Micros, local: u64) {
         self.base_true = now;
@@ -77,6 +85,16 @@ impl Clock {
 mod tests {
     use super::*;
     use crate::sim::queue::SECOND;
+
+    #[test]
+    fn a_clock_that_stood_still_goes_on_from_where_it_stood() {
+        let mut clock = Clock::new(0, 1000, 0);
+        let rate = clock.stop(500);
+        assert_eq!((clock.read(500), clock.read(9_000)), (clock.read(700), clock.read(700)));
+        assert_eq!(clock.when(Moment::from_micros(1501)), None);
+        clock.set_rate(10_000, rate);
+        assert_eq!(clock.read(10_001), Moment::from_micros(1501));
+    }
 
     #[test]
     fn waiting_until_a_moment_ends_when_the_clock_shows_it() {

@@ -265,6 +265,9 @@ fn zone<'a>(groups: impl Iterator<Item = &'a GroupName>) -> ZoneSettings {
     }
 }
 
+/// How many other configurations there are.
+pub const OTHERS: u64 = 4;
+
 /// Another configuration of the same cluster, one of four: the same, slower to rise, slower to verify, or with a
 /// supporting service in a group of its own that starts on the second plane.
 pub fn another(first: &Cluster, which: u64) -> Cluster {

@@ -113,11 +113,15 @@ pub enum Class {
     ConfiguredInMidSwitch,
     /// Two gateways sent the same group to different planes.
     GatewaysApart,
+    /// A machine slept, and its clock with it.
+    Suspend,
+    /// A process was asked to stop.
+    CleanStop,
 }
 
 impl Class {
     /// All of them, in order, with their names.
-    pub const ALL: [(Self, &'static str); 54] = [
+    pub const ALL: [(Self, &'static str); 56] = [
         (Self::AutomaticSwitchover, "automatic-switchover"),
         (Self::LeaderChange, "leader-change"),
         (Self::LeaderChangeInMidSwitch, "leader-change-in-mid-switch"),
@@ -172,6 +176,8 @@ impl Class {
         (Self::RoughWay, "rough-way"),
         (Self::ConfiguredInMidSwitch, "configured-in-mid-switch"),
         (Self::GatewaysApart, "gateways-apart"),
+        (Self::Suspend, "suspend"),
+        (Self::CleanStop, "clean-stop"),
     ];
 }
 

@@ -28,11 +28,13 @@ pub enum Kind {
     Briefs,
     /// What a gateway said, passed on.
     Gateways,
+    /// Everything else: digests, leaders that hand over, what is asked for an explanation.
+    Others,
 }
 
 impl Kind {
     /// All of them, with their words.
-    pub const ALL: [(Self, &'static str); 12] = [
+    pub const ALL: [(Self, &'static str); 13] = [
         (Self::Votes, "votes"),
         (Self::PreVotes, "prevotes"),
         (Self::Appends, "appends"),
@@ -45,6 +47,7 @@ impl Kind {
         (Self::Presence, "presence"),
         (Self::Briefs, "briefs"),
         (Self::Gateways, "gateways"),
+        (Self::Others, "others"),
     ];
 
     /// Its word.
@@ -52,9 +55,9 @@ impl Kind {
         Self::ALL[self as usize].1
     }
 
-    /// The kind of a frame; none for one that belongs to no kind.
-    pub fn of(frame: &[u8]) -> Option<Self> {
-        Some(match name_of(frame) {
+    /// The kind of a frame.
+    pub fn of(frame: &[u8]) -> Self {
+        match name_of(frame) {
             "vote request" | "vote" => Self::Votes,
             "pre-vote request" | "pre-vote" => Self::PreVotes,
             "append" | "append answer" => Self::Appends,
@@ -67,8 +70,8 @@ impl Kind {
             "alive" | "present" | "card" => Self::Presence,
             "brief" => Self::Briefs,
             "gateway report" | "hint" => Self::Gateways,
-            _ => return None,
-        })
+            _ => Self::Others,
+        }
     }
 }
 

@@ -143,18 +143,21 @@ impl Network {
         if self.held.is_empty() && self.lost.is_empty() {
             return None;
         }
-        let kind = Kind::of(frame)?;
+        let kind = Kind::of(frame);
         let held: Micros =
             self.held().filter(|(frames, _)| frames.has(kind, from, to)).map(|(_, by)| by).sum();
         let lost = self.lost().filter(|(frames, _)| frames.has(kind, from, to));
         let lost = lost.map(|(_, lost)| lost).max().unwrap_or_default();
-        if held > 0
-            && let Some(delay) = &mut fate.first
-        {
-            *delay += rng.below(held);
-        }
-        if lost > 0 && rng.chance(lost) {
-            fate.first = None;
+        // A duplicate is a frame of this kind, too.
+        for arrives in [&mut fate.first, &mut fate.again] {
+            if held > 0
+                && let Some(delay) = arrives
+            {
+                *delay += rng.below(held);
+            }
+            if lost > 0 && arrives.is_some() && rng.chance(lost) {
+                *arrives = None;
+            }
         }
         (held > 0 || lost > 0).then_some(kind)
     }
@@ -211,8 +214,10 @@ mod tests {
         network.lose(frames, 1000);
         network.hold(Frames::all(Kind::Votes), SECOND);
         let mut fate = |network: &Network, from| {
-            let mut fate = Fate { first: Some(7), again: None };
-            (network.befall(&commands, (from, 2), &mut fate, &mut rng), fate.first)
+            let mut fate = Fate { first: Some(7), again: Some(7) };
+            let kind = network.befall(&commands, (from, 2), &mut fate, &mut rng);
+            assert_eq!(fate.first.is_some(), fate.again.is_some());
+            (kind, fate.first)
         };
         assert_eq!(fate(&network, 0), (Some(Kind::Commands), None));
         assert_eq!(fate(&network, 1), (None, Some(7)));

@@ -71,14 +71,13 @@ fn keeps(world: &World, core: &[usize]) -> Option<String> {
             return Some(format!("{} is {} at node {node}", lying.id, lying.state));
         }
     }
-    if !free(world.cluster()) {
-        return None;
-    }
+    let free = free(world.cluster());
     for (group, route) in reference.routes.iter() {
         let plane = world.cluster().plane_index(&route.plane)?;
         // What is slow within its bounds is found good, and nobody moves because of it.
-        let bad = world.planes().bad(group, plane).any(|(_, bad)| bad);
-        if bad && !held_by_a_person(world, reference, group, plane) {
+        let is_bad = |plane| world.planes().bad(group, plane).any(|(_, bad)| bad);
+        let bad = is_bad(plane) && !is_bad(1 - plane);
+        if free && bad && !held_by_a_person(world, reference, group, plane) {
             return Some(format!(
                 "{group} is on {}, which is dead, and the other is well",
                 route.plane
@@ -94,7 +93,7 @@ fn keeps(world: &World, core: &[usize]) -> Option<String> {
                 route.plane
             ));
         }
-        if world.users(group, core).iter().any(|to| *to != plane) {
+        if world.sent(group, core).iter().any(|to| *to != plane) {
             return Some(format!("a resolver does not follow {group} to {}", route.plane));
         }
     }

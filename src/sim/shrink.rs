@@ -4,7 +4,7 @@
 
 use super::action::Action;
 use super::queue::{MS, Micros, SECOND};
-use super::scenario::Scenario;
+use super::scenario::{Scenario, sense};
 use super::world::Params;
 
 /// A smaller run that fails in the same way.
@@ -51,9 +51,12 @@ pub fn shrink(
     scenario: &Scenario,
     go_on: &mut dyn FnMut(usize, u64) -> bool,
 ) -> Result<Shrunk, ShrinkError> {
-    let violation = scenario.run(false).violation.ok_or(ShrinkError::Passes)?;
+    // As a file that is read would have it.
+    let mut best = Scenario { promises: true, ..scenario.clone() };
+    best.params.replay = true;
+    let violation = best.run(false).violation.ok_or(ShrinkError::Passes)?;
     let mut failing = Failing {
-        best: Scenario { promises: true, ..scenario.clone() },
+        best,
         oracle: violation.oracle,
         what: violation.what,
         at: violation.at,
@@ -172,6 +175,7 @@ impl Failing<'_> {
         for make in plainer {
             let mut candidate = self.best.clone();
             make(&mut candidate.params, &usual);
+            sense::keep_what_makes_sense(&mut candidate);
             let changed = candidate.text(&[]) != self.best.text(&[]);
             if changed {
                 self.try_it(candidate);
@@ -218,6 +222,8 @@ const fn span_of(action: &mut Action) -> Option<&mut Micros> {
         Action::Crash { down: Some(span), .. }
         | Action::Doom { down: span, .. }
         | Action::Pause { span, .. }
+        | Action::Suspend { span, .. }
+        | Action::Retire { down: span, .. }
         | Action::DiskStall { span, .. }
         | Action::DiskFail { mended: span, .. }
         | Action::DiskFull { mended: span, .. }

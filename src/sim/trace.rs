@@ -74,7 +74,7 @@ pub enum Note {
     /// Something happened to an observer beside the members.
     Beside(usize, &'static str),
     /// An observer's word.
-    Observer(String),
+    Observer(usize, String),
 }
 
 /// The names of nodes are `node 1` and so on, as raft ids.
@@ -94,7 +94,7 @@ impl fmt::Display for Note {
             Self::Client(op, what) => write!(f, "client request {op}: {what}"),
             Self::Gateway(what) => write!(f, "gateway: {what}"),
             Self::Beside(nth, what) => write!(f, "observer {} {what}", nth + 1),
-            Self::Observer(what) => f.write_str(what),
+            Self::Observer(nth, what) => write!(f, "observer {} says: {what}", nth + 1),
         }
     }
 }
@@ -116,6 +116,13 @@ pub fn remember_panic(info: &std::panic::PanicHookInfo<'_>) {
 /// Where this thread panicked last; empty without the hook.
 pub fn panic_place() -> String {
     PANIC.with_borrow(Clone::clone)
+}
+
+/// What a panic said, and where.
+pub fn panic_words(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("{} ({})", text.unwrap_or("no message"), panic_place())
 }
 
 /// How many events a report shows.

@@ -1,5 +1,6 @@
 //! `biplane simulate FILE…`: scenarios.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use serde::Serialize;
@@ -27,8 +28,11 @@ struct ScenarioJson {
 
 pub(super) fn run(args: &SimulateArgs, traced: &Traced, json: bool) -> Result<Exit, Failure> {
     let mut results = Vec::new();
-    for path in &traced.scenarios {
-        let runs = read(path)?;
+    let mut failure = None;
+    // A file that cannot be read must not cost the results of those before it.
+    let files: Result<Vec<_>, Failure> =
+        traced.scenarios.iter().map(|path| Ok((path, read(path)?))).collect();
+    for (path, runs) in files? {
         if traced.file.is_some() && runs.len() > 1 {
             let what = format!(
                 "{} is a matrix of {} runs: a picture shows one",
@@ -47,8 +51,8 @@ pub(super) fn run(args: &SimulateArgs, traced: &Traced, json: bool) -> Result<Ex
             }
             let report = scenario.run(traced.print);
             let name = name(path, &run);
-            traced
-                .write(drawn::head_of_scenario(name.clone(), &report), report.picture.as_ref())?;
+            let head = drawn::head_of_scenario(name.clone(), &report);
+            failure = traced.write(head, report.picture.as_ref()).err().or(failure);
             if traced.print {
                 say(&format!("{} {run}\n{}", path.display(), report.events.join("\n")));
             } else if report.violation.is_some() {
@@ -79,14 +83,27 @@ pub(super) fn run(args: &SimulateArgs, traced: &Traced, json: bool) -> Result<Ex
             }
         }
     }
-    Ok(if passed { Exit::Done } else { Exit::Failed })
+    match failure {
+        Some(failure) => Err(failure),
+        None => Ok(if passed { Exit::Done } else { Exit::Failed }),
+    }
 }
+
+/// Most bytes of a scenario file.
+const BYTES: u64 = 1 << 20;
 
 fn read(path: &Path) -> Result<Vec<(String, Scenario)>, Failure> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let mut text = String::new();
+    let taken =
+        std::fs::File::open(path).and_then(|file| file.take(BYTES + 1).read_to_string(&mut text));
+    taken.map_err(|error| {
         Failure::failed(format!("{shown} cannot be read: {error}"), "check the path")
     })?;
+    if text.len() as u64 > BYTES {
+        let what = format!("{shown} is longer than {BYTES} bytes");
+        return Err(Failure::failed(what, "write several files"));
+    }
     Scenario::parse_all(&text).map_err(|errors| {
         let lines: Vec<String> = errors.iter().map(|error| format!("{shown}: {error}")).collect();
         Failure::failed(lines.join("\n"), "simulations/README.md describes the words")
@@ -108,5 +125,24 @@ fn scenario_json(name: String, report: &Report, story: Vec<String>) -> ScenarioJ
         unmet: report.unmet.iter().map(ToString::to_string).collect(),
         waited: report.waited.clone(),
         story,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scenario_file_has_so_many_bytes_and_not_one_more() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("long.txt");
+        let demand = "must keep every promise\n#";
+        let fits =
+            demand.to_owned() + &" ".repeat(usize::try_from(BYTES).expect("small") - demand.len());
+        std::fs::write(&path, &fits).expect("it can be written");
+        assert_eq!(read(&path).expect("it fits").len(), 1);
+        std::fs::write(&path, fits + " ").expect("it can be written");
+        let why = read(&path).expect_err("one byte more").what;
+        assert!(why.contains("is longer than 1048576 bytes"), "{why}");
     }
 }

@@ -198,7 +198,7 @@ impl SimulateArgs {
     fn how(&self) -> String {
         let mut how = String::new();
         if let Some(file) = &self.cluster {
-            how += &format!(" --cluster {}", file.display());
+            how += &format!(" --cluster {}", shell_word(&file.display().to_string()));
         }
         for (option, value, usual) in [
             ("storage", self.storage.to_possible_value(), StorageArg::Mix.to_possible_value()),
@@ -214,6 +214,15 @@ impl SimulateArgs {
         }
         how
     }
+}
+
+/// A word as a shell takes it.
+fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/+:,@%=".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// Which program this is, for a report that must be repeatable.

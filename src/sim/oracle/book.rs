@@ -25,6 +25,8 @@ pub struct Terms {
     /// The entry before the first.
     base: (u64, u64),
     terms: VecDeque<u64>,
+    /// What compactions took away and nobody has shown as applied yet.
+    compacted: BTreeMap<u64, u64>,
 }
 
 impl Terms {
@@ -58,6 +60,7 @@ impl Terms {
             while self.base.0 + 1 < first {
                 let Some(term) = self.terms.pop_front() else { break };
                 self.base = (self.base.0 + 1, term);
+                self.compacted.insert(self.base.0, term);
             }
         }
         for entry in &batch.entries {
@@ -188,7 +191,8 @@ impl Book {
         let own = &self.nodes[node].ordered;
         let (base, term) = own.base;
         let mut alike = self.nodes.iter().filter(|n| n.ordered.at(base) == Some(term));
-        own.at(index).or_else(|| alike.find_map(|n| n.ordered.at(index)))
+        let compacted = || own.compacted.get(&index).copied();
+        own.at(index).or_else(compacted).or_else(|| alike.find_map(|n| n.ordered.at(index)))
     }
 
     /// A node showed that it has applied up to an index: the places of what is new in the chain.
@@ -205,6 +209,10 @@ impl Book {
             self.chain.push(Committed { index, term, born, envelope });
         }
         self.nodes[node].applied = self.nodes[node].applied.max(applied);
+        let shown = self.chain.len() as u64;
+        for log in self.nodes.iter_mut().map(|node| &mut node.ordered) {
+            log.compacted = log.compacted.split_off(&(shown + 1));
+        }
         from..self.chain.len()
     }
 
@@ -228,7 +236,7 @@ mod tests {
     use super::*;
 
     fn log(base: (u64, u64), terms: &[u64]) -> NodeBook {
-        let ordered = Terms { base, terms: terms.iter().copied().collect() };
+        let ordered = Terms { base, terms: terms.iter().copied().collect(), ..Terms::default() };
         NodeBook { ordered, ..NodeBook::default() }
     }
 
@@ -246,5 +254,17 @@ mod tests {
         book.chain.clear();
         book.applied(0, 5);
         assert_eq!(book.chain.iter().map(|entry| entry.term).collect::<Vec<_>>(), [0, 0, 0, 0, 2]);
+    }
+
+    #[test]
+    fn what_a_single_member_compacts_before_it_shows_it_is_remembered() {
+        let mut book = Book::new(0);
+        book.nodes = vec![log((0, 0), &[1, 1, 2, 2, 2])];
+        let compaction = PersistBatch { first_index: Some(5), ..PersistBatch::default() };
+        book.ordered(0, 0, &compaction);
+        book.applied(0, 5);
+        let terms: Vec<u64> = book.chain.iter().map(|entry| entry.term).collect();
+        assert_eq!(terms, [1, 1, 2, 2, 2]);
+        assert!(book.nodes[0].ordered.compacted.is_empty());
     }
 }

@@ -18,6 +18,7 @@ mod memory;
 mod never_older;
 mod once;
 mod one_vote;
+mod permitted;
 mod quorum_decision;
 mod replay;
 mod resumable;
@@ -126,6 +127,7 @@ pub fn all(cluster: &Arc<Cluster>) -> Vec<Box<dyn Oracle>> {
         Box::new(bounded::Bounded::new(cluster)),
         Box::new(once::Once::default()),
         Box::new(guards::Guards::new(cluster)),
+        Box::new(permitted::Permitted::new(cluster)),
         Box::new(audit::Audit::default()),
         Box::new(memory::Memory),
         Box::new(linearizable::Linearizable::new(cluster)),

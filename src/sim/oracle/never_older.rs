@@ -1,7 +1,8 @@
 //! P3, never older, never empty: no node and no gateway goes back to an older epoch, restarts included; no
 //! record set is empty; one serial is one content, and serials do not go back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{Book, Finding, Oracle};
@@ -57,6 +58,35 @@ impl NeverOlder {
     }
 }
 
+/// Every name of a group that has a route is there, with the addresses of that plane and no other.
+fn leads_where_the_routes_do(node: usize, view: &View) -> Finding {
+    let zones = view.cluster.iter().flat_map(|cluster| &cluster.zones);
+    for (origin, settings) in zones {
+        for name in &settings.names {
+            let Some(route) = view.routes.get(&name.group) else { continue };
+            let zone = view.zones.get(origin);
+            let set = zone.and_then(|zone| zone.names.get(&name.name));
+            let wanted = name.addresses.get(&route.plane).map_or(&[][..], Vec::as_slice);
+            let shown = set.map(|set| {
+                let four = set.a.iter().copied().map(IpAddr::V4);
+                four.chain(set.aaaa.iter().copied().map(IpAddr::V6)).collect::<BTreeSet<_>>()
+            });
+            if shown.as_ref().is_none_or(|shown| {
+                !shown.iter().eq(&wanted.iter().copied().collect::<BTreeSet<_>>())
+            }) {
+                return Err(format!(
+                    "node {} answers {} with {shown:?}, and its route of {} leads to {}",
+                    node + 1,
+                    name.name,
+                    name.group,
+                    route.plane
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
 impl Oracle for NeverOlder {
     fn name(&self) -> &'static str {
         "never_older"
@@ -92,7 +122,7 @@ impl Oracle for NeverOlder {
         for (origin, zone) in view.zones.iter() {
             self.zone(node, origin, zone)?;
         }
-        Ok(())
+        leads_where_the_routes_do(node, view)
     }
 
     fn gateway(&mut self, gateway: &Gateway) -> Finding {

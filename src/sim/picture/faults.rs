@@ -154,6 +154,12 @@ impl Recorder {
                 let word = if *on { "is cut off from" } else { "sees again" };
                 tell(self, "blind", format!("{word} plane {}", self.planes[*plane]));
             }
+            Action::Retire { .. } => tell(self, "stop", "is asked to stop".to_owned()),
+            Action::Suspend { span: length, .. } => {
+                let text =
+                    format!("the machine sleeps for {}, and its clock with it", span(*length));
+                tell(self, "pause", text);
+            }
             Action::Pause { span: length, .. } => {
                 tell(self, "pause", format!("the process is paused for {}", span(*length)));
             }
@@ -166,6 +172,10 @@ impl Recorder {
                 let text = format!("is to die {when}");
                 self.broke(at, Broken::Doomed(member), member, "doomed", text.clone());
                 tell(self, "doomed", text);
+            }
+            Action::ClockRate { ppm: 0, .. } => {
+                self.mended(at, Broken::Clock(member));
+                tell(self, "clock", "the clock runs right".to_owned());
             }
             Action::ClockRate { ppm, .. } => {
                 let text = format!("the clock runs wrong by {ppm} ppm");
@@ -191,18 +201,9 @@ impl Recorder {
                 tell(self, "disk", text);
             }
             Action::DiskRots(_) => tell(self, "disk", "bits of the disk change".to_owned()),
-            Action::CutApi { from, on, .. } => {
-                let word = if *on { "out of" } else { "in" };
-                tell(self, "shut", format!("is {word} reach of {}", outsider(*from)));
-            }
-            Action::RoughApi { from, lost, late, .. } => {
-                let late = span(*late);
-                let lost = format!("{}.{} %", lost / 10, lost % 10);
-                let text = format!(
-                    "loses {lost} of what passes to and from {}, the rest is up to {late} late",
-                    outsider(*from)
-                );
-                tell(self, "rough", text);
+            Action::CutApi { .. } | Action::RoughApi { .. } => {
+                let (kind, text) = ways_words(action);
+                tell(self, kind, text);
             }
             Action::DiskLie { syncs, .. } => {
                 tell(self, "disk", format!("the disk lies about the next {syncs} syncs"));
@@ -256,6 +257,28 @@ impl Recorder {
         for member in 0..self.members {
             self.mended(at, Broken::Doomed(member));
         }
+    }
+}
+
+/// What becomes of a way from outside.
+fn ways_words(action: &Action) -> (&'static str, String) {
+    match action {
+        Action::CutApi { from, on, .. } => {
+            let word = if *on { "out of" } else { "in" };
+            ("shut", format!("is {word} reach of {}", outsider(*from)))
+        }
+        Action::RoughApi { from, lost, late, .. } if *lost > 0 || *late > 0 => {
+            let (late, from) = (span(*late), outsider(*from));
+            let lost = format!("{}.{} %", lost / 10, lost % 10);
+            let text = format!(
+                "{lost} of what passes to and from {from} is lost, the rest up to {late} late"
+            );
+            ("rough", text)
+        }
+        Action::RoughApi { from, .. } => {
+            ("rough", format!("nothing is lost any more to and from {}", outsider(*from)))
+        }
+        _ => ("fault", format!("{action:?}")),
     }
 }
 

@@ -25,8 +25,8 @@ impl Recorder {
                 self.event(at, self.gateway(0), Class::Word, "gateway", what.clone());
             }
             Note::Beside(nth, what) => self.beside(at, *nth, what),
-            Note::Observer(what) => {
-                self.event(at, self.members, Class::Word, "observer", what.clone());
+            Note::Observer(nth, what) => {
+                self.event(at, self.members + nth, Class::Word, "observer", what.clone());
             }
             Note::Took(..) | Note::Said(..) | Note::Fault(_) | Note::Client(..) => {}
         }

@@ -98,6 +98,10 @@ impl Expectation {
         };
         let (mut after, mut before, mut words) = (0, Micros::MAX, words);
         while let [rest @ .., when @ ("after" | "before"), time] = words {
+            let said = if *when == "after" { after > 0 } else { before < Micros::MAX };
+            if said {
+                return Err(format!("`{when}` stands there twice"));
+            }
             if *when == "after" {
                 after = micros(time)?;
             } else {

@@ -5,6 +5,8 @@ use super::parse::{ScenarioError, parse};
 
 /// Runs of one file.
 const RUNS: usize = 1_000;
+/// Bytes of one run's text.
+const BYTES: usize = 1 << 20;
 
 /// `each NAME A | B | C`.
 struct Axis<'a> {
@@ -40,6 +42,11 @@ fn one(
         let words = axis.words[left % axis.words.len()];
         left /= axis.words.len();
         text = text.replace(&format!("${}", axis.name), words);
+        if text.len() > BYTES {
+            let what =
+                format!("with its words the file has more than {BYTES} bytes: write several files");
+            return Err(vec![ScenarioError { line: axis.line, what }]);
+        }
         name.push(format!("{}: {words}", axis.name));
     }
     Ok((name.join(", "), parse(&text)?))
@@ -47,6 +54,13 @@ fn one(
 
 fn is_axis(line: &str) -> bool {
     line.split_whitespace().next() == Some("each")
+}
+
+/// Whether a name stands in some line, or in an axis before its own, and not only in a remark.
+fn uses(text: &str, own: usize, name: &str) -> bool {
+    let said = |line: &str| line.split('#').next().unwrap_or_default().contains(name);
+    let lines = text.lines().enumerate();
+    lines.into_iter().any(|(at, line)| said(line) && (!is_axis(line) || at + 1 < own))
 }
 
 fn axes(text: &str) -> Result<Vec<Axis<'_>>, Vec<ScenarioError>> {
@@ -61,7 +75,7 @@ fn axes(text: &str) -> Result<Vec<Axis<'_>>, Vec<ScenarioError>> {
         let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase());
         let known =
             axes.iter().any(|axis| axis.name.starts_with(name) || name.starts_with(axis.name));
-        let used = text.contains(&format!("${name}"));
+        let used = uses(text, line_number, &format!("${name}"));
         let what = if !plain || words.iter().any(|word| word.is_empty()) {
             format!("`{}`: write each NAME A | B | C, the name in small letters", line.trim())
         } else if known {

@@ -4,6 +4,7 @@
 mod expect;
 mod matrix;
 mod parse;
+pub mod sense;
 mod settings;
 mod verb;
 mod words;
@@ -11,6 +12,7 @@ mod write;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use expect::{Claim, Expectation, Fact};
 pub use parse::ScenarioError;
@@ -21,6 +23,7 @@ use super::counts::Counts;
 use super::picture::Picture;
 use super::queue::{Micros, SECOND};
 use super::rest;
+use super::trace::panic_words;
 use super::world::{Mark, Params, Violation, World, watching};
 
 /// A scenario.
@@ -161,8 +164,26 @@ impl Scenario {
         write::write(self, remarks)
     }
 
-    /// Runs it. `trace` keeps every event; `params.picture` draws it too.
+    /// Runs it. `trace` keeps every event; `params.picture` draws it too. A fault of the simulator itself is a finding, too: a
+    /// campaign must not lose its seed.
     pub fn run(&self, trace: bool) -> Report {
+        catch_unwind(AssertUnwindSafe(|| self.run_world(trace))).unwrap_or_else(|panic| {
+            let what = format!("the simulator itself: {}", panic_words(panic.as_ref()));
+            Report {
+                digest: 0,
+                violation: Some(Violation { oracle: "panic", what, at: self.length }),
+                unmet: Vec::new(),
+                waited: Vec::new(),
+                events: Vec::new(),
+                story: Vec::new(),
+                counts: Counts::default(),
+                simulated: 0,
+                picture: None,
+            }
+        })
+    }
+
+    fn run_world(&self, trace: bool) -> Report {
         let mut world = World::new(Params { trace, ..self.params.clone() });
         for (at, action) in &self.actions {
             world.act_at(*at, action.clone());

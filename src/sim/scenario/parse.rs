@@ -1,10 +1,11 @@
 //! Text → scenario. One verb a line.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::expect::Expectation;
-use super::words::{micros, number, place, time};
-use super::{Scenario, Trigger, settings, verb};
+use super::words::{member, micros, number, time};
+use super::{Scenario, Trigger, sense, settings, verb};
 use crate::sim::action::Action;
 use crate::sim::queue::Micros;
 
@@ -29,7 +30,9 @@ pub(super) const LINES: usize = 10_000;
 pub(super) fn parse(text: &str) -> Result<Scenario, Vec<ScenarioError>> {
     let mut scenario = Scenario::default();
     let mut errors = Vec::new();
+    let mut said: BTreeSet<&str> = BTreeSet::new();
     let mut times: Vec<(usize, Micros)> = Vec::new();
+    let (mut lines, mut on) = (Vec::new(), Vec::new());
     for (number, line) in text.lines().enumerate() {
         let number = number + 1;
         if number > LINES {
@@ -42,11 +45,22 @@ pub(super) fn parse(text: &str) -> Result<Scenario, Vec<ScenarioError>> {
         if words.is_empty() {
             continue;
         }
+        if let [once @ ("seed" | "run"), ..] = words[..]
+            && !said.insert(once)
+        {
+            let what = format!("`{once}` stands there already");
+            errors.push(ScenarioError { line: number, what });
+        }
+        let before = (scenario.actions.len(), scenario.triggers.len());
         match read_line(&mut scenario, number, &words) {
             Ok(at) => times.extend(at.map(|at| (number, at))),
             Err(what) => errors.push(ScenarioError { line: number, what }),
         }
+        lines.extend((scenario.actions.len() > before.0).then_some(number));
+        on.extend((scenario.triggers.len() > before.1).then_some(number));
     }
+    errors.extend(sense::missing(&scenario, &lines, &on));
+    errors.sort_by_key(|error| error.line);
     let end = scenario.length;
     errors.extend(times.into_iter().filter(|(_, at)| *at > end).map(|(line, _)| {
         let what = format!("the run is over after {}: it needs a longer `run TIME`", time(end));
@@ -76,6 +90,7 @@ fn read_line(
         ["cluster", rest @ ..] => settings::cluster(&mut scenario.params.shape, rest)?,
         ["world", rest @ ..] => settings::world(&mut scenario.params, rest)?,
         ["seed", seed] => scenario.params.seed = number(seed)?,
+        ["run", "0s"] => return Err("a run of no time shows nothing".to_owned()),
         ["run", span] => scenario.length = micros(span)?,
         ["at", time, action @ ..] => {
             let at = micros(time)?;
@@ -86,8 +101,13 @@ fn read_line(
         ["must", "keep", "every", "promise"] => scenario.promises = true,
         ["must", "rest", members @ ..] => {
             let named: Result<Vec<usize>, String> =
-                members.iter().map(|name| place(name)).collect();
+                members.iter().map(|name| member(name)).collect();
             let named = named?;
+            if scenario.rest.is_some() {
+                return Err(
+                    "`must rest` stands there already: name all members in one line".to_owned()
+                );
+            }
             scenario.rest = Some(if named.is_empty() { vec![0, 1, 2] } else { named });
         }
         ["must" | "never", ..] => {

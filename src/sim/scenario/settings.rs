@@ -5,6 +5,7 @@ use crate::kernel::ledger::{Budget, FlapLimit, Mode, WhenBothDown};
 use crate::sim::cluster::Shape;
 use crate::sim::disk::Pace;
 use crate::sim::network::Weather;
+use crate::sim::queue::{MS, Micros};
 use crate::sim::world::Params;
 
 pub(super) fn cluster(shape: &mut Shape, words: &[&str]) -> Result<(), String> {
@@ -15,12 +16,12 @@ pub(super) fn cluster(shape: &mut Shape, words: &[&str]) -> Result<(), String> {
         ["both_down", "keep"] => shape.when_both_down = WhenBothDown::Keep,
         ["both_down", "refuse"] => shape.when_both_down = WhenBothDown::Refuse,
         ["dwell", span] => shape.dwell = duration(span)?,
-        ["interval", span] => shape.interval = duration(span)?,
-        ["election", span] => shape.election_max = duration(span)?,
+        ["interval", span] => shape.interval = at_least(span, MS)?,
+        ["election", span] => shape.election_max = at_least(span, 200 * MS)?,
         ["groups", "1"] => shape.two_groups = false,
         ["groups", "2"] => shape.two_groups = true,
         ["observers", count @ ("0" | "1" | "2")] => shape.observers = number(count)?,
-        ["fall", fall, "rise", rise] => shape.fall_rise = (number(fall)?, number(rise)?),
+        ["fall", fall, "rise", rise] => shape.fall_rise = (some(fall)?, some(rise)?),
         ["budget", switches, "in", window] => {
             let budget = Budget { switches: number(switches)?, window: duration(window)? };
             shape.budget = Some(budget);
@@ -38,6 +39,26 @@ pub(super) fn cluster(shape: &mut Shape, words: &[&str]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Clocks that drift more than this are broken: `clock of WHO runs PPM`.
+const DRIFT_MOST: i64 = 100_000;
+
+fn some(text: &str) -> Result<u32, String> {
+    let count = number(text)?;
+    if count == 0 {
+        Err("`0` would be reached before anything is seen".to_owned())
+    } else {
+        Ok(count)
+    }
+}
+
+fn at_least(text: &str, least: Micros) -> Result<std::time::Duration, String> {
+    let span = micros(text)?;
+    if span < least {
+        return Err(format!("`{text}` is too short: {} at least", time(least)));
+    }
+    duration(text)
 }
 
 pub(super) fn world(params: &mut Params, words: &[&str]) -> Result<(), String> {
@@ -68,7 +89,13 @@ pub(super) fn world(params: &mut Params, words: &[&str]) -> Result<(), String> {
             pace.stall = micros(stall)?;
         }
         ["probes", "lost", loss] => params.probe_loss = thousandths(loss)?,
-        ["drift", ppm] => params.drift_ppm = number(ppm)?,
+        ["drift", ppm] => {
+            let drift = number(ppm)?;
+            if !(0..=DRIFT_MOST).contains(&drift) {
+                return Err(format!("`{ppm}`: a clock drifts by 0 to {DRIFT_MOST} millionths"));
+            }
+            params.drift_ppm = drift;
+        }
         ["log", entries, "entries"] => params.log_entries = number(entries)?,
         ["gateways", count @ ("1" | "2")] => params.gateways = number(count)?,
         ["storage", "model"] => params.redb = false,

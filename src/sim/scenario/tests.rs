@@ -239,3 +239,64 @@ fn a_demand_that_is_not_met_says_what_was_instead_and_what_never_came_is_told() 
         "{story}"
     );
 }
+
+#[test]
+fn what_the_run_does_not_have_is_refused_with_its_line() {
+    let refused = |text: &str, line: usize, why: &str| {
+        let errors = Scenario::parse_all(&format!("{text}\nmust hold a leader")).expect_err(text);
+        let found = errors.iter().any(|e| e.line == line && e.to_string().contains(why));
+        assert!(found, "{text}: {errors:?}");
+    };
+    let observers = "write `cluster observers N`";
+    for what in [
+        "crash far",
+        "start near",
+        "cut off far",
+        "blind far to east",
+        "cut east from far",
+        "hold briefs 1s to near",
+        "clock of far runs 9",
+        "wall clock of far steps 9",
+    ] {
+        refused(&format!("seed 1\nat 5s {what}"), 2, observers);
+        let there = format!("cluster observers 2\nat 5s {what}\nmust hold a leader");
+        Scenario::parse(&there).unwrap_or_else(|errors| panic!("{there}: {errors:?}"));
+    }
+    refused("cluster observers 1\non routed crash near", 2, observers);
+    refused("at 5s gateway back down", 1, "write `world gateways 2`");
+    refused("at 5s service web-mail on east dead", 1, "write `cluster groups 2`");
+    refused("at 5s freeze mail", 1, "write `cluster groups 2`");
+    refused("never gateway mail on west", 1, "write `cluster groups 2`");
+    refused("at 5s disk of east rots", 1, "write `world storage redb`");
+    refused("at 5s configure 4", 1, "configurations are 0 to 3");
+    refused("at 5s cut east from east", 1, "nobody has a link to itself");
+    refused("at 5s clock of leader runs -1000000", 1, "at most");
+    refused("world drift 2000000", 1, "drifts by 0 to 100000");
+    refused("never question after 3s before 3s", 1, "there is no such time");
+    refused("never question after 3s after 4s", 1, "stands there twice");
+    refused("must rest far", 1, "is an observer, and no member");
+    refused("must rest east\nmust rest west", 2, "stands there already");
+    refused("seed 1\nseed 2", 2, "stands there already");
+    refused("cluster fall 0 rise 1", 1, "before anything is seen");
+    refused("cluster election 1us", 1, "too short");
+    refused("each s 1 | 2\n# only here: $s", 1, "`$s` stands nowhere");
+    let bomb: String = ('a'..'y')
+        .map(|name| {
+            format!("each {name} {}\n", format!("${}", char::from(name as u8 + 1)).repeat(10))
+        })
+        .collect();
+    refused(&format!("{bomb}each y x\nat 1s $a"), 6, "bytes");
+}
+
+#[test]
+fn a_fault_of_the_simulator_itself_is_a_finding_and_no_silence() {
+    // No file can say this; whoever adds a way to say it must not lose a campaign.
+    let mut scenario = Scenario { promises: true, ..Scenario::default() };
+    scenario.actions.push((SECOND, Action::Cut { from: 0, to: 9, one_way: true }));
+    let violation = scenario.run(false).violation.expect("it panics");
+    assert_eq!(violation.oracle, "panic");
+    assert!(
+        violation.what.starts_with("the simulator itself: index out of bounds"),
+        "{violation:?}"
+    );
+}

@@ -8,9 +8,9 @@ use crate::sim::cluster::{OBSERVERS, PLANES};
 use crate::sim::queue::{MS, Micros, SECOND};
 
 /// Names of the services, in their order: those of `shop`, then that of `mail`.
-const SERVICES: [&str; 4] = ["log", "pay", "web", "web-mail"];
+pub(super) const SERVICES: [&str; 4] = ["log", "pay", "web", "web-mail"];
 /// Names of the members, in order.
-const MEMBERS: [&str; 3] = ["east", "west", "third"];
+pub(super) const MEMBERS: [&str; 3] = ["east", "west", "third"];
 /// No time in a scenario is longer.
 const LONGEST: Micros = 3600 * SECOND;
 
@@ -96,6 +96,12 @@ pub(super) fn place(name: &str) -> Result<usize, String> {
             "`{name}` is not a member: east, west or third, or an observer (far, near) with `cluster observers N`"
         )
     })
+}
+
+/// The place of a member.
+pub(super) fn member(name: &str) -> Result<usize, String> {
+    let at = place(name)?;
+    if at < MEMBERS.len() { Ok(at) } else { Err(format!("`{name}` is an observer, and no member")) }
 }
 
 /// Who is at this place.

@@ -48,6 +48,10 @@ pub enum Fault {
     Clog,
     /// A process is paused.
     Pause,
+    /// A machine sleeps, its clock with it.
+    Suspend,
+    /// A process is asked to stop.
+    CleanStop,
     /// A process is paused between reading the clock and using it.
     PauseAfterRead,
     /// Clocks run wrong.
@@ -87,7 +91,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    const ALL: [Self; 37] = [
+    const ALL: [Self; 39] = [
         Self::Plane,
         Self::Service,
         Self::BothPlanes,
@@ -107,6 +111,8 @@ impl Fault {
         Self::Duplicates,
         Self::Clog,
         Self::Pause,
+        Self::Suspend,
+        Self::CleanStop,
         Self::PauseAfterRead,
         Self::ClockRate,
         Self::WallStep,
@@ -153,8 +159,14 @@ impl Fault {
         Self::DiskFail,
         Self::DiskLie,
     ];
-    const CLOCKS: [Self; 5] =
-        [Self::Plane, Self::Pause, Self::PauseAfterRead, Self::ClockRate, Self::WallStep];
+    const CLOCKS: [Self; 6] = [
+        Self::Plane,
+        Self::Pause,
+        Self::Suspend,
+        Self::PauseAfterRead,
+        Self::ClockRate,
+        Self::WallStep,
+    ];
     const PLANES: [Self; 10] = [
         Self::Plane,
         Self::Lie,

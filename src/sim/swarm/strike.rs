@@ -55,19 +55,12 @@ impl Plan {
                     self.ask_the_cut_off(rng, at, end);
                 }
             }
-            Fault::Pause | Fault::PauseAfterRead => {
-                let after_read = kind == Fault::PauseAfterRead;
-                let span = span.min(5 * SECOND).min(end - at);
-                self.put(at, Action::Pause { who, span, after_read });
-            }
-            Fault::ClockRate => {
-                let ppm = i64::try_from(rng.between(0, 8_000)).unwrap_or(0) - 4_000;
-                self.put(at, Action::ClockRate { who, ppm });
-            }
-            Fault::WallStep => {
-                let by_ms = i64::try_from(rng.between(0, 7_200_000)).unwrap_or(0) - 3_600_000;
-                self.put(at, Action::WallStep { who, by_ms });
-            }
+            Fault::Pause
+            | Fault::PauseAfterRead
+            | Fault::Suspend
+            | Fault::ClockRate
+            | Fault::WallStep => self.strike_time(rng, kind, (at, span.min(end - at)), who),
+            Fault::CleanStop => self.put(at, Action::Retire { who, down }),
             Fault::DiskStall | Fault::DiskFail | Fault::DiskFull | Fault::DiskLie => {
                 self.strike_disk(rng, kind, (at, span), who);
             }
@@ -82,6 +75,24 @@ impl Plan {
             // These are the weather, not events.
             Fault::Loss | Fault::Duplicates | Fault::Clog | Fault::ProbeLoss => {}
         }
+    }
+
+    /// A process or its machine stands still, or a clock is wrong.
+    fn strike_time(&mut self, rng: &mut Rng, kind: Fault, (at, span): (Micros, Micros), who: Who) {
+        let within = |rng: &mut Rng, most: i64| {
+            let most = most.unsigned_abs();
+            i64::try_from(rng.between(0, 2 * most)).unwrap_or(0).saturating_sub_unsigned(most)
+        };
+        let action = match kind {
+            Fault::Suspend => Action::Suspend { who, span: span.min(8 * SECOND) },
+            Fault::ClockRate => Action::ClockRate { who, ppm: within(rng, 4_000) },
+            Fault::WallStep => Action::WallStep { who, by_ms: within(rng, 3_600_000) },
+            _ => {
+                let after_read = kind == Fault::PauseAfterRead;
+                Action::Pause { who, span: span.min(5 * SECOND), after_read }
+            }
+        };
+        self.put(at, action);
     }
 
     pub(super) fn strike_disk(

@@ -1,13 +1,17 @@
 //! Actions are carried out on the world.
 
 use super::{Event, World};
+use crate::kernel::controller::Input;
 use crate::sim::action::{Action, Ways, Who};
 use crate::sim::counts::Class;
 use crate::sim::network::Weather;
 use crate::sim::plane::ServiceState;
-use crate::sim::queue::Micros;
+use crate::sim::queue::{MS, Micros};
 use crate::sim::trace::Note;
 use crate::sim::world::node::Pause;
+
+/// A process that was asked to stop ends after so long.
+const STOPS_WITHIN: Micros = 300 * MS;
 
 impl World {
     /// Whom an action strikes now.
@@ -96,6 +100,8 @@ impl World {
             Action::Pause { who, span, after_read } => {
                 self.each_node(who, |w, node| w.pause(node, span, after_read));
             }
+            Action::Suspend { who, span } => self.each_node(who, |w, node| w.suspend(node, span)),
+            Action::Retire { who, down } => self.each_node(who, |w, node| w.retire(node, down)),
             Action::ClockRate { who, ppm } => {
                 self.each(who, |w, place| match w.nth_beside(place) {
                     Some(nth) => w.beside[nth].clock.set_rate(now, ppm),
@@ -193,11 +199,34 @@ impl World {
         }
         let until = now + span;
         let waiting = std::collections::VecDeque::new();
-        place.pause = Some(Pause { until, after_read, held: None, waiting });
+        place.pause = Some(Pause { until, after_read, rate: None, held: None, waiting });
         let life = place.life;
         self.see(Class::Pause);
         self.draw(|picture, at| picture.paused(at, node));
         self.queue.put(until, Event::Resume { node, life });
+    }
+
+    /// A machine sleeps: its process stands still, and the clock that the process reads does too.
+    fn suspend(&mut self, node: usize, span: Micros) {
+        if self.nodes[node].lives() && self.nodes[node].pause.is_none() {
+            self.pause(node, span, false);
+            let now = self.now;
+            let node = &mut self.nodes[node];
+            if let Some(pause) = &mut node.pause {
+                pause.rate = Some(node.clock.stop(now));
+            }
+            self.see(Class::Suspend);
+        }
+    }
+
+    /// A process is asked to stop: a leader hands over, and all end a little later.
+    fn retire(&mut self, node: usize, down: Micros) {
+        if self.nodes[node].lives() && self.nodes[node].pause.is_none() {
+            self.see(Class::CleanStop);
+            self.feed(node, Input::Stopping);
+            let stop = Action::Crash { who: Who::Node(node), down: Some(down) };
+            self.act_at(self.now + STOPS_WITHIN, stop);
+        }
     }
 
     /// Faults end where they are not part of the world's state.

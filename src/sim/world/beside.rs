@@ -1,5 +1,6 @@
 //! Observers beside the members: processes with clocks of their own, and on disk a number that each start raises.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -179,11 +180,21 @@ impl World {
         let moment = self.clock_at(self.nodes.len() + nth);
         let Some(mut machine) = self.beside[nth].machine.take() else { return };
         self.trace.digest.word(self.now);
-        machine.handle(moment, input);
-        let mut outputs = Vec::new();
-        while let Some(output) = machine.poll() {
-            outputs.push(output);
-        }
+        let outputs = catch_unwind(AssertUnwindSafe(|| {
+            machine.handle(moment, input);
+            let mut outputs = Vec::new();
+            while let Some(output) = machine.poll() {
+                outputs.push(output);
+            }
+            outputs
+        }));
+        let outputs = match outputs {
+            Ok(outputs) => outputs,
+            Err(panic) => {
+                let what = trace::panic_words(panic.as_ref());
+                return self.report("panic", format!("observer {}: {what}", nth + 1));
+            }
+        };
         self.beside[nth].machine = Some(machine);
         for output in outputs {
             self.carry_out_beside(nth, output);
@@ -201,8 +212,8 @@ impl World {
             ObserverOutput::Probe(order) => self.begin_probe(place, order),
             ObserverOutput::Event(event) => {
                 if event.level >= Level::Info {
-                    let what = format!("observer {}: {}: {}", nth + 1, event.kind, event.text);
-                    self.note(Note::Observer(what));
+                    let what = format!("{}: {}", event.kind, event.text);
+                    self.note(Note::Observer(nth, what));
                 }
             }
             // Its number on disk never goes back, and nobody else has its name.

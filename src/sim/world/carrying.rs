@@ -268,7 +268,8 @@ impl World {
         let Some(late) = self.passes(taken.node, Outsider::Clients) else { return };
         let after = 100 + self.streams.workload.small(2 * MS) + late;
         let heard = Heard::from(response);
-        self.queue.put(self.now + after, Event::ClientHears { op: taken.op, heard });
+        let heard = Event::ClientHears { op: taken.op, node: taken.node, heard };
+        self.queue.put(self.now + after, heard);
     }
 
     fn publish(&mut self, place: usize, view: Arc<View>) {

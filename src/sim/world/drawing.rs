@@ -114,6 +114,9 @@ const fn struck_by(action: &Action) -> Option<Who> {
         | Action::DiskFull { who, .. }
         | Action::DiskRots(who)
         | Action::CutApi { who, .. }
+        | Action::RoughApi { who, .. }
+        | Action::Suspend { who, .. }
+        | Action::Retire { who, .. }
         | Action::Ask { who, .. } => Some(*who),
         _ => None,
     }

@@ -36,6 +36,10 @@ impl World {
         if !self.gateways[which].take(view) {
             return;
         }
+        self.trace.digest.word(which as u64);
+        for epoch in self.gateways[which].epochs().values() {
+            self.trace.digest.word(epoch.counter);
+        }
         self.carry_traffic();
         let gateway = self.gateways[which].clone();
         self.ask_oracles(|oracle, _| oracle.gateway(&gateway));

@@ -141,7 +141,7 @@ enum Event {
     UsersTick,
     GatewayTake { which: usize, from: usize, view: Arc<View> },
     ClientAsks { op: usize, node: usize },
-    ClientHears { op: usize, heard: Heard },
+    ClientHears { op: usize, node: usize, heard: Heard },
     ClientGivesUp { op: usize, tries: u32 },
     Act(Action),
 }

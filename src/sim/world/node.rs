@@ -14,7 +14,7 @@ use crate::sim::disk::{Disk, OpenError};
 use crate::sim::oracle::{self, Recorder};
 use crate::sim::queue::{MS, Micros, SECOND};
 use crate::sim::rng::Rng;
-use crate::sim::trace::{self, Note, panic_place};
+use crate::sim::trace::{self, Note};
 use crate::sim::world::Params;
 
 /// A process that does not run for a while.
@@ -23,6 +23,8 @@ pub(super) struct Pause {
     pub(super) until: Micros,
     /// The clock is read for the next input, which is then held.
     pub(super) after_read: bool,
+    /// The rate that the clock goes on with, if it stands still meanwhile.
+    pub(super) rate: Option<i64>,
     pub(super) held: Option<(Moment, Input)>,
     pub(super) waiting: VecDeque<Input>,
 }
@@ -144,7 +146,9 @@ impl World {
         let node = &mut self.nodes[place];
         node.controller = None;
         node.view = None;
-        node.pause = None;
+        if let Some(rate) = node.pause.take().and_then(|pause| pause.rate) {
+            node.clock.set_rate(self.now, rate);
+        }
         node.doom = None;
         node.voted = false;
         node.recorder = None;
@@ -193,6 +197,9 @@ impl World {
             return;
         }
         let Some(pause) = node.pause.take() else { return };
+        if let Some(rate) = pause.rate {
+            node.clock.set_rate(self.now, rate);
+        }
         self.note(Note::Node(place, trace::GOES_ON));
         let life = self.nodes[place].life;
         if let Some((moment, input)) = pause.held {
@@ -320,14 +327,8 @@ impl World {
 
     /// The kernel unwound: a finding.
     fn panicked(&mut self, place: usize, panic: &(dyn std::any::Any + Send)) {
-        let text = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied());
         self.nodes[place].recorder = None;
-        let text = text.unwrap_or("no message");
-        let what = format!("node {}: {text} ({})", place + 1, panic_place());
-        self.report("panic", what);
+        self.report("panic", format!("node {}: {}", place + 1, trace::panic_words(panic)));
     }
 
     /// Runs a recorded process again.

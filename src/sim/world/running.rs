@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Event, World};
 use crate::kernel::controller::View;
+use crate::sim::action::Outsider;
 use crate::sim::queue::Micros;
 
 impl World {
@@ -42,7 +43,9 @@ impl World {
             Event::UsersTick => self.users_tick(),
             Event::GatewayTake { which, from, view } => self.gateway_take(which, from, &view),
             Event::ClientAsks { op, node } => self.client_asks(op, node),
-            Event::ClientHears { op, heard } => self.client_hears(op, heard),
+            // An answer that is on its way when the way is shut does not arrive.
+            Event::ClientHears { node, .. } if self.ways.is_shut(node, Outsider::Clients) => {}
+            Event::ClientHears { op, heard, .. } => self.client_hears(op, heard),
             Event::ClientGivesUp { op, tries } => self.client_gives_up(op, tries),
             Event::Act(action) => self.act(action),
             // For a process that is no more.

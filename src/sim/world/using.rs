@@ -36,6 +36,7 @@ impl World {
             match self.dns_says(server, group) {
                 Some(Answer::Plane(to, keeps)) => {
                     if self.resolvers[place].keep(group, to, self.now + keeps) {
+                        self.trace.digest.word(((place as u64) << 8) | to as u64);
                         let plane = &self.cluster.planes[to].name;
                         self.watch.users(self.now, group, plane);
                     }
@@ -77,6 +78,12 @@ impl World {
         if moved.any(|plane| self.cluster.plane_index(plane) != Some(to)) {
             self.see(Class::ResidualTraffic);
         }
+    }
+
+    /// Where every resolver that asks one of these nodes sends users of a group, be its answer old, if it ever had one.
+    pub fn sent(&self, group: &GroupName, servers: &[usize]) -> Vec<usize> {
+        let asks = self.resolvers.iter().filter(|resolver| servers.contains(&resolver.server));
+        asks.filter_map(|r| r.fresh(group, self.now).or_else(|| r.stale(group))).collect()
     }
 
     /// Where every resolver that asks one of these nodes sends users of a group, if it keeps an answer.

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::super::SimulateArgs;
 use super::super::search::Searched;
+use super::super::{SimulateArgs, shell_word};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::render::printable;
 use crate::sim::adopt::Adopted;
@@ -149,7 +149,7 @@ fn count(examiner: &Examiner<'_>) -> u64 {
 /// The command that shows the first run in which it was found.
 fn look(file: &Path, finding: &Finding) -> String {
     let seed = finding.had.first().copied().unwrap_or(1);
-    let (file, trial) = (file.display(), finding.trial.name());
+    let (file, trial) = (shell_word(&file.display().to_string()), finding.trial.name());
     format!("biplane simulate --cluster {file} --trial {trial} --seeds {seed}..{seed} --story")
 }
 

@@ -1,18 +1,22 @@
-//! `crash`, `start`: a process dies, a process begins.
+//! `crash`, `retire`, `start`: a process dies, is asked to stop, begins.
 
 use super::Verb;
 use crate::sim::action::Action;
-use crate::sim::scenario::words::{both, micros, time, who, who_word};
+use crate::sim::scenario::words::{both, micros, node, time, who, who_word};
 
-pub(super) const VERB: Verb = Verb { usage: "crash WHO [for TIME] · start WHO", read, write };
+pub(super) const VERB: Verb =
+    Verb { usage: "crash WHO [for TIME] · retire WHO for TIME · start WHO", read, write };
 
 fn read(words: &[&str]) -> Option<Result<Action, String>> {
     Some(match words {
-        ["crash", node] => who(node).map(|who| Action::Crash { who, down: None }),
-        ["crash", node, "for", span] => {
-            both(who(node), micros(span)).map(|(who, down)| Action::Crash { who, down: Some(down) })
+        ["crash", name] => who(name).map(|who| Action::Crash { who, down: None }),
+        ["crash", name, "for", span] => {
+            both(who(name), micros(span)).map(|(who, down)| Action::Crash { who, down: Some(down) })
         }
-        ["start", node] => who(node).map(Action::Start),
+        ["retire", name, "for", down] => {
+            both(node(name), micros(down)).map(|(who, down)| Action::Retire { who, down })
+        }
+        ["start", name] => who(name).map(Action::Start),
         _ => return None,
     })
 }
@@ -23,6 +27,7 @@ fn write(action: &Action) -> Option<String> {
         Action::Crash { who, down: Some(down) } => {
             format!("crash {} for {}", who_word(*who), time(*down))
         }
+        Action::Retire { who, down } => format!("retire {} for {}", who_word(*who), time(*down)),
         Action::Start(who) => format!("start {}", who_word(*who)),
         _ => return None,
     })

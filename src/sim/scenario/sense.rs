@@ -1,0 +1,106 @@
+//! What a scenario speaks of must be there in its run: a fault that strikes nothing, and a demand about nothing, prove nothing.
+
+use super::expect::{Expectation, Fact};
+use super::parse::ScenarioError;
+use super::words::{MEMBERS, SERVICES};
+use super::{Scenario, Trigger};
+use crate::kernel::domain::GroupName;
+use crate::sim::action::{Action, Who};
+use crate::sim::client::Wish;
+use crate::sim::cluster::OTHERS;
+use crate::sim::world::Params;
+
+/// The second group, and the place of its service.
+const SECOND: (&str, usize) = ("mail", SERVICES.len() - 1);
+/// A clock that runs more wrong than this is no clock.
+const PPM_MOST: i64 = 500_000;
+
+const OBSERVERS: &str = "there are not so many observers: write `cluster observers N` above";
+const GATEWAYS: &str = "there is one gateway: write `world gateways 2` above";
+const GROUPS: &str = "there is one group: write `cluster groups 2` above";
+
+/// What is spoken of and is not there, each with its line. `lines` are those of the actions, then those of the triggers.
+pub(super) fn missing(scenario: &Scenario, lines: &[usize], on: &[usize]) -> Vec<ScenarioError> {
+    let params = &scenario.params;
+    let at = scenario.actions.iter().map(|(_, action)| action).zip(lines);
+    let acts = at.chain(scenario.triggers.iter().map(|(_, action)| action).zip(on));
+    let acts = acts.filter_map(|(action, line)| Some((*line, lacks(params, action)?)));
+    let demands = scenario.expectations.iter();
+    let demands =
+        demands.filter_map(|(line, demand)| Some((*line, asks_for_nothing(params, demand)?)));
+    let said = acts.chain(demands);
+    said.map(|(line, what)| ScenarioError { line, what: what.to_owned() }).collect()
+}
+
+/// Leaves out what its world has no part for.
+pub fn keep_what_makes_sense(scenario: &mut Scenario) {
+    let params = scenario.params.clone();
+    let there = |action: &Action| lacks(&params, action).is_none();
+    scenario.actions.retain(|(_, action)| there(action));
+    scenario.triggers.retain(|(_, action): &(Trigger, Action)| there(action));
+}
+
+/// What an action needs and the run does not have.
+fn lacks(params: &Params, action: &Action) -> Option<&'static str> {
+    let observers = if params.cluster.is_some() { usize::MAX } else { params.shape.observers };
+    let place = |place: usize| place.checked_sub(MEMBERS.len()).is_none_or(|nth| nth < observers);
+    let members = params.cluster.is_some();
+    let who = |who: Who| !matches!(who, Who::Observer(nth) if nth >= observers);
+    let two = members || params.shape.two_groups;
+    let group = |group: &GroupName| two || group.as_str() != SECOND.0;
+    let (there, what) = match action {
+        Action::Cut { from, to, .. } if from == to => {
+            return Some("nobody has a link to itself");
+        }
+        Action::Cut { from, to, .. } => (members || place(*from) && place(*to), OBSERVERS),
+        Action::Hold { frames, .. } | Action::Lose { frames, .. } => {
+            let ends = [frames.from, frames.to];
+            (members || ends.into_iter().flatten().all(place), OBSERVERS)
+        }
+        Action::Crash { who: w, .. }
+        | Action::Start(w)
+        | Action::CutOff { who: w, .. }
+        | Action::Blind { who: w, .. }
+        | Action::WallStep { who: w, .. } => (who(*w), OBSERVERS),
+        Action::ClockRate { who: w, ppm } => {
+            if ppm.abs() > PPM_MOST {
+                return Some("a clock runs wrong by 500000 millionths at most");
+            }
+            (who(*w), OBSERVERS)
+        }
+        Action::Gateway { which, .. } => (*which < params.gateways, GATEWAYS),
+        Action::Plane { service: Some(service), .. } => (two || *service != SECOND.1, GROUPS),
+        Action::DiskRots(_) => {
+            (params.redb, "the model log has no bits: write `world storage redb` above")
+        }
+        Action::Ask { wish, .. } => match wish {
+            Wish::Switch { group: name, .. } => (group(name), GROUPS),
+            Wish::Freeze { groups, .. } => (groups.iter().all(group), GROUPS),
+            Wish::Configure(which) => (*which < OTHERS, "configurations are 0 to 3"),
+            _ => (true, ""),
+        },
+        _ => (true, ""),
+    };
+    (!there).then_some(what)
+}
+
+/// What a demand is about and the run does not have.
+fn asks_for_nothing(params: &Params, demand: &Expectation) -> Option<&'static str> {
+    if demand.after >= demand.before {
+        return Some("`after` is not before `before`: there is no such time");
+    }
+    if params.shape.two_groups {
+        return None;
+    }
+    let is_second = |group: &GroupName| group.as_str() == SECOND.0;
+    let of_second = match &demand.fact {
+        Fact::Switchover(_, Some(group), _)
+        | Fact::Shown(group, _)
+        | Fact::Gateway(group, _)
+        | Fact::Users(group, _) => is_second(group),
+        Fact::Down(service, _) => service.as_str() == SERVICES[SECOND.1],
+        _ => false,
+    };
+    // Nobody could ever see it: whoever forbids it has forgotten something.
+    of_second.then_some(GROUPS)
+}
