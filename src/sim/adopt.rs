@@ -104,7 +104,7 @@ fn left_out(own: &Cluster) -> Vec<String> {
     );
     add(
         !own.routes.is_empty(),
-        "[routes] upstream and front_door: one gateway carries every group, and its door opens while it runs",
+        "[routes] upstream and front_door: one gateway, or each of two, carries every group, and the door opens while the first runs",
     );
     add(!own.notify.is_empty(), "[notify]: nobody is told");
     lines

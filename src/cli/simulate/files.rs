@@ -1,6 +1,5 @@
 //! `biplane simulate FILE…`: scenarios.
 
-use std::io::Read as _;
 use std::path::Path;
 
 use serde::Serialize;
@@ -8,7 +7,7 @@ use serde::Serialize;
 use super::drawn::{self, Traced};
 use super::{SimulateArgs, StorageArg};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::{print, print_json, say};
+use crate::cli::{print, print_json, reach, say};
 use crate::sim::scenario::{Report, Scenario};
 
 /// What is printed as JSON of one scenario.
@@ -89,21 +88,9 @@ pub(super) fn run(args: &SimulateArgs, traced: &Traced, json: bool) -> Result<Ex
     }
 }
 
-/// Most bytes of a scenario file.
-const BYTES: u64 = 1 << 20;
-
 fn read(path: &Path) -> Result<Vec<(String, Scenario)>, Failure> {
     let shown = path.display();
-    let mut text = String::new();
-    let taken =
-        std::fs::File::open(path).and_then(|file| file.take(BYTES + 1).read_to_string(&mut text));
-    taken.map_err(|error| {
-        Failure::failed(format!("{shown} cannot be read: {error}"), "check the path")
-    })?;
-    if text.len() as u64 > BYTES {
-        let what = format!("{shown} is longer than {BYTES} bytes");
-        return Err(Failure::failed(what, "write several files"));
-    }
+    let text = reach::read(path)?;
     Scenario::parse_all(&text).map_err(|errors| {
         let lines: Vec<String> = errors.iter().map(|error| format!("{shown}: {error}")).collect();
         Failure::failed(lines.join("\n"), "simulations/README.md describes the words")
@@ -125,24 +112,5 @@ fn scenario_json(name: String, report: &Report, story: Vec<String>) -> ScenarioJ
         unmet: report.unmet.iter().map(ToString::to_string).collect(),
         waited: report.waited.clone(),
         story,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_scenario_file_has_so_many_bytes_and_not_one_more() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let path = dir.path().join("long.txt");
-        let demand = "must keep every promise\n#";
-        let fits =
-            demand.to_owned() + &" ".repeat(usize::try_from(BYTES).expect("small") - demand.len());
-        std::fs::write(&path, &fits).expect("it can be written");
-        assert_eq!(read(&path).expect("it fits").len(), 1);
-        std::fs::write(&path, fits + " ").expect("it can be written");
-        let why = read(&path).expect_err("one byte more").what;
-        assert!(why.contains("is longer than 1048576 bytes"), "{why}");
     }
 }

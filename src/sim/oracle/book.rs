@@ -210,7 +210,7 @@ impl Book {
         }
         self.nodes[node].applied = self.nodes[node].applied.max(applied);
         let shown = self.chain.len() as u64;
-        for log in self.nodes.iter_mut().map(|node| &mut node.ordered) {
+        for log in self.nodes.iter_mut().flat_map(|node| [&mut node.ordered, &mut node.durable]) {
             log.compacted = log.compacted.split_off(&(shown + 1));
         }
         from..self.chain.len()

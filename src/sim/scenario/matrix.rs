@@ -5,7 +5,7 @@ use super::parse::{ScenarioError, parse};
 
 /// Runs of one file.
 const RUNS: usize = 1_000;
-/// Bytes of one run's text.
+/// Bytes of a file, and of one run's text.
 const BYTES: usize = 1 << 20;
 
 /// `each NAME A | B | C`.
@@ -16,6 +16,10 @@ struct Axis<'a> {
 }
 
 pub(super) fn parse_all(text: &str) -> Result<Vec<(String, Scenario)>, Vec<ScenarioError>> {
+    if text.len() > BYTES {
+        let what = format!("the file has more than {BYTES} bytes: write several files");
+        return Err(vec![ScenarioError { line: 1, what }]);
+    }
     let axes = axes(text)?;
     let runs = axes.iter().map(|axis| axis.words.len()).try_fold(1_usize, usize::checked_mul);
     let Some(runs) = runs.filter(|runs| *runs <= RUNS) else {

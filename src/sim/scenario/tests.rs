@@ -277,6 +277,8 @@ fn what_the_run_does_not_have_is_refused_with_its_line() {
     refused("must rest far", 1, "is an observer, and no member");
     refused("must rest east\nmust rest west", 2, "stands there already");
     refused("seed 1\nseed 2", 2, "stands there already");
+    refused(&"#".repeat(1 << 20), 1, "the file has more than 1048576 bytes");
+    refused("at 5s clock of leader runs -9223372036854775808", 1, "at most");
     refused("cluster fall 0 rise 1", 1, "before anything is seen");
     refused("cluster election 1us", 1, "too short");
     refused("each s 1 | 2\n# only here: $s", 1, "`$s` stands nowhere");

@@ -105,7 +105,7 @@ impl World {
             Action::ClockRate { who, ppm } => {
                 self.each(who, |w, place| match w.nth_beside(place) {
                     Some(nth) => w.beside[nth].clock.set_rate(now, ppm),
-                    None => w.nodes[place].clock.set_rate(now, ppm),
+                    None => w.nodes[place].set_rate(now, ppm),
                 })
             }
             Action::WallStep { who, by_ms } => {

@@ -76,6 +76,14 @@ impl Node {
         }
     }
 
+    /// The clock runs at another rate, at once or when its machine wakes.
+    pub(super) fn set_rate(&mut self, now: Micros, ppm: i64) {
+        match self.pause.as_mut().and_then(|pause| pause.rate.as_mut()) {
+            Some(later) => *later = ppm,
+            None => self.clock.set_rate(now, ppm),
+        }
+    }
+
     pub(super) const fn lives(&self) -> bool {
         self.controller.is_some()
     }

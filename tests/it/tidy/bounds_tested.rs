@@ -7,7 +7,6 @@ pub(super) const TESTED: &[(&str, &[&str])] = &[
         "cli/demo/load ANSWER_BYTES",
         &["an_answer_of_the_limit_is_read_and_one_byte_more_is_a_fault"],
     ),
-    ("cli/simulate/files BYTES", &["a_scenario_file_has_so_many_bytes_and_not_one_more"]),
     ("cli/simulate JOBS_MAX", &["a_search_has_so_many_threads_and_not_one_more"]),
     ("cli/simulate SEEDS_MAX", &["a_campaign_has_so_many_seeds_and_not_one_more"]),
     (
