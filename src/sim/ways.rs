@@ -46,6 +46,12 @@ impl Ways {
         way.lost > 0 || way.late > 0
     }
 
+    /// What of a thousand is lost on it, and how late the rest comes.
+    pub fn roughness(&self, node: usize, from: Outsider) -> (u32, Micros) {
+        let way = &self.0[node][from as usize];
+        (way.lost, way.late)
+    }
+
     /// Opens every way.
     pub fn open_all(&mut self) {
         self.0.iter_mut().flatten().for_each(|way| way.shut = false);

@@ -7,10 +7,17 @@ use crate::sim::gateway::{Gateway, NAMES};
 use crate::sim::network::{Network, Weather};
 use crate::sim::plane::{Planes, ServiceState};
 use crate::sim::queue::{MS, Micros, SECOND};
+use crate::sim::ways::Ways;
 
 impl Recorder {
     /// What is cut and sick now, after something was done.
-    pub fn truth(&mut self, at: Micros, network: &Network, planes: &Planes, gateways: &[Gateway]) {
+    pub fn truth(
+        &mut self,
+        at: Micros,
+        (network, ways): (&Network, &Ways),
+        planes: &Planes,
+        gateways: &[Gateway],
+    ) {
         for member in 0..self.members + self.beside {
             let what = self.links_of(network, member);
             self.so_long(at, Broken::Links(member), member, "cut", what);
@@ -21,6 +28,10 @@ impl Recorder {
             let what = (!blind.is_empty())
                 .then(|| format!("cannot see what runs on {}", blind.join(" and ")));
             self.so_long(at, Broken::Blind(member), member, "blind", what);
+        }
+        for member in 0..self.members {
+            let what = from_outside(ways, member);
+            self.so_long(at, Broken::Ways(member), member, "ways", what);
         }
         for plane in 0..self.planes.len() {
             let lane = self.plane(plane);
@@ -98,13 +109,11 @@ impl Recorder {
 
     fn links_of(&self, network: &Network, member: usize) -> Option<String> {
         let others: Vec<usize> = (0..self.members).filter(|other| *other != member).collect();
-        let deaf = |other: &&usize| network.is_cut(**other, member);
-        let mute = |other: &&usize| network.is_cut(member, **other);
-        let all_deaf = others.iter().all(|other| deaf(&other));
-        let all_mute = others.iter().all(|other| mute(&other));
-        let names = |some: Vec<&usize>| -> String {
-            some.into_iter().map(|other| self.name(*other)).collect::<Vec<_>>().join(" and ")
-        };
+        let cut = |other: &usize| (network.is_cut(*other, member), network.is_cut(member, *other));
+        let (all_deaf, all_mute) = others
+            .iter()
+            .map(cut)
+            .fold((true, true), |(deaf, mute), cut| (deaf && cut.0, mute && cut.1));
         let mut words = Vec::new();
         match (all_deaf, all_mute) {
             (true, true) => words.push("is cut off from everybody".to_owned()),
@@ -112,23 +121,38 @@ impl Recorder {
             (false, true) => words.push("is heard by nobody".to_owned()),
             (false, false) => {}
         }
-        let mut some = |which: Vec<&usize>, what: &str| {
-            if !which.is_empty() {
-                words.push(format!("{what} {}", names(which)));
-            }
+        // What is said of all is not said of each.
+        let left = |other: &usize| {
+            let (deaf, mute) = cut(other);
+            (deaf && !all_deaf, mute && !all_mute)
         };
-        if !all_deaf && !all_mute {
-            some(others.iter().filter(|o| deaf(o) && mute(o)).collect(), "has no link to");
-        }
-        if !all_deaf {
-            let which = others.iter().filter(|o| deaf(o) && (all_mute || !mute(o)));
-            some(which.collect(), "does not hear");
-        }
-        if !all_mute {
-            let which = others.iter().filter(|o| mute(o) && (all_deaf || !deaf(o)));
-            some(which.collect(), "is not heard by");
+        self.some_links(&others, left, &mut words);
+        // Observers have links to members only.
+        if member < self.members {
+            let beside: Vec<usize> = (self.members..self.members + self.beside).collect();
+            self.some_links(&beside, cut, &mut words);
         }
         (!words.is_empty()).then(|| words.join(", "))
+    }
+
+    /// From which of some a member hears nothing, and which hear nothing of it, in words.
+    fn some_links(
+        &self,
+        others: &[usize],
+        cut: impl Fn(&usize) -> (bool, bool),
+        words: &mut Vec<String>,
+    ) {
+        for (which, what) in [
+            ((true, true), "has no link to"),
+            ((true, false), "does not hear"),
+            ((false, true), "is not heard by"),
+        ] {
+            let some = others.iter().filter(|other| cut(other) == which);
+            let names: Vec<&str> = some.map(|other| self.name(*other)).collect();
+            if !names.is_empty() {
+                words.push(format!("{what} {}", names.join(" and ")));
+            }
+        }
     }
 
     /// Something is done to members (those that it strikes), or to others.
@@ -258,6 +282,26 @@ impl Recorder {
             self.mended(at, Broken::Doomed(member));
         }
     }
+}
+
+/// Which ways from outside to a member are shut, lossy or slow.
+fn from_outside(ways: &Ways, member: usize) -> Option<String> {
+    let mut words = Vec::new();
+    for from in [Outsider::Gateway, Outsider::Clients, Outsider::Resolvers] {
+        let who = outsider(from);
+        if ways.is_shut(member, from) {
+            words.push(format!("is out of reach of {who}"));
+        } else if ways.is_rough(member, from) {
+            let (lost, late) = ways.roughness(member, from);
+            words.push(format!(
+                "{}.{} % of what passes to and from {who} is lost, the rest up to {} late",
+                lost / 10,
+                lost % 10,
+                span(late)
+            ));
+        }
+    }
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 /// What becomes of a way from outside.

@@ -23,6 +23,8 @@ pub(super) enum Broken {
     Paused(usize),
     /// Links of a member.
     Links(usize),
+    /// Ways from outside to a member.
+    Ways(usize),
     /// A member's ways to planes.
     Blind(usize),
     /// A member's disk.

@@ -83,6 +83,38 @@ fn who_is_active_who_leads_and_who_is_dead_has_its_times() {
 }
 
 #[test]
+fn observers_beside_the_members_and_ways_from_outside_have_bands() {
+    let picture = drawn(
+        "cluster observers 2\nat 5s cut east from far\nat 6s cut off far\nat 8s heal\nat 9s shut west to clients\n\
+         at 10s roughen west to gateway by 250 lost within 80ms\nat 11s open west to clients\n\
+         at 12s smooth west to gateway\nat 13s shut third to resolvers\nat 14s heal\nrun 20s\n\
+         must hold a leader\n",
+    );
+    let from = |seconds: u64| seconds * SECOND;
+    assert_eq!(bands(&picture, "member east", "cut"), [(from(5), from(8), "has no link to observer far")]);
+    assert_eq!(
+        bands(&picture, "observer far", "cut"),
+        [
+            (from(5), from(6), "has no link to east"),
+            (from(6), from(8), "is cut off from everybody"),
+        ]
+    );
+    let rough = "25.0 % of what passes to and from gateways is lost, the rest up to 80 ms late";
+    assert_eq!(
+        bands(&picture, "member west", "ways"),
+        [
+            (from(9), from(10), "is out of reach of clients"),
+            (from(10), from(11), format!("{rough}, is out of reach of clients").as_str()),
+            (from(11), from(12), rough),
+        ]
+    );
+    assert_eq!(
+        bands(&picture, "member third", "ways"),
+        [(from(13), from(14), "is out of reach of resolvers")]
+    );
+}
+
+#[test]
 fn faults_have_their_beginnings_and_ends_in_words() {
     let picture = drawn(
         "at 5s cut off west\nat 8s heal\nat 9s cut east from third\nat 10s blind third to west\nat 11s heal\n\

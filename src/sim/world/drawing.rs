@@ -43,7 +43,8 @@ impl World {
     pub(super) fn draw_truth(&mut self, calm: bool) {
         let (weather, probe_loss) = (self.network.weather, self.params.probe_loss);
         let Some(picture) = &mut self.picture else { return };
-        picture.truth(self.now, &self.network, &self.planes, &self.gateways);
+        let paths = (&self.network, &self.ways);
+        picture.truth(self.now, paths, &self.planes, &self.gateways);
         if calm {
             picture.weather(self.now, &weather, probe_loss);
             picture.spared(self.now);
