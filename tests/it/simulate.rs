@@ -97,6 +97,30 @@ fn a_picture_of_more_than_one_run_is_refused_with_what_to_write() {
 }
 
 #[test]
+fn what_was_found_is_told_though_its_picture_cannot_be_written() {
+    let ended = simulate(&["--seeds", "7..7", "--trace", "no-such-directory/seed.html"]);
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    let (said, why) =
+        (String::from_utf8(ended.stdout).unwrap(), String::from_utf8(ended.stderr).unwrap());
+    assert!(said.contains("1 seeds of"), "{said}");
+    assert!(why.contains("no-such-directory/seed.html cannot be written"), "{why}");
+}
+
+#[test]
+fn what_would_do_nothing_or_could_not_be_written_is_refused_before_the_run() {
+    let refused = |args: &[&str], code: i32, why: &str| {
+        let ended = simulate(args);
+        assert_eq!(ended.status.code(), Some(code), "{args:?}: {ended:?}");
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert!(said.contains(why), "{args:?}: {said}");
+    };
+    refused(&["plane-dies.txt", "--out", "x.txt"], 2, "nothing is shrunk");
+    refused(&["--shrink", "7", "--out", "no-such-directory/x.txt"], 1, "cannot be written");
+    let cluster = ["--cluster", "../config/cluster.toml", "--trial", "calm"];
+    refused(&[&cluster[..], &["--story", "--json"]].concat(), 2, "text for people");
+}
+
+#[test]
 fn a_scenario_that_is_not_understood_is_refused_with_its_line() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("garbled.txt");

@@ -150,6 +150,19 @@ pub(super) fn run(args: &SimulateArgs, context: &Context) -> Result<Exit, Failur
     if let Some(seed) = args.shrink {
         return shrink::run(args, seed, json);
     }
+    // Clap does not look at what an option requires when something given excludes that.
+    if args.out.is_some() {
+        return Err(Failure::usage(
+            "--out is where a shrunk scenario is written, and nothing is shrunk",
+            "leave it away, or name a seed that fails: --shrink SEED",
+        ));
+    }
+    if args.story && args.trial.is_some() && json {
+        return Err(Failure::usage(
+            "--story of a trial is a text for people, and --json was asked for",
+            "leave one of them away",
+        ));
+    }
     if args.story && args.trial.is_none() && (args.seeds.is_some() || args.cluster.is_some()) {
         return Err(Failure::usage(
             "--story tells of scenarios and of trials, and this is a search",

@@ -34,6 +34,7 @@ pub(super) fn run(
         print(&told::head(file, &adopted, &warnings));
     }
     let mut report = told::Report::new(file, &adopted, &warnings);
+    let mut unwritten = Ok(Exit::Done);
     if args.trial.is_none() {
         let options = Options { cluster: Some(adopted.cluster.clone()), ..args.options() };
         let searched = search::search(args, traced, options)?;
@@ -41,6 +42,7 @@ pub(super) fn run(
         if !json {
             print(&searched.text(args, traced));
         }
+        unwritten = searched.ended();
     }
     // What is traced is one run of the search.
     if args.trace.is_none() {
@@ -56,6 +58,7 @@ pub(super) fn run(
     if json {
         print_json(&report)?;
     }
+    unwritten?;
     Ok(if report.passed { Exit::Done } else { Exit::Failed })
 }
 

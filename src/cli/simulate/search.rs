@@ -55,16 +55,24 @@ pub(super) fn run(args: &SimulateArgs, traced: &Traced, json: bool) -> Result<Ex
     } else {
         print(&searched.text(args, traced));
     }
-    Ok(if searched.passed() { Exit::Done } else { Exit::Failed })
+    searched.ended()
 }
 
 /// What came of a search.
 pub(super) struct Searched {
     outcomes: Vec<Outcome>,
     summary: Summary,
+    /// Why there is no picture.
+    unwritten: Option<Failure>,
 }
 
 impl Searched {
+    /// How the command ends once everything is told.
+    pub(super) fn ended(self) -> Result<Exit, Failure> {
+        let passed = self.passed();
+        self.unwritten.map_or(Ok(if passed { Exit::Done } else { Exit::Failed }), Err)
+    }
+
     /// Whether no promise was broken, and everything was seen that should be.
     pub(super) fn passed(&self) -> bool {
         let broken = self.outcomes.iter().any(|outcome| outcome.violation.is_some());
@@ -113,9 +121,11 @@ pub(super) fn search(
         });
     });
     progress.clear();
-    for outcome in &outcomes {
-        traced.write(drawn::head_of_seed(outcome), outcome.picture.as_ref())?;
-    }
+    let write = |outcome: &Outcome| {
+        traced.write(drawn::head_of_seed(outcome), outcome.picture.as_ref()).err()
+    };
+    // What was found is told, whether or not it could be drawn.
+    let unwritten = outcomes.iter().find_map(write);
     if traced.print {
         for outcome in &outcomes {
             say(&format!("seed {}\n{}", outcome.seed, outcome.events.join("\n")));
@@ -127,7 +137,7 @@ pub(super) fn search(
         "{seconds:.1} s of wall time: {:.0} simulated seconds a second",
         summary.simulated_seconds as f64 / seconds.max(0.001)
     ));
-    Ok(Searched { outcomes, summary })
+    Ok(Searched { outcomes, summary, unwritten })
 }
 
 fn repeat(args: &SimulateArgs, seed: u64) -> String {

@@ -32,9 +32,8 @@ pub(super) fn run(args: &SimulateArgs, seed: u64, json: bool) -> Result<Exit, Fa
         let next = "name another file with --out, or move this one away";
         Failure::failed(format!("{} cannot be written: {error}", file.display()), next)
     };
-    if file.exists() {
-        return Err(refused(std::io::ErrorKind::AlreadyExists.into()));
-    }
+    let tried = std::fs::File::create_new(&file).and_then(|_| std::fs::remove_file(&file));
+    tried.map_err(refused)?;
     let (scenario, _) = campaign::drawn(seed, &args.options());
     let events_before = scenario.actions.len();
     let progress = Progress::new(Goal::Seeds(events_before as u64));
