@@ -266,10 +266,13 @@ fn zone<'a>(groups: impl Iterator<Item = &'a GroupName>) -> ZoneSettings {
 }
 
 /// How many other configurations there are.
-pub const OTHERS: u64 = 4;
+pub const OTHERS: u64 = 6;
+/// The group that the fourth of them has beside the others.
+pub const EXTRA: &str = "extra";
 
-/// Another configuration of the same cluster, one of four: the same, slower to rise, slower to verify, or with a
-/// supporting service in a group of its own that starts on the second plane.
+/// Another configuration of the same cluster, one of six: the same, slower to rise, slower to verify, with a supporting
+/// service as the critical one of a group of its own that starts on the second plane, with people who decide in place of the quorum (or the
+/// other way round), or with a longer dwell and a small budget.
 pub fn another(first: &Cluster, which: u64) -> Cluster {
     let mut other = first.clone();
     match which {
@@ -280,6 +283,17 @@ pub fn another(first: &Cluster, which: u64) -> Cluster {
         }
         2 => other.timing.verify_timeout += Duration::from_millis(500),
         3 => apart(&mut other),
+        4 => {
+            for policy in other.groups.values_mut().map(|group| &mut group.policy) {
+                policy.mode = if policy.mode == Mode::Auto { Mode::Ask } else { Mode::Auto };
+            }
+        }
+        5 => {
+            for policy in other.groups.values_mut().map(|group| &mut group.policy) {
+                policy.dwell = policy.dwell * 2 + Duration::from_secs(1);
+                policy.budget = Some(Budget { switches: 1, window: Duration::from_secs(20) });
+            }
+        }
         _ => {}
     }
     other
@@ -292,9 +306,13 @@ fn apart(cluster: &mut Cluster) {
     let found = cluster.groups.iter().find_map(|(owner, settings)| {
         Some((owner.clone(), settings.services.iter().find(moves)?.clone()))
     });
-    let (Some((owner, service)), extra) = (found, group("extra")) else { return };
+    let (Some((owner, service)), extra) = (found, group(EXTRA)) else { return };
     if cluster.groups.contains_key(&extra) {
         return;
+    }
+    // A group without a critical service would be refused.
+    if let Some(moved) = cluster.services.get_mut(&service) {
+        moved.critical = true;
     }
     let Some(settings) = cluster.groups.get_mut(&owner) else { return };
     settings.services.retain(|other| *other != service);

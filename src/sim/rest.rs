@@ -71,7 +71,8 @@ fn keeps(world: &World, core: &[usize]) -> Option<String> {
             return Some(format!("{} is {} at node {node}", lying.id, lying.state));
         }
     }
-    let free = free(world.cluster());
+    // By the configuration in force: an operator may have put another one in the place of the first.
+    let free = free(reference.cluster.as_deref().unwrap_or_else(|| world.cluster()));
     for (group, route) in reference.routes.iter() {
         let plane = world.cluster().plane_index(&route.plane)?;
         // What is slow within its bounds is found good, and nobody moves because of it.

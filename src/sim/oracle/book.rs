@@ -2,10 +2,13 @@
 //! chain, every probe. Kept from observable things only; no decision of the kernel is asked for.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
+use super::Settings;
 use crate::kernel::consensus::{PersistBatch, Recovered};
 use crate::kernel::domain::{GroupName, Incarnation, MemberId};
-use crate::kernel::ledger::Envelope;
+use crate::kernel::ledger::{Cluster, Command, Envelope};
+use crate::kernel::switchover::Switchover;
 use crate::sim::queue::Micros;
 
 /// One entry that some node wrote.
@@ -141,6 +144,8 @@ pub struct Book {
     pub nodes: Vec<NodeBook>,
     /// The committed chain: entry `i` stands at place `i - 1`.
     pub chain: Vec<Committed>,
+    /// The configurations of the chain.
+    pub settings: Settings,
     /// Probes by who, what and where.
     pub probes: BTreeMap<Watched, VecDeque<ProbeSeen>>,
     /// Since when a critical service of a group has truly been bad on a plane: by group, plane, service.
@@ -206,7 +211,9 @@ impl Book {
                 .and_then(|known| Envelope::decode(&known.data).ok())
                 .map(|(envelope, _)| envelope);
             let born = known.map_or(0, |known| known.born);
-            self.chain.push(Committed { index, term, born, envelope });
+            let entry = Committed { index, term, born, envelope };
+            self.settings.offer(&entry);
+            self.chain.push(entry);
         }
         self.nodes[node].applied = self.nodes[node].applied.max(applied);
         let shown = self.chain.len() as u64;
@@ -214,6 +221,25 @@ impl Book {
             log.compacted = log.compacted.split_off(&(shown + 1));
         }
         from..self.chain.len()
+    }
+
+    /// The number of the configuration by which a switchover was decided, and itself: one entry may do both, and in it
+    /// the order of its commands counts.
+    pub fn decided_by(&self, s: &Switchover) -> Option<(u64, &Arc<Cluster>)> {
+        let envelope = self.committed(s.id.index).and_then(|entry| entry.envelope.as_ref());
+        let commands = envelope.map_or(&[][..], |envelope| &envelope.commands);
+        let decides = |command: &Command| match command {
+            Command::Decide { moves, .. } => moves.iter().any(|moved| moved.group == s.group),
+            // Others may have asked for the same in this entry, and were refused. Reasons name requests.
+            Command::Switch(switch) => switch.moved.group == s.group && switch.reason == s.cause,
+            _ => false,
+        };
+        let brings =
+            |command: &Command| matches!(command, Command::Configure(_) | Command::Reconfigure(_));
+        let first = commands.iter().find(|command| decides(command) || brings(command));
+        let before = first.is_some_and(decides);
+        let index = if before { s.id.index.saturating_sub(1) } else { s.id.index };
+        Some((self.settings.number_at(index), self.settings.at(index)?))
     }
 
     /// The committed entry at an index.

@@ -2,20 +2,18 @@
 //! a time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Book, Committed, Finding, Oracle};
 use crate::kernel::controller::View;
 use crate::kernel::domain::{GroupName, SwitchoverId};
-use crate::kernel::ledger::{Cluster, Command};
+use crate::kernel::ledger::Command;
 use crate::kernel::switchover::{Event, Kind, Switchover};
 use crate::sim::queue::{MS, Micros};
 
 /// What was decided and routed when, in true time.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Bounded {
-    cluster: Arc<Cluster>,
     /// When a step that moves a route was first logged. One that is refused and comes again errs short.
     stepped: BTreeMap<(SwitchoverId, Event), Micros>,
     judged: BTreeSet<SwitchoverId>,
@@ -28,20 +26,18 @@ fn demanded(span: Duration) -> Micros {
     (micros - micros / 100).saturating_sub(2 * MS)
 }
 
-impl Bounded {
-    pub(super) fn new(cluster: &Arc<Cluster>) -> Self {
-        Self {
-            cluster: Arc::clone(cluster),
-            stepped: BTreeMap::new(),
-            judged: BTreeSet::new(),
-            decided: BTreeMap::new(),
-        }
-    }
+/// The steps of a switchover that changed the route. One back may be written and refused, since it is verified already.
+fn steps_of(s: &Switchover) -> impl Iterator<Item = Event> {
+    let undone = s.steps.iter().any(|step| step.step == "undoing");
+    [Event::Route].into_iter().chain(undone.then_some(Event::Undo))
+}
 
+impl Bounded {
     fn judge(&mut self, book: &Book, view: &View, s: &Switchover) -> Finding {
         let Switchover { id, group, .. } = s;
         let Some(decided) = book.committed(id.index).map(|entry| entry.born) else { return Ok(()) };
-        let Some(policy) = self.cluster.groups.get(group).map(|g| &g.policy) else { return Ok(()) };
+        let settings = book.decided_by(s).and_then(|(_, cluster)| cluster.groups.get(group));
+        let Some(policy) = settings.map(|settings| &settings.policy) else { return Ok(()) };
         // The last change before: the newest step of an earlier switchover that did move the route.
         let earlier = view
             .ledger
@@ -49,7 +45,7 @@ impl Bounded {
             .values()
             .filter(|other| other.group == *group && other.id < *id && other.epoch.is_some());
         let changed = earlier
-            .flat_map(|other| [Event::Route, Event::Undo].map(|event| (other.id, event)))
+            .flat_map(|other| steps_of(other).map(|event| (other.id, event)))
             .filter_map(|step| self.stepped.get(&step).copied())
             .filter(|at| *at <= decided)
             .max();

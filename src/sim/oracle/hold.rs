@@ -1,5 +1,6 @@
-//! P4, hold when unsure: nothing automatic for a frozen group or to a drained plane (as of the log), nothing to a
-//! plane that has truly been bad for longer than any ballot may be old, nothing while all has truly been well.
+//! P4, hold when unsure: nothing automatic for a frozen group or to a drained plane (as of the log); nothing automatic and
+//! nothing that was approved to a plane that has truly been bad for longer than any ballot may be old, nor while all has
+//! truly been well.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,7 +16,6 @@ use crate::sim::queue::{Micros, SECOND};
 /// What the log says of freezes and drains, as of each decision.
 #[derive(Debug)]
 pub(super) struct Hold {
-    cluster: Arc<Cluster>,
     /// Ballots may be as old as a question stays open; and a second for what was under way.
     oldest: Micros,
     fold: Fold,
@@ -28,9 +28,8 @@ impl Hold {
     pub(super) fn new(cluster: &Arc<Cluster>) -> Self {
         let window = cluster.timing.question_window.as_micros();
         Self {
-            cluster: Arc::clone(cluster),
             oldest: Micros::try_from(window).unwrap_or(Micros::MAX) + SECOND,
-            fold: Fold::new(cluster),
+            fold: Fold::default(),
             at_decision: BTreeMap::new(),
             judged: BTreeSet::new(),
         }
@@ -38,7 +37,9 @@ impl Hold {
 
     fn judge(&self, book: &Book, s: &Switchover) -> Finding {
         let Switchover { id, group, to, .. } = s;
-        if let Some((frozen, drained)) = self.at_decision.get(&id.index) {
+        // What a person approved goes above freezes and drains, and above nothing of the rest.
+        let guarded = self.at_decision.get(&id.index).filter(|_| s.kind == Kind::Automatic);
+        if let Some((frozen, drained)) = guarded {
             if frozen.contains(group) {
                 return Err(format!("{id} moves {group} by itself, though it is frozen"));
             }
@@ -48,13 +49,15 @@ impl Hold {
         }
         let Some(decided) = book.committed(id.index).map(|entry| entry.born) else { return Ok(()) };
         let long_before = |since: &Micros| since.saturating_add(self.oldest) < decided;
-        let target = self.cluster.plane_index(to).unwrap_or_default();
+        let decided_by = book.decided_by(s);
+        let target =
+            decided_by.and_then(|(_, cluster)| cluster.plane_index(to)).unwrap_or_default();
         let services = (group.clone(), target, 0)..=(group.clone(), target, usize::MAX);
         if book.bad_since.range(services).any(|(_, since)| long_before(since)) {
             return Err(format!("{id} moves {group} to {to}, which has long been bad"));
         }
         if book.well_since.as_ref().is_some_and(long_before) {
-            return Err(format!("{id} moves {group} by itself, though all has long been well"));
+            return Err(format!("{id} moves {group}, though all has long been well"));
         }
         Ok(())
     }
@@ -65,13 +68,11 @@ impl Oracle for Hold {
         "hold"
     }
 
-    fn committed(&mut self, _book: &Book, entry: &Committed) -> Finding {
-        let Some(envelope) = &entry.envelope else { return Ok(()) };
-        for command in &envelope.commands {
-            self.fold.take(command);
-            if matches!(command, Command::Decide { .. }) {
-                self.at_decision.insert(entry.index, self.fold.now.clone());
-            }
+    fn committed(&mut self, book: &Book, entry: &Committed) -> Finding {
+        self.fold.take(book, entry);
+        let mut commands = entry.envelope.iter().flat_map(|envelope| &envelope.commands);
+        if commands.any(|command| matches!(command, Command::Decide { .. })) {
+            self.at_decision.insert(entry.index, self.fold.now.clone());
         }
         Ok(())
     }
@@ -81,7 +82,7 @@ impl Oracle for Hold {
             if !self.judged.insert(*id) {
                 break;
             }
-            if switchover.kind == Kind::Automatic {
+            if matches!(switchover.kind, Kind::Automatic | Kind::Approved) {
                 self.judge(book, switchover)?;
             }
         }

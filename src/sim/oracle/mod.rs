@@ -7,6 +7,7 @@ mod bounded;
 mod convergence;
 mod durable;
 mod election_safety;
+mod explained;
 mod fold;
 mod guards;
 mod hold;
@@ -23,7 +24,9 @@ mod quorum_decision;
 mod replay;
 mod resumable;
 mod resumed;
+mod settings;
 mod state_machine_safety;
+mod verified;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -31,6 +34,7 @@ use std::sync::Arc;
 pub use book::{Book, Committed, NodeBook, ProbeSeen, Terms, Watched};
 pub use one_vote::Vote;
 pub use replay::{Recorder, digest_output};
+pub use settings::Settings;
 
 use super::client::Op;
 use super::gateway::Gateway;
@@ -111,23 +115,25 @@ pub trait Oracle: Debug {
     }
 }
 
-/// All of them, for a cluster.
-pub fn all(cluster: &Arc<Cluster>) -> Vec<Box<dyn Oracle>> {
+/// All of them, for a cluster. Whole states are compared at every index that `compared` divides.
+pub fn all(cluster: &Arc<Cluster>, compared: u64) -> Vec<Box<dyn Oracle>> {
     vec![
         Box::new(election_safety::ElectionSafety::default()),
-        Box::new(one_vote::OneVote::default()),
+        Box::new(one_vote::OneVote::new(cluster)),
         Box::new(log_matching::LogMatching),
         Box::new(leader_completeness::LeaderCompleteness::default()),
-        Box::new(state_machine_safety::StateMachineSafety::default()),
+        Box::new(state_machine_safety::StateMachineSafety::new(compared)),
         Box::new(quorum_decision::QuorumDecision::new(cluster)),
         Box::new(never_older::NeverOlder::default()),
         Box::new(hold::Hold::new(cluster)),
         Box::new(durable::Durable::new(cluster)),
         Box::new(resumable::Resumable::default()),
-        Box::new(bounded::Bounded::new(cluster)),
+        Box::new(bounded::Bounded::default()),
         Box::new(once::Once::default()),
-        Box::new(guards::Guards::new(cluster)),
-        Box::new(permitted::Permitted::new(cluster)),
+        Box::new(guards::Guards::default()),
+        Box::new(permitted::Permitted::default()),
+        Box::new(verified::Verified::default()),
+        Box::new(explained::Explained::default()),
         Box::new(audit::Audit::default()),
         Box::new(memory::Memory),
         Box::new(linearizable::Linearizable::new(cluster)),

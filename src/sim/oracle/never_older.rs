@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::{Book, Finding, Oracle};
 use crate::kernel::controller::View;
-use crate::kernel::domain::{Epoch, GroupName, PlaneName};
+use crate::kernel::domain::{Epoch, GroupName, PlaneName, Route};
+use crate::kernel::ledger::Cluster;
 use crate::kernel::zone::Zone;
 use crate::sim::gateway::Gateway;
 use crate::sim::queue::Micros;
@@ -22,6 +23,21 @@ pub(super) struct NeverOlder {
     /// Where an epoch leads, wherever it is shown.
     planes: BTreeMap<(GroupName, Epoch), PlaneName>,
     contents: BTreeMap<(String, u32), Arc<Zone>>,
+    /// What each node showed last: what it shows again was looked at.
+    shown: BTreeMap<usize, Shown>,
+}
+
+/// The parts of a view that are looked at.
+type Shown =
+    (Arc<BTreeMap<GroupName, Route>>, Arc<BTreeMap<String, Arc<Zone>>>, Option<Arc<Cluster>>);
+
+/// Whether it is the very same, by its place in memory.
+fn is_the_same(one: &Shown, other: &Shown) -> bool {
+    let cluster = match (&one.2, &other.2) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        (one, other) => one.is_none() && other.is_none(),
+    };
+    cluster && Arc::ptr_eq(&one.0, &other.0) && Arc::ptr_eq(&one.1, &other.1)
 }
 
 impl NeverOlder {
@@ -93,6 +109,11 @@ impl Oracle for NeverOlder {
     }
 
     fn published(&mut self, _book: &Book, _at: Micros, node: usize, view: &View) -> Finding {
+        let shown = (Arc::clone(&view.routes), Arc::clone(&view.zones), view.cluster.clone());
+        if self.shown.get(&node).is_some_and(|before| is_the_same(before, &shown)) {
+            return Ok(());
+        }
+        self.shown.insert(node, shown);
         for (group, route) in view.routes.iter() {
             let key = (node, group.clone());
             let before = self.nodes.get(&key).copied();

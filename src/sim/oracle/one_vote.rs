@@ -1,10 +1,12 @@
 //! Raft, one vote a term: a member votes for one candidate in a term, whatever happens to its process (Raft
-//! paper, figure 2: `votedFor` is persistent). Read from the frames between members, by a reader of its own: what
-//! left a process was promised, and nothing of the kernel is asked.
+//! paper, figure 2: `votedFor` is persistent), and nobody leads without the votes of a majority. Read from the frames
+//! between members, by a reader of its own: what left a process was promised, and nothing of the kernel is asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use super::{Book, Finding, Oracle};
+use super::{Book, Finding, Oracle, majority};
+use crate::kernel::ledger::Cluster;
 
 /// A vote that was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,10 +44,20 @@ impl Vote {
     }
 }
 
-/// Who voted for whom, by (voter, term).
-#[derive(Debug, Default)]
+/// Who voted for whom, by (term, voter).
+#[derive(Debug)]
 pub(super) struct OneVote {
-    votes: BTreeMap<(usize, u64), u64>,
+    members: usize,
+    votes: BTreeMap<(u64, usize), u64>,
+    /// Whose votes were counted, and for which term.
+    counted: BTreeSet<(u64, usize)>,
+}
+
+impl OneVote {
+    pub(super) fn new(cluster: &Arc<Cluster>) -> Self {
+        let members = cluster.members.len();
+        Self { members, votes: BTreeMap::new(), counted: BTreeSet::new() }
+    }
 }
 
 impl Oracle for OneVote {
@@ -55,13 +67,30 @@ impl Oracle for OneVote {
 
     fn voted(&mut self, _book: &Book, vote: Vote) -> Finding {
         let Vote { voter, candidate, term } = vote;
-        let first = *self.votes.entry((voter, term)).or_insert(candidate);
+        let first = *self.votes.entry((term, voter)).or_insert(candidate);
         if first == candidate {
             return Ok(());
         }
         Err(format!(
             "node {} voted twice in term {term}: for node {first}, and for node {candidate}",
             voter + 1
+        ))
+    }
+
+    fn led(&mut self, _book: &Book, node: usize, term: u64) -> Finding {
+        // Whoever is alone asks nobody.
+        if self.members == 1 || !self.counted.insert((term, node)) {
+            return Ok(());
+        }
+        let of_term = self.votes.range((term, 0)..=(term, usize::MAX));
+        let votes = of_term.filter(|(_, candidate)| **candidate == node as u64 + 1).count();
+        if votes >= majority(self.members) {
+            return Ok(());
+        }
+        Err(format!(
+            "node {} leads term {term} by {votes} votes of {} members",
+            node + 1,
+            self.members
         ))
     }
 }

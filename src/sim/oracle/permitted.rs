@@ -2,19 +2,17 @@
 //! switchover that a person approved stands that person's yes, to a question about this very move, in the log before it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use super::{Book, Committed, Finding, Oracle};
 use crate::kernel::controller::View;
 use crate::kernel::domain::{GroupName, PlaneName, SwitchoverId};
-use crate::kernel::ledger::{Cluster, Command, Mode};
+use crate::kernel::ledger::{Command, Mode};
 use crate::kernel::switchover::{Kind, Switchover};
 use crate::sim::queue::Micros;
 
 /// The oracle's own count of asks and answers.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Permitted {
-    cluster: Arc<Cluster>,
     /// By the index of the entry that asks.
     asked: BTreeMap<u64, Vec<(GroupName, PlaneName)>>,
     /// Where somebody said yes, and the index of what was asked.
@@ -23,17 +21,9 @@ pub(super) struct Permitted {
 }
 
 impl Permitted {
-    pub(super) fn new(cluster: &Arc<Cluster>) -> Self {
-        Self {
-            cluster: Arc::clone(cluster),
-            asked: BTreeMap::new(),
-            approved: Vec::new(),
-            judged: BTreeSet::new(),
-        }
-    }
-
-    fn judge(&self, s: &Switchover) -> Finding {
-        let mode = self.cluster.groups.get(&s.group).map(|settings| settings.policy.mode);
+    fn judge(&self, book: &Book, s: &Switchover) -> Finding {
+        let settings = book.decided_by(s).and_then(|(_, cluster)| cluster.groups.get(&s.group));
+        let mode = settings.map(|settings| settings.policy.mode);
         if s.kind == Kind::Automatic && mode.is_some_and(|mode| mode != Mode::Auto) {
             return Err(format!("{} moves {} by itself, and a person is to decide", s.id, s.group));
         }
@@ -72,12 +62,12 @@ impl Oracle for Permitted {
         Ok(())
     }
 
-    fn published(&mut self, _book: &Book, _at: Micros, _node: usize, view: &View) -> Finding {
+    fn published(&mut self, book: &Book, _at: Micros, _node: usize, view: &View) -> Finding {
         for (id, switchover) in view.ledger.switchovers().iter().rev() {
             if !self.judged.insert(*id) {
                 break;
             }
-            self.judge(switchover)?;
+            self.judge(book, switchover)?;
         }
         Ok(())
     }

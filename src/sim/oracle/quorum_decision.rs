@@ -33,9 +33,11 @@ pub(super) struct QuorumDecision {
     services: Vec<ServiceName>,
     words: BTreeMap<MemberId, (Incarnation, u64)>,
     votes: BTreeMap<QuestionId, Votes>,
-    /// The votes as they stood at each step that routes.
-    at_route: BTreeMap<SwitchoverId, Vec<(QuestionId, Votes)>>,
+    /// At each step that routes: its index, and the votes as they stood.
+    at_route: BTreeMap<SwitchoverId, Vec<(u64, QuestionId, Votes)>>,
     shown: BTreeMap<GroupName, Epoch>,
+    /// The epoch at which each group began that came with a later configuration.
+    began: BTreeMap<GroupName, Epoch>,
     judged: BTreeSet<SwitchoverId>,
 }
 
@@ -48,6 +50,7 @@ impl QuorumDecision {
             votes: BTreeMap::new(),
             at_route: BTreeMap::new(),
             shown: BTreeMap::new(),
+            began: BTreeMap::new(),
             judged: BTreeSet::new(),
         }
     }
@@ -82,8 +85,8 @@ impl QuorumDecision {
         }
         let counts = self.at_route.get(&s.id).map_or(&[][..], Vec::as_slice);
         let mut why = format!("{} was routed by no step in the log", s.id);
-        for (question, votes) in counts {
-            match self.count(book, s, *question, votes) {
+        for (index, question, votes) in counts {
+            match self.count(book, s, (*index, *question), votes) {
                 Ok(()) => return Ok(()),
                 Err(short) => why = format!("{} ({} {}): {short}", s.id, s.kind, question),
             }
@@ -91,12 +94,23 @@ impl QuorumDecision {
         Err(why)
     }
 
-    fn count(&self, book: &Book, s: &Switchover, question: QuestionId, votes: &Votes) -> Finding {
-        let settings = self.cluster.groups.get(&s.group).ok_or("an unknown group")?;
+    /// The votes to a question, as of the step that routes, at its index.
+    fn count(
+        &self,
+        book: &Book,
+        s: &Switchover,
+        (index, question): (u64, QuestionId),
+        votes: &Votes,
+    ) -> Finding {
+        let cluster = book.settings.at(index).ok_or("no configuration is in force")?;
+        if book.settings.at(question.index).is_none_or(|then| !Arc::ptr_eq(then, cluster)) {
+            return Err("it was asked of another configuration".to_owned());
+        }
+        let settings = cluster.groups.get(&s.group).ok_or("an unknown group")?;
         let critical = |name: &&ServiceName| {
-            self.cluster.services.get(*name).is_some_and(|service| service.critical)
+            cluster.services.get(*name).is_some_and(|service| service.critical)
         };
-        let plane = |name| self.cluster.plane_index(name).ok_or("an unknown plane");
+        let plane = |name| cluster.plane_index(name).ok_or("an unknown plane");
         let (from, to) = (plane(&s.from)?, plane(&s.to)?);
         let asked = book.entries.get(&(question.index, question.term)).map_or(0, |q| q.born);
         let needed = majority(self.cluster.members.len() + self.cluster.observers.len());
@@ -180,15 +194,10 @@ fn voters(votes: &Votes, service: &ServiceName, plane: usize, state: HealthState
     votes.iter().filter(|(_, v)| !v.isolated && says(v)).map(|(member, _)| *member).collect()
 }
 
-/// A group that came with another configuration is at the epoch that this gave it: nobody moves it here.
-fn added(book: &Book, group: &GroupName, epoch: Epoch) -> Finding {
-    let envelope = book.committed(epoch.counter).and_then(|entry| entry.envelope.as_ref());
-    let commands = envelope.map_or(&[][..], |envelope| &envelope.commands);
-    let names = |command: &Command| matches!(command, Command::Reconfigure(c) if c.cluster.groups.contains_key(group));
-    if commands.iter().any(names) {
-        return Ok(());
-    }
-    Err(format!("{group} is at epoch {epoch}, and no configuration of that index has it"))
+/// Whether a configuration that took force at this index has the group, and the one before had not.
+fn added(book: &Book, group: &GroupName, index: u64) -> bool {
+    let has = |index| Some(book.settings.at(index)?.groups.contains_key(group));
+    has(index) == Some(true) && has(index.saturating_sub(1)) == Some(false)
 }
 
 impl Oracle for QuorumDecision {
@@ -220,7 +229,8 @@ impl Oracle for QuorumDecision {
                 Command::Advance { switchover, event: Event::Route, question, .. } => {
                     let question = question.unwrap_or(QuestionId { term: 0, index: 0 });
                     let votes = self.votes.get(&question).cloned().unwrap_or_default();
-                    self.at_route.entry(*switchover).or_default().push((question, votes));
+                    let counted = (entry.index, question, votes);
+                    self.at_route.entry(*switchover).or_default().push(counted);
                 }
                 _ => {}
             }
@@ -235,20 +245,25 @@ impl Oracle for QuorumDecision {
                 continue;
             }
             self.shown.insert(group.clone(), route.epoch);
-            if !self.cluster.groups.contains_key(group) {
-                added(book, group, route.epoch)?;
-                continue;
+            // A group that came with a later configuration begins at the epoch of that one's index.
+            if added(book, group, route.epoch.counter) {
+                self.began.insert(group.clone(), route.epoch);
             }
-            let of_group: Vec<_> =
-                view.ledger.switchovers().values().filter(|s| s.group == *group).collect();
+            let began = match self.began.get(group) {
+                Some(epoch) => epoch.counter,
+                None if self.cluster.groups.contains_key(group) => 1,
+                None => return Err(format!("{group} is shown, and no configuration brought it")),
+            };
+            let since = view.ledger.switchovers().values().filter(|s| s.id.index >= began);
+            let of_group: Vec<_> = since.filter(|s| s.group == *group).collect();
             let moved = of_group.iter().filter(|s| s.epoch.is_some()).count();
             let undone =
                 of_group.iter().filter(|s| s.steps.iter().any(|x| x.step == "undoing")).count();
-            let changes = route.epoch.counter - 1;
+            let changes = route.epoch.counter - began;
             if changes != (moved + undone) as u64 {
                 return Err(format!(
                     "node {} shows epoch {} of {group}, but the ledger holds {moved} moves and {undone} \
-                     returns",
+                     returns since epoch counter {began}",
                     node + 1,
                     route.epoch
                 ));

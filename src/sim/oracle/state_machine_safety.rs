@@ -10,15 +10,25 @@ use crate::kernel::domain::{GroupName, Route};
 use crate::sim::queue::Micros;
 use crate::sim::trace::Digest;
 
-/// The whole state is compared at every index that this divides.
-const DIGEST_EVERY: u64 = 16;
-
 /// What was shown for each applied index.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct StateMachineSafety {
+    /// The whole state is compared at every index that this divides.
+    compared: u64,
     applied: BTreeMap<usize, u64>,
     routes: BTreeMap<u64, Arc<BTreeMap<GroupName, Route>>>,
     digests: BTreeMap<u64, Digest>,
+}
+
+impl StateMachineSafety {
+    pub(super) const fn new(compared: u64) -> Self {
+        Self {
+            compared,
+            applied: BTreeMap::new(),
+            routes: BTreeMap::new(),
+            digests: BTreeMap::new(),
+        }
+    }
 }
 
 impl Oracle for StateMachineSafety {
@@ -64,7 +74,7 @@ impl Oracle for StateMachineSafety {
                 view.routes
             ));
         }
-        if view.applied > before && view.applied.is_multiple_of(DIGEST_EVERY) {
+        if view.applied > before && view.applied.is_multiple_of(self.compared) {
             let mut digest = Digest::default();
             digest.value_of(&view.ledger);
             let first = self.digests.entry(view.applied).or_insert(digest);

@@ -91,7 +91,10 @@ fn observers_beside_the_members_and_ways_from_outside_have_bands() {
          must hold a leader\n",
     );
     let from = |seconds: u64| seconds * SECOND;
-    assert_eq!(bands(&picture, "member east", "cut"), [(from(5), from(8), "has no link to observer far")]);
+    assert_eq!(
+        bands(&picture, "member east", "cut"),
+        [(from(5), from(8), "has no link to observer far")]
+    );
     assert_eq!(
         bands(&picture, "observer far", "cut"),
         [

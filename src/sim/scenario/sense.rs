@@ -78,7 +78,7 @@ fn lacks(params: &Params, action: &Action) -> Option<&'static str> {
         Action::Ask { wish, .. } => match wish {
             Wish::Switch { group: name, .. } => (group(name), GROUPS),
             Wish::Freeze { groups, .. } => (groups.iter().all(group), GROUPS),
-            Wish::Configure(which) => (*which < OTHERS, "configurations are 0 to 3"),
+            Wish::Configure(which) => (*which < OTHERS, "configurations are 0 to 5"),
             _ => (true, ""),
         },
         _ => (true, ""),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::kernel::domain::{GroupName, PlaneName, ServiceName};
 use crate::sim::action::Who;
-use crate::sim::cluster::{OBSERVERS, PLANES};
+use crate::sim::cluster::{EXTRA, OBSERVERS, PLANES};
 use crate::sim::queue::{MS, Micros, SECOND};
 
 /// Names of the services, in their order: those of `shop`, then that of `mail`.
@@ -64,8 +64,10 @@ pub(super) fn plane_name(name: &str) -> Result<PlaneName, String> {
 }
 
 pub(super) fn group(name: &str) -> Result<GroupName, String> {
-    if !matches!(name, "shop" | "mail") {
-        return Err(format!("`{name}` is not a group: shop, or mail with `cluster groups 2`"));
+    if !matches!(name, "shop" | "mail" | EXTRA) {
+        return Err(format!(
+            "`{name}` is not a group: shop, mail with `cluster groups 2`, or {EXTRA} after `configure 3`"
+        ));
     }
     GroupName::new(name).map_err(|error| error.to_string())
 }

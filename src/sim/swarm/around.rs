@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Fault, Plan};
 use crate::sim::action::{Action, Frames, Outsider, Ways, Who};
 use crate::sim::client::Wish;
+use crate::sim::cluster::OTHERS;
 use crate::sim::frame::Kind;
 use crate::sim::plane::ServiceState;
 use crate::sim::queue::{MS, Micros, SECOND};
@@ -128,7 +129,7 @@ impl Plan {
         self.strike_planes(rng, Fault::Plane, at, end, Who::Leader);
         let ask = |rng: &mut Rng, nodes| {
             let who = Who::Node(rng.place(nodes));
-            Action::Ask { who, wish: Wish::Configure(rng.below(4)) }
+            Action::Ask { who, wish: Wish::Configure(rng.below(OTHERS)) }
         };
         let nodes = self.nodes();
         if self.triggers.len() < 2 {

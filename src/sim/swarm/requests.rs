@@ -6,6 +6,7 @@ use crate::kernel::domain::GroupName;
 use crate::kernel::ledger::{Cluster, Mode};
 use crate::sim::action::{Action, Who};
 use crate::sim::client::Wish;
+use crate::sim::cluster::{EXTRA, OTHERS, group};
 use crate::sim::queue::{MS, Micros, SECOND};
 use crate::sim::rng::Rng;
 
@@ -78,7 +79,9 @@ fn wish(
     if asks && (50..70).contains(&draw) {
         return Wish::Answer { approve: rng.chance(700) };
     }
-    let group = groups[rng.place(groups.len())].clone();
+    // One that there is with a certain configuration only.
+    let extra = operator && rng.chance(60);
+    let group = if extra { group(EXTRA) } else { groups[rng.place(groups.len())].clone() };
     let plane = cluster.planes[rng.place(2)].name.clone();
     let on = rng.chance(400);
     match draw {
@@ -90,6 +93,6 @@ fn wish(
         86..94 => Wish::Freeze { groups: vec![group], on },
         94..96 => Wish::Drain { plane, on },
         96..98 => Wish::Answer { approve: !on },
-        _ => Wish::Configure(rng.below(4)),
+        _ => Wish::Configure(rng.below(OTHERS)),
     }
 }

@@ -224,8 +224,8 @@ impl World {
         if self.nodes[node].lives() && self.nodes[node].pause.is_none() {
             self.see(Class::CleanStop);
             self.feed(node, Input::Stopping);
-            let stop = Action::Crash { who: Who::Node(node), down: Some(down) };
-            self.act_at(self.now + STOPS_WITHIN, stop);
+            let life = self.nodes[node].life;
+            self.queue.put(self.now + STOPS_WITHIN, Event::Ends { node, life, down });
         }
     }
 

@@ -144,6 +144,9 @@ impl World {
 
     /// The queued event came: wake the process, or wait on.
     pub(super) fn woken_beside(&mut self, nth: usize) {
+        if self.beside[nth].wake_queued != self.now {
+            return;
+        }
         self.beside[nth].wake_queued = Micros::MAX;
         if self.beside[nth].wake <= self.now {
             self.turn_beside(nth, ObserverInput::TimePassed);

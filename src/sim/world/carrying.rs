@@ -276,6 +276,9 @@ impl World {
         let now = self.now;
         self.note(Note::Published(place, view.applied, view.term));
         let new = self.book.applied(place, view.applied);
+        if let Err(what) = self.book.settings.shown(place, &view) {
+            return self.report("settings", what);
+        }
         for at in new {
             let entry = self.book.chain[at].clone();
             self.ask_oracles(|oracle, book| -> Finding { oracle.committed(book, &entry) });

@@ -298,7 +298,7 @@ impl World {
         }
     }
 
-    /// Sees to it that an event wakes the process when it wants; at most one stands in the queue.
+    /// Sees to it that an event wakes the process when it wants; at most one in the queue counts.
     pub(super) fn queue_wake(&mut self, place: usize) {
         let node = &mut self.nodes[place];
         if node.lives() && node.wake < node.wake_queued {
@@ -310,6 +310,10 @@ impl World {
 
     /// The queued event came: wake the process, or wait on.
     pub(super) fn woken(&mut self, place: usize) {
+        // One that an earlier one took the place of; to queue another for it would never end.
+        if self.nodes[place].wake_queued != self.now {
+            return;
+        }
         self.nodes[place].wake_queued = Micros::MAX;
         if self.nodes[place].pause.is_some() {
             return;

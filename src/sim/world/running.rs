@@ -32,6 +32,7 @@ impl World {
                 self.dns_asked(from, life, to, effect, &name);
             }
             Event::Resume { node, life } if self.runs(node, life) => self.resume(node),
+            Event::Ends { node, life, down } if self.runs(node, life) => self.crash_for(node, down),
             Event::Start { node, life } if self.life_at(node) == life => self.start_at(node),
             Event::WallClock { node, life } if self.runs(node, life) => {
                 match self.nth_beside(node) {
@@ -55,6 +56,7 @@ impl World {
             | Event::Probed { .. }
             | Event::Resume { .. }
             | Event::Start { .. }
+            | Event::Ends { .. }
             | Event::WallClock { .. } => {}
         }
     }
