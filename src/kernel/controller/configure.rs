@@ -104,6 +104,10 @@ impl Controller {
         leading.backoff.retain(|group, _| groups.contains_key(group));
         leading.suspected.retain(|group, _| groups.contains_key(group));
         leading.held.retain(|group, _| groups.contains_key(group));
+        // What was proposed about a group that is gone is refused when it arrives, and counts no more until then.
+        for proposed in [&mut leading.asking, &mut leading.asking_people, &mut leading.deciding] {
+            proposed.retain(|group| groups.contains_key(group));
+        }
         // Their questions were closed without an answer: prechecks may ask again.
         leading.prechecks.clear();
         self.verifying.clear();

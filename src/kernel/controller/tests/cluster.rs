@@ -198,6 +198,8 @@ impl Trio {
         while let Some(output) = node.controller.poll() {
             outputs.push(output);
         }
+        let beyond = node.controller.sizes().into_iter().find(|size| size.is > size.at_most);
+        assert_eq!(beyond, None, "member {id} keeps more than it may");
         for output in outputs {
             self.carry_out(id, output);
         }
