@@ -2,6 +2,7 @@
 //! a time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Book, Committed, Finding, Oracle};
@@ -17,7 +18,8 @@ pub(super) struct Bounded {
     /// When a step that moves a route was first logged. One that is refused and comes again errs short.
     stepped: BTreeMap<(SwitchoverId, Event), Micros>,
     judged: BTreeSet<SwitchoverId>,
-    decided: BTreeMap<GroupName, Vec<Micros>>,
+    /// The index and the time of each automatic one.
+    decided: BTreeMap<GroupName, Vec<(u64, Micros)>>,
 }
 
 /// Clocks run up to this much too fast: what is demanded is a hundredth less, and a tick.
@@ -39,11 +41,14 @@ impl Bounded {
         let settings = book.decided_by(s).and_then(|(_, cluster)| cluster.groups.get(group));
         let Some(policy) = settings.map(|settings| &settings.policy) else { return Ok(()) };
         // The last change before: the newest step of an earlier switchover that did move the route.
+        let began = book.settings.began(group, id.index);
+        let of_group = |other: &&Arc<Switchover>| other.group == *group && other.id.index >= began;
         let earlier = view
             .ledger
             .switchovers()
             .values()
-            .filter(|other| other.group == *group && other.id < *id && other.epoch.is_some());
+            .filter(of_group)
+            .filter(|other| other.id < *id && other.epoch.is_some());
         let changed = earlier
             .flat_map(|other| steps_of(other).map(|event| (other.id, event)))
             .filter_map(|step| self.stepped.get(&step).copied())
@@ -59,10 +64,11 @@ impl Bounded {
             ));
         }
         let times = self.decided.entry(group.clone()).or_default();
-        times.push(decided);
+        times.push((id.index, decided));
         if let Some(budget) = policy.budget {
             let window = demanded(budget.window);
-            let used = times.iter().filter(|at| **at + window > decided).count();
+            let counts = |(index, at): &&(u64, Micros)| *index >= began && at + window > decided;
+            let used = times.iter().filter(counts).count();
             if used > usize::try_from(budget.switches).unwrap_or(usize::MAX) {
                 return Err(format!(
                     "{id} is automatic switchover {used} of {group} within {:?}; the budget is {}",

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Committed, Finding};
 use crate::kernel::controller::View;
+use crate::kernel::domain::GroupName;
 use crate::kernel::ledger::{Cluster, Command};
 
 /// A configuration that stands in the log, and may have been refused.
@@ -101,7 +102,14 @@ impl Settings {
     }
 
     /// Its number; 0 where none is in force.
-    pub(super) fn number_at(&self, index: u64) -> u64 {
+    pub fn number_at(&self, index: u64) -> u64 {
         self.in_force.partition_point(|(from, _)| *from <= index) as u64
+    }
+
+    /// Since which entry a group has been there, as of another one: one that comes again begins anew.
+    pub fn began(&self, group: &GroupName, index: u64) -> u64 {
+        let past = self.in_force.iter().rev().skip_while(|(from, _)| *from > index);
+        let there = past.take_while(|(_, cluster)| cluster.groups.contains_key(group));
+        there.last().map_or(0, |(from, _)| *from)
     }
 }

@@ -136,3 +136,21 @@ fn a_decision_whose_record_does_not_explain_it_is_found() {
         "spoke against it",
     );
 }
+
+#[test]
+fn a_group_that_comes_again_begins_anew() {
+    let mut world = World::new(Params::fair(3));
+    for (at, which) in [(6, 3), (7, 1), (8, 0), (9, 3)] {
+        world.act_at(at * SECOND, ask(0, Wish::Configure(which)));
+    }
+    world.run_until(11 * SECOND, |_| {});
+    assert_eq!(world.violation(), None);
+    let settings = &world.book.settings;
+    let last = view_of(&world, 0).applied;
+    let index = |number| (1..=last).find(|index| settings.number_at(*index) == number);
+    let [third, fifth] = [3, 5].map(|number| index(number).expect("it is in force"));
+    let (extra, shop) = (group("extra"), group("shop"));
+    assert_eq!(settings.began(&extra, last), fifth);
+    assert_eq!(settings.began(&extra, third - 1), index(2).expect("it is in force"));
+    assert_eq!(settings.began(&shop, last), index(1).expect("it is in force"));
+}
