@@ -33,7 +33,7 @@ pub(super) struct QuorumDecision {
     services: Vec<ServiceName>,
     words: BTreeMap<MemberId, (Incarnation, u64)>,
     votes: BTreeMap<QuestionId, Votes>,
-    /// At each step that routes: its index, and the votes as they stood.
+    /// At each step that routes: the index whose configuration was in force, and the votes as they stood.
     at_route: BTreeMap<SwitchoverId, Vec<(u64, QuestionId, Votes)>>,
     shown: BTreeMap<GroupName, Epoch>,
     /// The epoch at which each group began that came with a later configuration.
@@ -94,7 +94,7 @@ impl QuorumDecision {
         Err(why)
     }
 
-    /// The votes to a question, as of the step that routes, at its index.
+    /// The votes to a question, as of the step that routes, by the configuration of an index.
     fn count(
         &self,
         book: &Book,
@@ -207,8 +207,11 @@ impl Oracle for QuorumDecision {
 
     fn committed(&mut self, _book: &Book, entry: &Committed) -> Finding {
         let Some(envelope) = &entry.envelope else { return Ok(()) };
+        // Where a configuration comes into force in this entry, what stands before it goes by the one before.
+        let mut settings_at = entry.index.saturating_sub(1);
         for command in &envelope.commands {
             match command {
+                Command::Configure(_) | Command::Reconfigure(_) => settings_at = entry.index,
                 Command::Report { observer, incarnation, seq, .. } => {
                     self.is_news(*observer, (*incarnation, *seq));
                 }
@@ -229,7 +232,7 @@ impl Oracle for QuorumDecision {
                 Command::Advance { switchover, event: Event::Route, question, .. } => {
                     let question = question.unwrap_or(QuestionId { term: 0, index: 0 });
                     let votes = self.votes.get(&question).cloned().unwrap_or_default();
-                    let counted = (entry.index, question, votes);
+                    let counted = (settings_at, question, votes);
                     self.at_route.entry(*switchover).or_default().push(counted);
                 }
                 _ => {}
