@@ -21,6 +21,9 @@ struct ScenarioJson {
     /// What was to be done when something is seen, and that was never seen.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     waited: Vec<String>,
+    /// What was done and struck nobody, each with the reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    in_vain: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     story: Vec<String>,
 }
@@ -77,6 +80,9 @@ pub(super) fn run(args: &SimulateArgs, traced: &Traced, json: bool) -> Result<Ex
             for what in &result.waited {
                 print(&format!("        note: `{what}` never came to be done\n"));
             }
+            for what in &result.in_vain {
+                print(&format!("        note: {what}\n"));
+            }
             for what in &result.story {
                 print(&format!("        {what}\n"));
             }
@@ -111,6 +117,7 @@ fn scenario_json(name: String, report: &Report, story: Vec<String>) -> ScenarioJ
         violation: violation.map(|violation| format!("{}: {}", violation.oracle, violation.what)),
         unmet: report.unmet.iter().map(ToString::to_string).collect(),
         waited: report.waited.clone(),
+        in_vain: report.in_vain.clone(),
         story,
     }
 }

@@ -105,6 +105,8 @@ pub struct Report {
     pub unmet: Vec<Unmet>,
     /// What was to be done when something is seen, and that was never seen.
     pub waited: Vec<String>,
+    /// What was done and struck nobody, each with the reason.
+    pub in_vain: Vec<String>,
     /// The last events, or all.
     pub events: Vec<String>,
     /// What happened, in a few words and in order.
@@ -174,6 +176,7 @@ impl Scenario {
                 violation: Some(Violation { oracle: "panic", what, at: self.length }),
                 unmet: Vec::new(),
                 waited: Vec::new(),
+                in_vain: Vec::new(),
                 events: Vec::new(),
                 story: Vec::new(),
                 counts: Counts::default(),
@@ -227,6 +230,9 @@ impl Scenario {
             .filter(|(number, _)| !fired.contains_key(number))
             .map(|(_, (trigger, action))| format!("on {} {}", trigger.word(), verb::write(action)))
             .collect();
+        let vain = world.in_vain().iter();
+        let in_vain =
+            vain.map(|(action, why)| format!("`{}`: {why}", verb::write(action))).collect();
         let on = triggers().filter_map(|(n, (_, action))| Some((*fired.get(&n)?, action)));
         let told = trace || violation.is_some() || !unmet.is_empty();
         Report {
@@ -236,6 +242,7 @@ impl Scenario {
             events: if told { world.trace().lines() } else { Vec::new() },
             story: self.story(world, on),
             waited,
+            in_vain,
             counts: *world.counts(),
             simulated: world.now(),
             picture: world.take_picture(),

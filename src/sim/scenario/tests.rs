@@ -241,6 +241,29 @@ fn a_demand_that_is_not_met_says_what_was_instead_and_what_never_came_is_told() 
 }
 
 #[test]
+fn what_struck_nobody_is_told_with_the_reason() {
+    let text = "at 3s crash third\nat 4s crash third for 1s\nat 4s pause third for 1s\nat 4s retire third for 1s\n\
+                at 5s start east\nat 5s gateway up\nat 6s doom west after vote for 1s\nat 7s lose snapshots 900\n\
+                at 7s pause west for 100ms\nat 7s pause west for 200ms\nrun 10s\nmust hold a leader\n";
+    let scenario = Scenario::parse(text).expect("as written");
+    let report = scenario.run(false);
+    assert!(report.passed(), "{report:?}");
+    assert_eq!(
+        report.in_vain,
+        [
+            "`crash third for 1s`: it was dead",
+            "`pause third for 1s`: it was dead, or stood still",
+            "`retire third for 1s`: it was dead, or stood still",
+            "`start east`: it ran",
+            "`gateway up`: it was up",
+            "`pause west for 200ms`: it was dead, or stood still",
+            "`doom west after vote for 1s`: that moment never came",
+            "`lose snapshots 900`: no such frame travelled",
+        ]
+    );
+}
+
+#[test]
 fn what_the_run_does_not_have_is_refused_with_its_line() {
     let refused = |text: &str, line: usize, why: &str| {
         let errors = Scenario::parse_all(&format!("{text}\nmust hold a leader")).expect_err(text);

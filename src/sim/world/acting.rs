@@ -34,6 +34,9 @@ impl World {
     pub fn act(&mut self, action: Action) {
         self.note(Note::Fault(format!("{action:?}")));
         self.draw_action(&action);
+        if let Some(why) = self.idles(&action) {
+            self.in_vain.push((action.clone(), why));
+        }
         let calm = action == Action::Calm;
         match action {
             Action::Plane { plane, service, state } => self.set_plane(plane, service, state),
@@ -237,8 +240,8 @@ impl World {
         self.params.probe_loss = 0;
         for node in &mut self.nodes {
             node.disk.pace = crate::sim::disk::Pace::FAIR;
-            node.doom = None;
         }
+        self.spare();
         self.note_truth();
     }
 }

@@ -7,6 +7,7 @@ mod carrying;
 mod drawing;
 mod gateways;
 mod goals;
+mod idle;
 mod node;
 mod outside;
 mod running;
@@ -249,6 +250,8 @@ pub struct World {
     trace: Trace,
     picture: Option<Box<Recorder>>,
     violation: Option<Violation>,
+    /// What was done and struck nobody, and why.
+    in_vain: Vec<(Action, &'static str)>,
     turns: u64,
 }
 
@@ -294,6 +297,7 @@ impl World {
             trace: Trace::new(params.trace),
             picture: None,
             violation: None,
+            in_vain: Vec::new(),
             turns: 0,
             params,
         };
@@ -386,6 +390,7 @@ impl World {
 
     /// Ends the run: the last questions of the oracles, and the replay.
     pub fn end(&mut self, rested: bool) {
+        self.tell_in_vain();
         for node in 0..self.nodes.len() {
             self.replay(node);
             let disk = self.nodes[node].disk.counts();
