@@ -5,10 +5,11 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::drawn::{self, Traced};
-use super::{SimulateArgs, StorageArg};
+use super::{SimulateArgs, StorageArg, build, shell_word};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::{print, print_json, reach, say};
 use crate::sim::scenario::{Report, Scenario};
+use crate::sim::world::Violation;
 
 /// What is printed as JSON of one scenario.
 #[derive(Serialize)]
@@ -17,6 +18,9 @@ struct ScenarioJson {
     passed: bool,
     digest: String,
     violation: Option<String>,
+    /// By which build the violation was found, and how to see it again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    found: Vec<String>,
     unmet: Vec<String>,
     /// What was to be done when something is seen, and that was never seen.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -64,7 +68,7 @@ pub(super) fn run(args: &SimulateArgs, traced: &Traced, json: bool) -> Result<Ex
             // A demand that was not met makes sense beside what happened instead.
             let story =
                 if args.story || !report.passed() { report.story.clone() } else { Vec::new() };
-            results.push(scenario_json(name, &report, story));
+            results.push(scenario_json((name, path), &report, story));
         }
     }
     let passed = results.iter().all(|result| result.passed);
@@ -74,7 +78,7 @@ pub(super) fn run(args: &SimulateArgs, traced: &Traced, json: bool) -> Result<Ex
         for result in &results {
             let word = if result.passed { "passed" } else { "FAILED" };
             print(&format!("{word}  {}  {}\n", result.digest, result.scenario));
-            for what in result.violation.iter().chain(&result.unmet) {
+            for what in result.violation.iter().chain(&result.found).chain(&result.unmet) {
                 print(&format!("        {what}\n"));
             }
             for what in &result.waited {
@@ -108,13 +112,27 @@ fn name(path: &Path, run: &str) -> String {
     if run.is_empty() { name.into_owned() } else { format!("{name} ({run})") }
 }
 
-fn scenario_json(name: String, report: &Report, story: Vec<String>) -> ScenarioJson {
+fn scenario_json(
+    (name, path): (String, &Path),
+    report: &Report,
+    story: Vec<String>,
+) -> ScenarioJson {
     let violation = report.violation.as_ref();
+    let shown = |v: &Violation| {
+        let (seconds, micros) = (v.at / 1_000_000, v.at % 1_000_000);
+        format!("{} at {seconds}.{micros:06} s: {}", v.oracle, v.what)
+    };
+    let file = shell_word(&path.display().to_string());
+    let found = || {
+        let again = format!("repeat it: biplane simulate {file} --trace");
+        vec![format!("found by: {}", build()), again]
+    };
     ScenarioJson {
         scenario: name,
         passed: report.passed(),
         digest: format!("{:016x}", report.digest),
-        violation: violation.map(|violation| format!("{}: {}", violation.oracle, violation.what)),
+        violation: violation.map(shown),
+        found: violation.map_or_else(Vec::new, |_| found()),
         unmet: report.unmet.iter().map(ToString::to_string).collect(),
         waited: report.waited.clone(),
         in_vain: report.in_vain.clone(),

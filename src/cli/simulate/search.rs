@@ -41,6 +41,7 @@ struct ViolationJson<'a> {
     oracle: &'a str,
     what: &'a str,
     at_us: u64,
+    found_by: String,
     repeat: String,
     events: &'a [String],
 }
@@ -165,7 +166,8 @@ fn campaign_json<'a>(
         let Violation { oracle, what, at } = outcome.violation.as_ref()?;
         let repeat = repeat(args, outcome.seed);
         let events = outcome.events.as_slice();
-        Some(ViolationJson { seed: outcome.seed, oracle, what, at_us: *at, repeat, events })
+        let (seed, found_by) = (outcome.seed, build());
+        Some(ViolationJson { seed, oracle, what, at_us: *at, found_by, repeat, events })
     };
     CampaignJson {
         seeds: summary.seeds,

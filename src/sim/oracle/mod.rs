@@ -16,6 +16,7 @@ mod linear;
 mod linearizable;
 mod log_matching;
 mod memory;
+mod never_empty;
 mod never_older;
 mod once;
 mod one_vote;
@@ -41,6 +42,7 @@ use super::gateway::Gateway;
 use super::queue::Micros;
 use crate::kernel::consensus::PersistBatch;
 use crate::kernel::controller::{Size, View};
+use crate::kernel::domain::GroupName;
 use crate::kernel::ledger::{AuditRecord, Cluster};
 
 /// What an oracle says: nothing, or what is wrong.
@@ -104,6 +106,11 @@ pub trait Oracle: Debug {
         Ok(())
     }
 
+    /// A node's DNS server answered for a group: with the address of which plane, or with none.
+    fn answered(&mut self, _node: usize, _group: &GroupName, _plane: Option<usize>) -> Finding {
+        Ok(())
+    }
+
     /// A gateway follows other routes than before.
     fn gateway(&mut self, _gateway: &Gateway) -> Finding {
         Ok(())
@@ -125,6 +132,7 @@ pub fn all(cluster: &Arc<Cluster>, compared: u64) -> Vec<Box<dyn Oracle>> {
         Box::new(state_machine_safety::StateMachineSafety::new(compared)),
         Box::new(quorum_decision::QuorumDecision::new(cluster)),
         Box::new(never_older::NeverOlder::default()),
+        Box::new(never_empty::NeverEmpty),
         Box::new(hold::Hold::new(cluster)),
         Box::new(durable::Durable::new(cluster)),
         Box::new(resumable::Resumable::default()),

@@ -35,6 +35,7 @@ impl World {
             let server = self.resolvers[place].server;
             match self.dns_says(server, group) {
                 Some(Answer::Plane(to, keeps)) => {
+                    self.ask_oracles(|oracle, _| oracle.answered(server, group, Some(to)));
                     if self.resolvers[place].keep(group, to, self.now + keeps) {
                         self.trace.digest.word(((place as u64) << 8) | to as u64);
                         let plane = &self.cluster.planes[to].name;
@@ -43,8 +44,7 @@ impl World {
                     return Some(to);
                 }
                 Some(Answer::Empty) => {
-                    let what = format!("node {} answers {group} with no address", server + 1);
-                    self.report("never_empty", what);
+                    self.ask_oracles(|oracle, _| oracle.answered(server, group, None));
                     return None;
                 }
                 Some(Answer::Unknown) | None => {
