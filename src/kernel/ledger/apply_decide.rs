@@ -41,14 +41,16 @@ impl Ledger {
         }
     }
 
-    /// Counts an automatic switchover. As many times are kept as the budget can count.
+    /// Counts an automatic switchover. Its time is kept whatever the budget is: a later configuration may count more of them.
     fn note_automatic(&mut self, group: &GroupName) {
+        let all = self.ruleset() >= super::apply_ask::ALARMS_SINCE;
         let budget = self.config.as_ref().and_then(|c| c.groups.get(group)?.policy.budget);
         let keep =
             budget.map_or(0, |budget| usize::try_from(budget.switches).unwrap_or(usize::MAX));
         if let Some(state) = Arc::make_mut(&mut self.groups).get_mut(group) {
             state.automatic.push(self.time);
-            let keep = keep.clamp(1, limits::AUTOMATIC_TIMES_KEPT);
+            let most = limits::AUTOMATIC_TIMES_KEPT;
+            let keep = if all { most } else { keep.clamp(1, most) };
             let excess = state.automatic.len().saturating_sub(keep);
             state.automatic.drain(..excess);
         }

@@ -68,7 +68,7 @@ pub mod limits {
     pub const OUTCOMES_KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
     /// Links of the audit chain that the state holds; older ones lie in the log.
     pub const AUDIT_LINKS: usize = 16;
-    /// Times of automatic switchovers that are kept per group, as far as its budget counts them.
+    /// Times of automatic switchovers that are kept per group: as many as the largest budget counts.
     pub const AUTOMATIC_TIMES_KEPT: usize = 1_000;
     /// Open and recently closed questions that are kept.
     pub const QUESTIONS_KEPT: usize = 64;

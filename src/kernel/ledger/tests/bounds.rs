@@ -168,6 +168,36 @@ fn times_of_automatic_switchovers_are_kept_up_to_the_limit() {
     }
 }
 
+/// What a small budget did not need to know, a larger one that comes after it does.
+#[test]
+fn a_budget_that_comes_later_counts_what_was_before_it() {
+    let mut cluster = cluster();
+    let with = |cluster: &mut Cluster, switches| {
+        let policy = &mut cluster.groups.get_mut(&group("shop")).expect("a group").policy;
+        policy.dwell = Duration::ZERO;
+        let window = if switches == 1 { secs(1) } else { secs(3600) };
+        policy.budget = Some(Budget { switches, window });
+    };
+    with(&mut cluster, 1);
+    let mut book = Book::with(cluster.clone());
+    book.log(vec![Command::Raise { ruleset: 3 }]);
+    let decide = |book: &mut Book| {
+        book.pass(secs(5));
+        let question = book.ask("shop");
+        book.all_vote(question, "web=du");
+        refused(&book.decide(question, "shop", "west")).len()
+    };
+    for _ in 0..2 {
+        assert_eq!(decide(&mut book), 0);
+        let id = book.last("shop").expect("a switchover");
+        book.advance(id, Event::Abandon);
+    }
+    with(&mut cluster, 2);
+    let command = book.config_command(1, cluster);
+    assert_eq!(book.settle(Command::Reconfigure(command)), Outcome::Configured(2));
+    assert_eq!(decide(&mut book), 1, "two were in the last hour");
+}
+
 #[test]
 fn marks_of_new_leaders_leave_room_for_steps() {
     let mut book = Book::new();
