@@ -267,8 +267,10 @@ fn zone<'a>(groups: impl Iterator<Item = &'a GroupName>) -> ZoneSettings {
 
 /// How many other configurations there are.
 pub const OTHERS: u64 = 6;
-/// The group that the fourth of them has beside the others.
+/// The group that one of them has beside the others.
 pub const EXTRA: &str = "extra";
+/// Which one.
+pub const WITH_EXTRA: u64 = 3;
 
 /// Another configuration of the same cluster, one of six: the same, slower to rise, slower to verify, with a supporting
 /// service as the critical one of a group of its own that starts on the second plane, with people who decide in place of the quorum (or the
@@ -282,7 +284,7 @@ pub fn another(first: &Cluster, which: u64) -> Cluster {
             }
         }
         2 => other.timing.verify_timeout += Duration::from_millis(500),
-        3 => apart(&mut other),
+        WITH_EXTRA => apart(&mut other),
         4 => {
             for policy in other.groups.values_mut().map(|group| &mut group.policy) {
                 policy.mode = if policy.mode == Mode::Auto { Mode::Ask } else { Mode::Auto };

@@ -21,6 +21,7 @@ use super::network::Weather;
 use super::plane::ServiceState;
 use super::queue::{MS, Micros, SECOND};
 use super::rng::{Rng, Stream};
+use super::scenario::sense::keep_what_makes_sense;
 use super::scenario::{Scenario, Trigger};
 use super::world::Params;
 use crate::kernel::ledger::{Budget, Cluster, FlapLimit, Mode, WhenBothDown};
@@ -184,14 +185,17 @@ impl Plan {
 
     /// The run itself: it must come to rest, and no oracle may find anything.
     pub fn scenario(self) -> Scenario {
-        Scenario {
+        let mut scenario = Scenario {
             params: self.params,
             length: END,
             actions: self.actions,
             triggers: self.triggers,
             rest: Some(self.core),
             ..Scenario::default()
-        }
+        };
+        // A group may be asked for that no configuration of this run brings.
+        keep_what_makes_sense(&mut scenario);
+        scenario
     }
 }
 

@@ -116,6 +116,8 @@ fn what_would_do_nothing_or_could_not_be_written_is_refused_before_the_run() {
     };
     refused(&["plane-dies.txt", "--out", "x.txt"], 2, "nothing is shrunk");
     refused(&["--shrink", "7", "--out", "no-such-directory/x.txt"], 1, "cannot be written");
+    refused(&["plane-dies.txt", "--trial", "calm"], 2, "none is named");
+    refused(&["--shrink", "7", "--trial", "calm"], 2, "none is named");
     let cluster = ["--cluster", "../config/cluster.toml", "--trial", "calm"];
     refused(&[&cluster[..], &["--story", "--json"]].concat(), 2, "text for people");
 }

@@ -147,15 +147,21 @@ pub(super) fn run(args: &SimulateArgs, context: &Context) -> Result<Exit, Failur
     // A panic of the kernel is a finding with a seed, not a message here.
     std::panic::set_hook(Box::new(trace::remember_panic));
     let json = context.shared.json;
-    if let Some(seed) = args.shrink {
-        return shrink::run(args, seed, json);
-    }
     // Clap does not look at what an option requires when something given excludes that.
-    if args.out.is_some() {
+    if args.trial.is_some() && args.cluster.is_none() {
+        return Err(Failure::usage(
+            "--trial tries a cluster of your own, and none is named",
+            "name it: --cluster FILE",
+        ));
+    }
+    if args.out.is_some() && args.shrink.is_none() {
         return Err(Failure::usage(
             "--out is where a shrunk scenario is written, and nothing is shrunk",
             "leave it away, or name a seed that fails: --shrink SEED",
         ));
+    }
+    if let Some(seed) = args.shrink {
+        return shrink::run(args, seed, json);
     }
     if args.story && args.trial.is_some() && json {
         return Err(Failure::usage(

@@ -19,8 +19,13 @@ pub(super) struct Fold {
 }
 
 impl Fold {
-    /// The next entry of the log.
-    pub(super) fn take(&mut self, book: &Book, entry: &Committed) {
+    /// The next entry of the log; `before` is told of what holds before each of its commands.
+    pub(super) fn take(
+        &mut self,
+        book: &Book,
+        entry: &Committed,
+        mut before: impl FnMut(&Command, &Guarded),
+    ) {
         let mut cluster = book.settings.at(entry.index.saturating_sub(1));
         for command in entry.envelope.iter().flat_map(|envelope| &envelope.commands) {
             if matches!(command, Command::Configure(_) | Command::Reconfigure(_)) {
@@ -29,6 +34,7 @@ impl Fold {
                     |group: &GroupName| cluster.is_some_and(|c| c.groups.contains_key(group));
                 self.now.0.retain(there);
             }
+            before(command, &self.now);
             self.carry_out(command, cluster.map(AsRef::as_ref));
         }
     }

@@ -35,7 +35,7 @@ impl Oracle for Guards {
             return Ok(());
         }
         let before = self.fold.now.clone();
-        self.fold.take(book, entry);
+        self.fold.take(book, entry, |_, _| {});
         if before != self.fold.now {
             self.after.insert(entry.index, self.fold.now.clone());
         }

@@ -69,11 +69,12 @@ impl Oracle for Hold {
     }
 
     fn committed(&mut self, book: &Book, entry: &Committed) -> Finding {
-        self.fold.take(book, entry);
-        let mut commands = entry.envelope.iter().flat_map(|envelope| &envelope.commands);
-        if commands.any(|command| matches!(command, Command::Decide { .. })) {
-            self.at_decision.insert(entry.index, self.fold.now.clone());
-        }
+        let at_decision = &mut self.at_decision;
+        self.fold.take(book, entry, |command, guarded| {
+            if matches!(command, Command::Decide { .. }) {
+                at_decision.insert(entry.index, guarded.clone());
+            }
+        });
         Ok(())
     }
 

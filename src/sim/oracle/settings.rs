@@ -24,8 +24,8 @@ pub struct Settings {
     offered: Vec<Offered>,
     /// Number 1 stands first: the index of its entry, and itself.
     in_force: Vec<(u64, Arc<Cluster>)>,
-    /// What each node showed last, so that it is compared once.
-    shown: BTreeMap<usize, Arc<Cluster>>,
+    /// What each node showed last, and as which number, so that it is compared once.
+    shown: BTreeMap<usize, (u64, Arc<Cluster>)>,
     /// An entry that no log shows any more was never seen here.
     blind: bool,
 }
@@ -62,7 +62,10 @@ impl Settings {
                 node + 1
             ));
         }
-        if self.shown.get(&node).is_some_and(|shown| Arc::ptr_eq(shown, cluster)) {
+        let is_the_same = |(number, shown): &(u64, Arc<Cluster>)| {
+            *number == version && Arc::ptr_eq(shown, cluster)
+        };
+        if self.shown.get(&node).is_some_and(is_the_same) {
             return Ok(());
         }
         let known = version.checked_sub(1).and_then(|place| usize::try_from(place).ok());
@@ -73,7 +76,7 @@ impl Settings {
                 node + 1
             ));
         }
-        self.shown.insert(node, Arc::clone(cluster));
+        self.shown.insert(node, (version, Arc::clone(cluster)));
         Ok(())
     }
 

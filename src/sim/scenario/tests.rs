@@ -291,6 +291,8 @@ fn what_the_run_does_not_have_is_refused_with_its_line() {
     refused("at 5s freeze mail", 1, "write `cluster groups 2`");
     refused("never gateway mail on west", 1, "write `cluster groups 2`");
     refused("at 5s disk of east rots", 1, "write `world storage redb`");
+    refused("at 5s switch extra to east", 1, "without `configure 3`");
+    refused("at 5s configure 2\nnever extra on west", 2, "without `configure 3`");
     refused("at 5s configure 6", 1, "configurations are 0 to 5");
     refused("at 5s cut east from east", 1, "nobody has a link to itself");
     refused("at 5s clock of leader runs -1000000", 1, "at most");

@@ -123,12 +123,12 @@ impl World {
             }
             Action::DiskFail { who, mended } => self.each_node(who, |w, node| {
                 w.nodes[node].disk.fail();
-                w.act_at(now + mended, Action::Crash { who: Who::Node(node), down: Some(mended) });
+                w.ends(node, mended, mended);
             }),
             Action::DiskFull { who, mended } => self.each_node(who, |w, node| {
                 w.see(Class::FullDisk);
                 w.nodes[node].disk.fill();
-                w.act_at(now + mended, Action::Crash { who: Who::Node(node), down: Some(mended) });
+                w.ends(node, mended, mended);
             }),
             Action::DiskRots(who) => self.each_node(who, |w, node| {
                 if w.nodes[node].disk.rot() {
@@ -227,9 +227,14 @@ impl World {
         if self.nodes[node].lives() && self.nodes[node].pause.is_none() {
             self.see(Class::CleanStop);
             self.feed(node, Input::Stopping);
-            let life = self.nodes[node].life;
-            self.queue.put(self.now + STOPS_WITHIN, Event::Ends { node, life, down });
+            self.ends(node, STOPS_WITHIN, down);
         }
+    }
+
+    /// This process ends after a time, if it is there then, and its machine starts another one later.
+    fn ends(&mut self, node: usize, after: Micros, down: Micros) {
+        let life = self.nodes[node].life;
+        self.queue.put(self.now + after, Event::Ends { node, life, down });
     }
 
     /// Faults end where they are not part of the world's state.
