@@ -273,8 +273,8 @@ pub const EXTRA: &str = "extra";
 pub const WITH_EXTRA: u64 = 3;
 
 /// Another configuration of the same cluster, one of six: the same, slower to rise, slower to verify, with a supporting
-/// service as the critical one of a group of its own that starts on the second plane, with people who decide in place of the quorum (or the
-/// other way round), or with a longer dwell and a small budget.
+/// service as the critical one of a group of its own that starts on the second plane, with people who decide in place of
+/// the quorum (or the other way round), or with a longer dwell and a small budget.
 pub fn another(first: &Cluster, which: u64) -> Cluster {
     let mut other = first.clone();
     match which {

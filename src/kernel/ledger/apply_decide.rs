@@ -19,6 +19,9 @@ use crate::kernel::mutants::{self, Mutant};
 use crate::kernel::policy::{Hold, Mode, holds};
 use crate::kernel::switchover::{Event, Kind, State, Switchover};
 
+/// Since this ruleset automatic switchovers are remembered whatever the budget is.
+const ALL_TIMES_SINCE: u32 = 3;
+
 impl Ledger {
     pub(super) fn decide(&mut self, entry: &mut Entry, question: QuestionId, moves: Vec<Move>) {
         #[cfg(feature = "mutants")]
@@ -43,7 +46,7 @@ impl Ledger {
 
     /// Counts an automatic switchover. Its time is kept whatever the budget is: a later configuration may count more of them.
     fn note_automatic(&mut self, group: &GroupName) {
-        let all = self.ruleset() >= super::apply_ask::ALARMS_SINCE;
+        let all = self.ruleset() >= ALL_TIMES_SINCE;
         let budget = self.config.as_ref().and_then(|c| c.groups.get(group)?.policy.budget);
         let keep =
             budget.map_or(0, |budget| usize::try_from(budget.switches).unwrap_or(usize::MAX));

@@ -40,7 +40,7 @@ fn wrong(book: &Book, s: &Switchover, ruleset: u32) -> Option<String> {
             guards.config, guards.mode
         ));
     }
-    // A person's yes goes above some of them, and above none of these two.
+    // A person's yes goes above freezes and drains, and not above what the ballots say of the planes.
     let free = s.kind == Kind::Approved || (guards.frozen.is_none() && guards.drained.is_none());
     if by_quorum && !(guards.source_out && guards.target_good && free) {
         return Some(format!("was made though its own guards spoke against it: {guards:?}"));

@@ -243,7 +243,7 @@ fn a_demand_that_is_not_met_says_what_was_instead_and_what_never_came_is_told() 
 #[test]
 fn what_struck_nobody_is_told_with_the_reason() {
     let text = "at 3s crash third\nat 4s crash third for 1s\nat 4s pause third for 1s\nat 4s retire third for 1s\n\
-                at 5s start east\nat 5s gateway up\nat 6s doom west after vote for 1s\nat 7s lose snapshots 900\n\
+                at 5s start east\nat 5s gateway up\nat 6s doom west after vote for 1s\nat 7s lose snapshots 900\nat 7s hold heartbeats 1ms\nat 8s lose snapshots 0\n\
                 at 7s pause west for 100ms\nat 7s pause west for 200ms\nrun 10s\nmust hold a leader\n";
     let scenario = Scenario::parse(text).expect("as written");
     let report = scenario.run(false);

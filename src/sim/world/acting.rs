@@ -75,8 +75,14 @@ impl World {
             Action::RoughApi { who, from, lost, late } => {
                 self.each_node(who, |w, node| w.ways.roughen(node, from, lost, late));
             }
-            Action::Hold { frames, by } => self.network.hold(frames, by),
-            Action::Lose { frames, lost } => self.network.lose(frames, lost),
+            Action::Hold { frames, by } => {
+                self.kinds.0.extend((by > 0).then_some(Action::Hold { frames, by }));
+                self.network.hold(frames, by);
+            }
+            Action::Lose { frames, lost } => {
+                self.kinds.0.extend((lost > 0).then_some(Action::Lose { frames, lost }));
+                self.network.lose(frames, lost);
+            }
             Action::Gateway { which, up } => {
                 if let Some(gateway) = self.gateways.get_mut(which) {
                     if up && !gateway.up {

@@ -128,6 +128,7 @@ impl World {
         let rng = &mut self.streams.network;
         if let Some(kind) = self.network.befall(&frame, (from, to), &mut fate, rng) {
             self.see(Class::KindStruck);
+            self.kinds.1.insert(kind);
             if kind == Kind::Answers {
                 self.see(Class::HeldReadAnswer);
             }

@@ -1,16 +1,12 @@
 //! What was done and struck nobody: whoever wrote it meant something else.
 
 use super::World;
-use crate::sim::action::{Action, Doom, Who};
-use crate::sim::counts::Class;
+use crate::sim::action::{Action, Who};
 
 impl World {
     /// Why an action that is about to be done changes nothing; nothing when it does change something.
     pub(super) fn idles(&self, action: &Action) -> Option<&'static str> {
-        let all = |who: Who, is: &dyn Fn(usize) -> bool| {
-            let places = self.who(who);
-            places.into_iter().all(is)
-        };
+        let all = |who: Who, is: &dyn Fn(usize) -> bool| self.who(who).into_iter().all(is);
         let dead = |place: usize| !self.lives_at(place);
         let stands = |place: usize| {
             self.nodes.get(place).is_some_and(|node| !node.lives() || node.pause.is_some())
@@ -49,25 +45,22 @@ impl World {
     pub(super) fn spare(&mut self) {
         for place in 0..self.nodes.len() {
             if let Some((doom, down)) = self.nodes[place].doom.take() {
-                self.outlived(place, doom, down);
+                let action = Action::Doom { who: Who::Node(place), doom, down };
+                self.in_vain.push((action, "that moment never came"));
             }
         }
-    }
-
-    fn outlived(&mut self, place: usize, doom: Doom, down: crate::sim::queue::Micros) {
-        let action = Action::Doom { who: Who::Node(place), doom, down };
-        self.in_vain.push((action, "that moment never came"));
     }
 
     /// The run is over: moments that never came, and kinds of frame that never travelled.
     pub(super) fn tell_in_vain(&mut self) {
         self.spare();
-        if self.counts.of(Class::KindStruck) > 0 {
-            return;
-        }
-        let held = self.network.held().map(|(frames, by)| Action::Hold { frames: *frames, by });
-        let lost = self.network.lost().map(|(frames, lost)| Action::Lose { frames: *frames, lost });
-        let idle: Vec<Action> = held.chain(lost).collect();
-        self.in_vain.extend(idle.into_iter().map(|action| (action, "no such frame travelled")));
+        let (asked, befallen) = std::mem::take(&mut self.kinds);
+        let idle = asked.into_iter().filter(|action| match action {
+            Action::Hold { frames, .. } | Action::Lose { frames, .. } => {
+                !befallen.contains(&frames.kind)
+            }
+            _ => false,
+        });
+        self.in_vain.extend(idle.map(|action| (action, "no such frame travelled")));
     }
 }

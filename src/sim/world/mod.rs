@@ -17,7 +17,7 @@ pub mod watching;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -29,6 +29,7 @@ use super::client::{Heard, Op, Wish};
 use super::cluster::{self, Shape};
 use super::counts::{Class, Counts};
 use super::disk::{Pace, Storage};
+use super::frame::Kind;
 use super::gateway::Gateway;
 use super::network::{Network, Weather};
 use super::oracle::{self, Book, End, Finding, Oracle};
@@ -129,76 +130,22 @@ pub struct Violation {
 /// What will happen.
 #[derive(Debug)]
 enum Event {
-    Wake {
-        node: usize,
-        life: u32,
-    },
-    Deliver {
-        from: usize,
-        to: usize,
-        frame: Bytes,
-    },
-    Local {
-        node: usize,
-        life: u32,
-        input: Box<Input>,
-    },
-    Stored {
-        node: usize,
-        life: u32,
-    },
-    Probed {
-        node: usize,
-        life: u32,
-        probe: Box<ProbeUnderWay>,
-    },
-    DnsAsked {
-        from: usize,
-        life: u32,
-        to: usize,
-        effect: EffectId,
-        name: String,
-    },
-    Resume {
-        node: usize,
-        life: u32,
-    },
-    Start {
-        node: usize,
-        life: u32,
-    },
-    /// A process that was asked to stop is gone, and its machine starts another one.
-    Ends {
-        node: usize,
-        life: u32,
-        down: Micros,
-    },
-    WallClock {
-        node: usize,
-        life: u32,
-    },
-    GatewayTick {
-        which: usize,
-    },
+    Wake { node: usize, life: u32 },
+    Deliver { from: usize, to: usize, frame: Bytes },
+    Local { node: usize, life: u32, input: Box<Input> },
+    Stored { node: usize, life: u32 },
+    Probed { node: usize, life: u32, probe: Box<ProbeUnderWay> },
+    DnsAsked { from: usize, life: u32, to: usize, effect: EffectId, name: String },
+    Resume { node: usize, life: u32 },
+    Start { node: usize, life: u32 },
+    Ends { node: usize, life: u32, down: Micros },
+    WallClock { node: usize, life: u32 },
+    GatewayTick { which: usize },
     UsersTick,
-    GatewayTake {
-        which: usize,
-        from: usize,
-        view: Arc<View>,
-    },
-    ClientAsks {
-        op: usize,
-        node: usize,
-    },
-    ClientHears {
-        op: usize,
-        node: usize,
-        heard: Heard,
-    },
-    ClientGivesUp {
-        op: usize,
-        tries: u32,
-    },
+    GatewayTake { which: usize, from: usize, view: Arc<View> },
+    ClientAsks { op: usize, node: usize },
+    ClientHears { op: usize, node: usize, heard: Heard },
+    ClientGivesUp { op: usize, tries: u32 },
     Act(Action),
 }
 
@@ -250,6 +197,8 @@ pub struct World {
     trace: Trace,
     picture: Option<Box<Recorder>>,
     violation: Option<Violation>,
+    /// What was done to kinds of frame, and those kinds that it befell.
+    kinds: (Vec<Action>, BTreeSet<Kind>),
     /// What was done and struck nobody, and why.
     in_vain: Vec<(Action, &'static str)>,
     turns: u64,
@@ -297,6 +246,7 @@ impl World {
             trace: Trace::new(params.trace),
             picture: None,
             violation: None,
+            kinds: (Vec::new(), BTreeSet::new()),
             in_vain: Vec::new(),
             turns: 0,
             params,

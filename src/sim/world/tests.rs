@@ -245,7 +245,7 @@ fn a_move_of_a_frozen_group_or_to_a_bad_plane_or_without_any_cause_is_found() {
     envelope.commands = vec![Command::Freeze {
         request,
         by: "operator".to_owned(),
-        groups: std::collections::BTreeSet::new(),
+        groups: BTreeSet::new(),
         on: true,
         for_ms: None,
         abort: false,

@@ -112,7 +112,11 @@ impl Book {
 
     fn ask(&mut self, name: &str) -> QuestionId {
         let index = self.ledger.index() + 1;
-        self.log(vec![question(&[name])]);
+        let mut asked = question(&[name]);
+        if let Command::Question { config, .. } = &mut asked {
+            *config = self.ledger.config_version();
+        }
+        self.log(vec![asked]);
         QuestionId { term: self.term, index }
     }
 
