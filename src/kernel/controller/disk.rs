@@ -1,6 +1,7 @@
 //! This node's own disk: receipts, slowness, failure.
 //!
-//! A leader whose write is under way for longer than an election gives way. A node whose write is under way for
+//! A node whose write is under way for longer than an election says that it is out of touch with the quorum, so that those
+//! who follow it go elsewhere; a leader gives way. A node whose write is under way for
 //! [`STUCK_ELECTIONS`] times as long takes no part in consensus until the receipt comes: its peers must not count on one
 //! that can promise nothing. To them it is a paused process, which the protocol survives. A disk that failed is for good.
 
@@ -20,6 +21,12 @@ impl Controller {
     pub(super) fn why_apart(&self) -> Option<String> {
         let left = self.left.as_ref().map(|why| format!("this node has left consensus: {why}"));
         left.or_else(|| self.disk_stuck.then(|| "this node's disk does not answer".to_owned()))
+    }
+
+    /// Whether a write has been under way for longer than an election: what this node shows may be old.
+    pub(super) fn waits_for_disk(&self) -> bool {
+        let waited = self.persists.front().map(|(_, at)| self.now.since(*at));
+        waited.is_some_and(|waited| waited > self.timing().election_max)
     }
 
     /// Another member said whether it stands apart.

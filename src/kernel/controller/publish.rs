@@ -34,7 +34,9 @@ impl Publishing {
 
 impl Controller {
     pub(super) fn publish(&mut self) {
-        let in_quorum = !self.stands_apart() && self.consensus.quorum_recently_active();
+        let in_quorum = !self.stands_apart()
+            && !self.waits_for_disk()
+            && self.consensus.quorum_recently_active();
         if !self.publishing.dirty && in_quorum == self.publishing.in_quorum {
             return;
         }
@@ -93,6 +95,10 @@ impl Controller {
         }));
         if let Some(why) = self.why_apart() {
             warnings.push(format!("{why}; it shows what it last knew"));
+        } else if self.waits_for_disk() {
+            let text =
+                "a write of this node takes longer than an election: it shows what it last knew";
+            warnings.push(text.to_owned());
         }
         View {
             member: self.me,

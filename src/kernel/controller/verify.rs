@@ -35,6 +35,8 @@ enum Vantage {
 /// One switchover that is being verified.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Verification {
+    /// The leader had applied so much when it began: with that the route, whatever was decided before.
+    since: u64,
     /// When the first of them was asked: until then a crowd of others was before it.
     started: Option<Moment>,
     /// Everybody who is asked.
@@ -95,7 +97,7 @@ impl Verifying {
     }
 
     /// Something came that may complete this one.
-    fn touch(&mut self, id: SwitchoverId) {
+    pub(super) fn touch(&mut self, id: SwitchoverId) {
         if self.running.contains_key(&id) {
             self.touched.insert(id);
         }
@@ -129,6 +131,7 @@ impl Controller {
         }
         let vantages = self.vantages(&switchover.group);
         let verification = Verification {
+            since: self.ledger.index(),
             started: vantages.is_empty().then_some(self.now),
             vantages,
             good: BTreeSet::new(),
@@ -286,7 +289,7 @@ impl Controller {
                 .iter()
                 .filter(|vantage| matches!(vantage, Vantage::Dns(of, _) if of == member))
                 .all(|vantage| running.good.contains(vantage));
-            if shows && (named || self.has_applied(*member, switchover)) {
+            if shows && (named || self.has_applied(*member, running.since)) {
                 showing += 1;
             } else {
                 missing.push(format!("member {}", settings.name));
@@ -309,9 +312,8 @@ impl Controller {
     }
 
     /// A member whose names are asked shows it in its answers; for a group without names its word counts.
-    fn has_applied(&self, member: MemberId, switchover: &Switchover) -> bool {
-        member == self.me
-            || self.leading.applied.get(&member).is_some_and(|at| *at > switchover.id.index)
+    fn has_applied(&self, member: MemberId, since: u64) -> bool {
+        member == self.me || self.leading.applied.get(&member).is_some_and(|at| *at >= since)
     }
 
     fn ask_vantages(&mut self, config: &Cluster, switchover: &Switchover) {

@@ -25,7 +25,8 @@ pub struct View {
     pub term: u64,
     /// The leader, if one is known.
     pub leader: Option<MemberId>,
-    /// Whether this node was in touch with a quorum when it published: for [`crate::kernel::zone::CutOff`].
+    /// Whether this node was in touch with a quorum when it published, and its disk with it: for
+    /// [`crate::kernel::zone::CutOff`], and for those who follow it.
     pub in_quorum: bool,
     /// Since when it was not, if it was not.
     pub cut_off_since: Moment,

@@ -41,6 +41,27 @@ fn a_node_whose_disk_is_stuck_stands_apart_until_it_answers() {
     });
 }
 
+/// Those who follow it, gateways and resolvers, are led elsewhere long before it stands apart.
+#[test]
+fn a_node_whose_disk_is_slow_says_that_it_may_be_behind() {
+    let mut trio = Trio::steady(Mode::Auto);
+    let leader = trio.leader().expect("a steady trio has one");
+    let slow = (1..=3).map(MemberId).find(|id| *id != leader).expect("two others");
+    trio.stalled = Some(slow);
+    trio.set_plane("east", false);
+    trio.run_until("it is behind", |t| !t.view(slow.0).in_quorum);
+    let view = trio.view(slow.0);
+    assert!(view.apart.is_empty(), "it serves consensus: {view:?}");
+    assert!(view.warnings.iter().any(|w| w.contains("longer than an election")), "{view:?}");
+    assert_eq!(view.routes[&group("shop")].plane, plane("east"), "nobody is to follow it");
+    trio.run_until("the route on west at the leader", |t| {
+        t.view(leader.0).routes[&group("shop")].plane == plane("west")
+    });
+    trio.release_disk();
+    trio.run_until("it caught up", |t| t.all_on("west") && t.view(slow.0).in_quorum);
+    assert!(trio.view(slow.0).warnings.iter().all(|w| !w.contains("longer than an election")));
+}
+
 #[test]
 fn the_end_of_a_switchover_has_a_kind_of_its_own() {
     let mut trio = Trio::steady(Mode::Auto);

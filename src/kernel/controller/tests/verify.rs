@@ -54,6 +54,30 @@ fn a_route_that_nobody_shows_goes_back_where_that_is_up_and_is_stuck_where_it_is
     }
 }
 
+/// A group without names is moved by what members say that they have applied: the route, and not what was decided before it.
+#[test]
+fn who_has_applied_the_decision_and_not_the_route_does_not_show_it() {
+    let mut cluster = cluster::cluster(Mode::Ask);
+    cluster.zones.clear();
+    let mut trio = Trio::of(cluster);
+    trio.run_until("the configuration", Trio::configured);
+    trio.run(Duration::from_secs(3));
+    go_west(&mut trio);
+    trio.run_until("it is verified", |t| t.last_state() == "verifying");
+    let leader = trio.leader().expect("a leader");
+    let controller = &mut trio.nodes.get_mut(&leader).expect("it is there").controller;
+    let id = *controller.ledger.switchovers().keys().next_back().expect("it stands");
+    let others = [1, 2, 3].map(MemberId).into_iter().filter(|member| *member != leader);
+    others.for_each(|member| controller.leading.applied_at(member, id.index + 1));
+    controller.verifying.touch(id);
+    controller.verify_routes();
+    let steps = controller.leading.stepping.get(&id);
+    let verified = crate::kernel::switchover::Event::Verified;
+    assert!(!steps.is_some_and(|steps| steps.contains(&verified)));
+    trio.run_until("done", |t| t.last_state() == "done");
+    assert!(trio.all_on("west"));
+}
+
 #[test]
 fn a_gateway_on_the_old_epoch_holds_up_done_until_it_has_been_silent_for_the_verify_timeout() {
     let mut trio = patient(Mode::Ask);
