@@ -41,13 +41,31 @@ pub enum Outsider {
     Clients,
     /// Resolvers that ask its DNS server.
     Resolvers,
+    /// The front door at which a switchover is verified: nodes knock there.
+    Door,
 }
 
-/// Frames of one kind, on every link or on some.
+impl Outsider {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Gateway, Self::Clients, Self::Resolvers, Self::Door];
+}
+
+/// How lossy and slow a way from outside is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rough {
+    /// Lost in a thousand.
+    pub lost: u32,
+    /// Of a thousand that are not lost so many come a second time.
+    pub twice: u32,
+    /// What is not lost comes up to this much later.
+    pub late: Micros,
+}
+
+/// Frames of one kind, or all frames, on every link or on some.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Frames {
-    /// Of this kind.
-    pub kind: Kind,
+    /// Of this kind only.
+    pub kind: Option<Kind>,
     /// From this member or observer only.
     pub from: Option<usize>,
     /// To this one only.
@@ -55,15 +73,24 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// On every link.
+    /// Those of a kind, on every link.
     pub const fn all(kind: Kind) -> Self {
-        Self { kind, from: None, to: None }
+        Self { kind: Some(kind), from: None, to: None }
+    }
+
+    /// All that this member or observer sends, or all that it is sent.
+    pub const fn of(place: usize, sent: bool) -> Self {
+        if sent {
+            Self { kind: None, from: Some(place), to: None }
+        } else {
+            Self { kind: None, from: None, to: Some(place) }
+        }
     }
 
     /// Whether a frame of this kind on this link is one of them.
     pub fn has(&self, kind: Kind, from: usize, to: usize) -> bool {
         let is = |wanted: Option<usize>, place| wanted.is_none_or(|wanted| wanted == place);
-        self.kind == kind && is(self.from, from) && is(self.to, to)
+        self.kind.is_none_or(|wanted| wanted == kind) && is(self.from, from) && is(self.to, to)
     }
 }
 
@@ -114,6 +141,8 @@ pub enum Action {
         who: Who,
         /// Which ways.
         ways: Ways,
+        /// For how long; until links are healed, when absent.
+        span: Option<Micros>,
     },
     /// Cuts the link of two nodes.
     Cut {
@@ -123,8 +152,10 @@ pub enum Action {
         to: usize,
         /// Only messages from the one to the other.
         one_way: bool,
+        /// For how long; until links are healed, when absent.
+        span: Option<Micros>,
     },
-    /// Opens every link between members, and every way to the planes.
+    /// Opens every link between members, every way to the planes and every way from outside, whoever cut it.
     Heal,
     /// Cuts an observer's way to a plane, or opens it.
     Blind {
@@ -134,6 +165,19 @@ pub enum Action {
         plane: usize,
         /// Cut or open.
         on: bool,
+        /// For how long it is cut; until it is opened, when absent.
+        span: Option<Micros>,
+    },
+    /// An observer's way to a plane is lossy and slow from now on.
+    RoughSight {
+        /// Whose.
+        who: Who,
+        /// 0 or 1.
+        plane: usize,
+        /// Lost in a thousand.
+        lost: u32,
+        /// What is not lost takes up to this much longer.
+        late: Micros,
     },
     /// Stops a process for a while.
     Pause {
@@ -216,6 +260,15 @@ pub enum Action {
         /// How many.
         lost: u32,
     },
+    /// So many in a thousand of the frames of one kind come a second time; 0 ends it.
+    Double {
+        /// Which frames.
+        frames: Frames,
+        /// How many.
+        twice: u32,
+        /// How much later at most.
+        within: Micros,
+    },
     /// How many groups' traffic a plane can carry; with more, everything on it is too slow.
     Room {
         /// 0 or 1.
@@ -238,6 +291,8 @@ pub enum Action {
         from: Outsider,
         /// Cut or open.
         on: bool,
+        /// For how long it is cut; until it is opened, when absent.
+        span: Option<Micros>,
     },
     /// The way between a node and outsiders is lossy and slow from now on.
     RoughApi {
@@ -245,10 +300,8 @@ pub enum Action {
         who: Who,
         /// For whom.
         from: Outsider,
-        /// Lost in a thousand.
-        lost: u32,
-        /// What is not lost comes up to this much later.
-        late: Micros,
+        /// How rough.
+        rough: Rough,
     },
     /// A client asks a node.
     Ask {

@@ -172,9 +172,14 @@ impl Op {
         matches!(self.heard, Some(Heard::Read { .. } | Heard::Accepted { .. } | Heard::Done))
     }
 
+    /// Whether it is one request however often it comes: it has a key, or changes nothing.
+    pub const fn has_key(&self) -> bool {
+        matches!(self.wish, Wish::Switch { .. })
+    }
+
     /// Whether asking again is safe: a switch with its key. A freeze asked again after others might
     /// undo theirs.
     pub const fn may_repeat(&self) -> bool {
-        self.tries < TRIES && matches!(self.wish, Wish::Switch { .. })
+        self.tries < TRIES && self.has_key()
     }
 }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::kernel::domain::{
-    CheckName, Endpoint, GroupName, HttpProbe, MemberId, MemberName, PlaneName, ProbeKind,
-    ProbeTarget, ServiceName, SiteName,
+    CheckName, Endpoint, GroupName, HttpProbe, MemberId, MemberName, NotifyName, PlaneName,
+    ProbeKind, ProbeTarget, ServiceName, SiteName,
 };
 use crate::kernel::health::{Check, Require, Service};
 use crate::kernel::ledger::{
-    Budget, Cluster, FlapLimit, GatewayRoute, Group, Member, Mode, Observer, OnSwitch, OutWhen,
-    Plane, Policy, Role, Timing, WhenBothDown,
+    Budget, Cluster, FlapLimit, GatewayRoute, Group, Member, Mode, Notify, NotifyKind, Observer,
+    OnSwitch, OutWhen, Plane, Policy, Role, Timing, WhenBothDown,
 };
 use crate::kernel::zone::{CutOff, NameServer, Soa, ZoneName, ZoneSettings};
 
@@ -117,7 +117,7 @@ pub fn cluster(shape: &Shape) -> Cluster {
         groups,
         routes,
         references: BTreeMap::new(),
-        notify: BTreeMap::new(),
+        notify: BTreeMap::from([told()]),
         timing: timing(shape),
     }
 }
@@ -218,6 +218,13 @@ fn group_settings(shape: &Shape, services: Vec<ServiceName>) -> Group {
         },
         on_switch: OnSwitch::Drain,
     }
+}
+
+/// Who is told of alarms, and hears now and then that the cluster lives.
+fn told() -> (NotifyName, Notify) {
+    let name = NotifyName::new("people").expect("a fixed name in lower case");
+    let (timeout, alive) = (Duration::from_secs(2), Some(Duration::from_secs(10)));
+    (name, Notify { kind: NotifyKind::Program {}, timeout, alive })
 }
 
 fn route(of: &GroupName, place: usize) -> GatewayRoute {

@@ -117,11 +117,19 @@ pub enum Class {
     Suspend,
     /// A process was asked to stop.
     CleanStop,
+    /// Two cuts lay on the same way at once.
+    CutsOverlap,
+    /// Whatever travelled on a link of one member was held up, lost or doubled.
+    LinkStruck,
+    /// An observer's way to a plane was lossy or slow.
+    RoughSight,
+    /// What passed between an outsider and a node came twice.
+    DoubledFromOutside,
 }
 
 impl Class {
     /// All of them, in order, with their names.
-    pub const ALL: [(Self, &'static str); 56] = [
+    pub const ALL: [(Self, &'static str); 60] = [
         (Self::AutomaticSwitchover, "automatic-switchover"),
         (Self::LeaderChange, "leader-change"),
         (Self::LeaderChangeInMidSwitch, "leader-change-in-mid-switch"),
@@ -178,6 +186,10 @@ impl Class {
         (Self::GatewaysApart, "gateways-apart"),
         (Self::Suspend, "suspend"),
         (Self::CleanStop, "clean-stop"),
+        (Self::CutsOverlap, "cuts-overlap"),
+        (Self::LinkStruck, "link-struck"),
+        (Self::RoughSight, "rough-sight"),
+        (Self::DoubledFromOutside, "doubled-from-outside"),
     ];
 }
 

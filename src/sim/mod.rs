@@ -12,6 +12,7 @@ pub mod client;
 pub mod clock;
 pub mod cluster;
 pub mod counts;
+pub mod cuts;
 pub mod disk;
 pub mod frame;
 pub mod gateway;

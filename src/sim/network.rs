@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::action::Frames;
+use super::cuts::Cuts;
 use super::frame::Kind;
 use super::queue::{MS, Micros, SECOND};
 use super::rng::Rng;
@@ -71,8 +72,10 @@ pub struct Network {
     held: BTreeMap<Frames, Micros>,
     /// Kinds of frame of which so many in a thousand are lost.
     lost: BTreeMap<Frames, u32>,
+    /// Kinds of frame of which so many in a thousand come twice, and how much later at most.
+    doubled: BTreeMap<Frames, (u32, Micros)>,
     /// By sender, then receiver.
-    cut: Vec<Vec<bool>>,
+    cut: Vec<Vec<Cuts>>,
 }
 
 impl Network {
@@ -82,7 +85,8 @@ impl Network {
             weather,
             held: BTreeMap::new(),
             lost: BTreeMap::new(),
-            cut: vec![vec![false; nodes]; nodes],
+            doubled: BTreeMap::new(),
+            cut: vec![vec![Cuts::default(); nodes]; nodes],
         }
     }
 
@@ -116,10 +120,20 @@ impl Network {
         }
     }
 
-    /// Kinds of frame travel as all others do.
+    /// Lets so many in a thousand of the frames of a kind come a second time from now on, up to so much later; 0 ends it.
+    pub fn double(&mut self, frames: Frames, twice: u32, within: Micros) {
+        if twice == 0 {
+            self.doubled.remove(&frames);
+        } else {
+            self.doubled.insert(frames, (twice, within));
+        }
+    }
+
+    /// Frames travel as the weather has it, of whatever kind and link.
     pub fn spare_kinds(&mut self) {
         self.held.clear();
         self.lost.clear();
+        self.doubled.clear();
     }
 
     /// What is held up, and by how much at most.
@@ -132,7 +146,12 @@ impl Network {
         self.lost.iter().map(|(frames, lost)| (frames, *lost))
     }
 
-    /// What befalls a frame because of its kind. The kind, if anything did.
+    /// What comes twice: how many in a thousand, and how much later at most.
+    pub fn doubled(&self) -> impl Iterator<Item = (&Frames, u32, Micros)> {
+        self.doubled.iter().map(|(frames, (twice, within))| (frames, *twice, *within))
+    }
+
+    /// What befalls a frame because of its kind or its link. The kind, if anything did.
     pub fn befall(
         &self,
         frame: &[u8],
@@ -140,7 +159,7 @@ impl Network {
         fate: &mut Fate,
         rng: &mut Rng,
     ) -> Option<Kind> {
-        if self.held.is_empty() && self.lost.is_empty() {
+        if self.held.is_empty() && self.lost.is_empty() && self.doubled.is_empty() {
             return None;
         }
         let kind = Kind::of(frame);
@@ -148,6 +167,14 @@ impl Network {
             self.held().filter(|(frames, _)| frames.has(kind, from, to)).map(|(_, by)| by).sum();
         let lost = self.lost().filter(|(frames, _)| frames.has(kind, from, to));
         let lost = lost.map(|(_, lost)| lost).max().unwrap_or_default();
+        let doubled = self.doubled().filter(|(frames, ..)| frames.has(kind, from, to));
+        let doubled = doubled.map(|(_, twice, within)| (twice, within)).max();
+        if let (Some((twice, within)), Some(delay)) = (doubled, fate.first)
+            && fate.again.is_none()
+            && rng.chance(twice)
+        {
+            fate.again = Some(delay + rng.below(within.max(1)));
+        }
         // A duplicate is a frame of this kind, too.
         for arrives in [&mut fate.first, &mut fate.again] {
             if held > 0
@@ -159,31 +186,38 @@ impl Network {
                 *arrives = None;
             }
         }
-        (held > 0 || lost > 0).then_some(kind)
+        (held > 0 || lost > 0 || doubled.is_some()).then_some(kind)
+    }
+
+    /// Whether whatever travels on this link is struck, of whatever kind.
+    pub fn strikes_links(&self, (from, to): (usize, usize)) -> bool {
+        let is = |frames: &Frames| frames.kind.is_none() && frames.has(Kind::Others, from, to);
+        self.held.keys().any(is) || self.lost.keys().any(is) || self.doubled.keys().any(is)
     }
 
     /// Whether what arrives now on this link is dropped.
     pub fn is_cut(&self, from: usize, to: usize) -> bool {
-        self.cut[from][to]
+        self.cut[from][to].any()
     }
 
-    /// Cuts one direction, or opens it.
-    pub fn cut(&mut self, from: usize, to: usize, cut: bool) {
-        if from != to {
-            self.cut[from][to] = cut;
-        }
+    /// Cuts one direction, until this cut is lifted or all are. Whether it was cut already.
+    pub fn cut(&mut self, from: usize, to: usize, cut: u64) -> bool {
+        from != to && self.cut[from][to].add(cut)
+    }
+
+    /// What this cut has cut is open, unless another one cut it too.
+    pub fn lift(&mut self, cut: u64) {
+        self.cut.iter_mut().flatten().for_each(|link| link.lift(cut));
     }
 
     /// Whether any link is cut.
     pub fn any_cut(&self) -> bool {
-        self.cut.iter().flatten().any(|cut| *cut)
+        self.cut.iter().flatten().any(Cuts::any)
     }
 
     /// Opens every link.
     pub fn heal(&mut self) {
-        for row in &mut self.cut {
-            row.fill(false);
-        }
+        self.cut.iter_mut().flatten().for_each(Cuts::clear);
     }
 }
 
@@ -210,7 +244,7 @@ mod tests {
         // Format, "commands", none of them.
         let commands = [1, 2, 0];
         let mut network = Network::new(3, Weather::FAIR);
-        let frames = Frames { kind: Kind::Commands, from: Some(0), to: None };
+        let frames = Frames { kind: Some(Kind::Commands), from: Some(0), to: None };
         network.lose(frames, 1000);
         network.hold(Frames::all(Kind::Votes), SECOND);
         let mut fate = |network: &Network, from| {
@@ -230,11 +264,40 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_has_a_direction() {
+    fn one_link_doubles_and_loses_whatever_travels_on_it_and_the_others_do_not() {
+        let mut rng = Rng::stream(3, Stream::Network);
+        let heartbeat = [1, 0, 0];
         let mut network = Network::new(3, Weather::FAIR);
-        network.cut(0, 1, true);
+        network.double(Frames::of(0, true), 1000, SECOND);
+        let mut fate = |network: &Network, from| {
+            let mut fate = Fate { first: Some(7), again: None };
+            network.befall(&heartbeat, (from, 2), &mut fate, &mut rng);
+            (fate.first, fate.again)
+        };
+        assert!(matches!(fate(&network, 0), (Some(7), Some(7..))));
+        assert_eq!(fate(&network, 1), (Some(7), None));
+        network.lose(Frames::of(2, false), 1000);
+        assert_eq!((fate(&network, 0), fate(&network, 1)), ((None, None), (None, None)));
+        network.double(Frames::of(0, true), 0, 0);
+        network.lose(Frames::of(2, false), 0);
+        assert_eq!(fate(&network, 0), (Some(7), None));
+    }
+
+    #[test]
+    fn a_cut_has_a_direction_and_ends_by_itself_where_no_other_one_lies() {
+        let mut network = Network::new(3, Weather::FAIR);
+        assert!(!network.cut(0, 1, 1));
         assert!(network.is_cut(0, 1) && !network.is_cut(1, 0));
-        network.heal();
+        assert!(network.cut(0, 1, 2) && !network.cut(1, 2, 2));
+        network.lift(1);
+        assert!(network.is_cut(0, 1) && network.is_cut(1, 2));
+        network.lift(2);
         assert!(!network.any_cut());
+        network.cut(0, 1, 3);
+        network.heal();
+        // A cut that was healed does not end again what came after it.
+        network.cut(0, 1, 4);
+        network.lift(3);
+        assert!(network.is_cut(0, 1));
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::cuts::Cuts;
 use super::queue::{MS, Micros};
 use crate::kernel::domain::{
     Endpoint, GroupName, ProbeFault, ProbeKind, ProbeOrder, ProbeTarget, ServiceName,
@@ -60,7 +61,9 @@ pub struct Planes {
     room: [usize; 2],
     load: [usize; 2],
     /// By observer, then plane.
-    cut: Vec<[bool; 2]>,
+    cut: Vec<[Cuts; 2]>,
+    /// Of a thousand probes so many are lost, and the others take up to so much longer; by observer, then plane.
+    rough: Vec<[(u32, Micros); 2]>,
 }
 
 /// What a probe meets at one instant.
@@ -99,6 +102,7 @@ impl Planes {
                 .map(|(n, _)| n.clone())
         };
         let count = cluster.services.len();
+        let places = cluster.members.len() + cluster.observers.len();
         Self {
             probes,
             endpoints,
@@ -111,7 +115,8 @@ impl Planes {
             states: [vec![ServiceState::Up; count], vec![ServiceState::Up; count]],
             room: [usize::MAX; 2],
             load: [0; 2],
-            cut: vec![[false; 2]; cluster.members.len() + cluster.observers.len()],
+            cut: vec![<[Cuts; 2]>::default(); places],
+            rough: vec![[(0, 0); 2]; places],
         }
     }
 
@@ -164,14 +169,39 @@ impl Planes {
         }
     }
 
-    /// Cuts an observer's way to a plane, or opens it.
-    pub fn cut(&mut self, observer: usize, plane: usize, cut: bool) {
-        self.cut[observer][plane] = cut;
+    /// Cuts an observer's way to a plane, until this cut is lifted or the way is opened. Whether it was cut already.
+    pub fn cut(&mut self, observer: usize, plane: usize, cut: u64) -> bool {
+        self.cut[observer][plane].add(cut)
+    }
+
+    /// Opens an observer's way to a plane, whoever cut it.
+    pub fn open(&mut self, observer: usize, plane: usize) {
+        self.cut[observer][plane].clear();
+    }
+
+    /// What this cut has cut is open, unless another one cut it too.
+    pub fn lift(&mut self, cut: u64) {
+        self.cut.iter_mut().flatten().for_each(|way| way.lift(cut));
+    }
+
+    /// Makes an observer's way to a plane lossy and slow, or smooth again.
+    pub fn roughen(&mut self, observer: usize, plane: usize, lost: u32, late: Micros) {
+        self.rough[observer][plane] = (lost, late);
+    }
+
+    /// How many probes of a thousand are lost on an observer's way to a plane, and how much longer the others take at most.
+    pub fn roughness(&self, observer: usize, plane: usize) -> (u32, Micros) {
+        self.rough[observer][plane]
+    }
+
+    /// Smooths every way.
+    pub fn smooth_all(&mut self) {
+        self.rough.fill([(0, 0); 2]);
     }
 
     /// Whether an observer's way to a plane is cut.
     pub fn is_cut(&self, observer: usize, plane: usize) -> bool {
-        self.cut[observer][plane]
+        self.cut[observer][plane].any()
     }
 
     /// How the services on a plane answer, in the order of their names.
@@ -181,7 +211,7 @@ impl Planes {
 
     /// Opens every way.
     pub fn open_all(&mut self) {
-        self.cut.fill([false; 2]);
+        self.cut.iter_mut().flatten().for_each(Cuts::clear);
     }
 
     /// Whether a plane truly serves a group: every critical service of it is up.
@@ -213,7 +243,8 @@ impl Planes {
         self.states.iter().flatten().all(|state| *state == ServiceState::Up)
             && !self.overloaded(0)
             && !self.overloaded(1)
-            && self.cut.iter().flatten().all(|cut| !cut)
+            && !self.cut.iter().flatten().any(Cuts::any)
+            && self.rough.iter().flatten().all(|rough| *rough == (0, 0))
     }
 
     /// What a probe of a service meets now. `round_trip` is that of a well network.
@@ -225,7 +256,7 @@ impl Planes {
         order: &ProbeOrder,
         round_trip: Micros,
     ) -> Met {
-        if self.cut[observer][plane] {
+        if self.is_cut(observer, plane) {
             return Met::Silence;
         }
         let answer = |after: Micros, outcome| Met::Answer(after, outcome);

@@ -227,7 +227,11 @@ const fn span_of(action: &mut Action) -> Option<&mut Micros> {
         | Action::DiskStall { span, .. }
         | Action::DiskFail { mended: span, .. }
         | Action::DiskFull { mended: span, .. }
-        | Action::Hold { by: span, .. } => Some(span),
+        | Action::Hold { by: span, .. }
+        | Action::CutOff { span: Some(span), .. }
+        | Action::Cut { span: Some(span), .. }
+        | Action::Blind { span: Some(span), .. }
+        | Action::CutApi { span: Some(span), .. } => Some(span),
         _ => None,
     }
 }

@@ -137,19 +137,7 @@ impl Plan {
             self.put(at, Action::Room { plane, groups: None });
         }
         if let Some(node) = outside {
-            let who = Who::Node(node);
-            let action = match rng.below(8) {
-                0 => Action::Crash { who, down: None },
-                // It starts on what is damaged, and may refuse to. The model has no bits.
-                4.. if self.params.redb => {
-                    self.put(at + MS, Action::DiskRots(who));
-                    Action::Crash { who, down: Some(MS) }
-                }
-                1 | 4 => Action::CutOff { who, ways: Ways::In },
-                2 | 5 => Action::CutOff { who, ways: Ways::Out },
-                _ => Action::CutOff { who, ways: Ways::Both },
-            };
-            self.put(at + MS, action);
+            self.leave_broken(rng, at + MS, node);
         }
         for node in self.core.clone() {
             self.put(at, Action::Start(Who::Node(node)));
@@ -167,6 +155,27 @@ impl Plan {
                 self.put(at, Action::Ask { who, wish });
             }
         }
+    }
+
+    /// Who is outside the healed quorum is dead, out of touch, slow, or started on a damaged disk, for good.
+    fn leave_broken(&mut self, rng: &mut Rng, at: Micros, node: usize) {
+        let who = Who::Node(node);
+        let action = match rng.below(10) {
+            // It starts on what is damaged, and may refuse to. The model has no bits. Where that is noticed long before, the
+            // others bear all further troubles without it.
+            6.. if self.params.redb => {
+                let early = FAULTS_FROM + rng.below(HEALED_AT - FAULTS_FROM);
+                let at = if rng.chance(500) { early } else { at };
+                self.put(at, Action::DiskRots(who));
+                return self.put(at, Action::Crash { who, down: Some(MS) });
+            }
+            0 => Action::Crash { who, down: None },
+            1 | 6 => Action::CutOff { who, ways: Ways::In, span: None },
+            2 | 7 => Action::CutOff { who, ways: Ways::Out, span: None },
+            3 => Action::CutOff { who, ways: Ways::Both, span: None },
+            _ => return self.leave_slow(rng, at, node),
+        };
+        self.put(at, action);
     }
 
     /// Two members and an observer are enough; of two observers the second may stay away.

@@ -38,7 +38,8 @@ impl Hold {
     fn judge(&self, book: &Book, s: &Switchover) -> Finding {
         let Switchover { id, group, to, .. } = s;
         // What a person approved goes above freezes and drains, and above nothing of the rest.
-        let guarded = self.at_decision.get(&id.index).filter(|_| s.kind == Kind::Automatic);
+        let seen = s.kind == Kind::Automatic && !book.settings.blind();
+        let guarded = self.at_decision.get(&id.index).filter(|_| seen);
         if let Some((frozen, drained)) = guarded {
             if frozen.contains(group) {
                 return Err(format!("{id} moves {group} by itself, though it is frozen"));
@@ -49,15 +50,15 @@ impl Hold {
         }
         let Some(decided) = book.committed(id.index).map(|entry| entry.born) else { return Ok(()) };
         let long_before = |since: &Micros| since.saturating_add(self.oldest) < decided;
+        if book.well_since.as_ref().is_some_and(long_before) {
+            return Err(format!("{id} moves {group}, though all has long been well"));
+        }
         let decided_by = book.decided_by(s);
-        let target =
-            decided_by.and_then(|(_, cluster)| cluster.plane_index(to)).unwrap_or_default();
+        let target = decided_by.and_then(|(_, cluster)| cluster.plane_index(to));
+        let Some(target) = target else { return Ok(()) };
         let services = (group.clone(), target, 0)..=(group.clone(), target, usize::MAX);
         if book.bad_since.range(services).any(|(_, since)| long_before(since)) {
             return Err(format!("{id} moves {group} to {to}, which has long been bad"));
-        }
-        if book.well_since.as_ref().is_some_and(long_before) {
-            return Err(format!("{id} moves {group}, though all has long been well"));
         }
         Ok(())
     }

@@ -8,9 +8,11 @@ mod convergence;
 mod durable;
 mod election_safety;
 mod explained;
+mod fail_static;
 mod fold;
 mod guards;
 mod hold;
+mod intent;
 mod leader_completeness;
 mod linear;
 mod linearizable;
@@ -41,7 +43,7 @@ use super::client::Op;
 use super::gateway::Gateway;
 use super::queue::Micros;
 use crate::kernel::consensus::PersistBatch;
-use crate::kernel::controller::{Size, View};
+use crate::kernel::controller::{Effect, Size, View};
 use crate::kernel::domain::GroupName;
 use crate::kernel::ledger::{AuditRecord, Cluster};
 
@@ -91,6 +93,11 @@ pub trait Oracle: Debug {
         Ok(())
     }
 
+    /// A node does something to the outside. The view is what it showed last.
+    fn performed(&mut self, _node: usize, _view: Option<&View>, _effect: &Effect) -> Finding {
+        Ok(())
+    }
+
     /// A vote left a process.
     fn voted(&mut self, _book: &Book, _vote: Vote) -> Finding {
         Ok(())
@@ -133,11 +140,13 @@ pub fn all(cluster: &Arc<Cluster>, compared: u64) -> Vec<Box<dyn Oracle>> {
         Box::new(quorum_decision::QuorumDecision::new(cluster)),
         Box::new(never_older::NeverOlder::default()),
         Box::new(never_empty::NeverEmpty),
+        Box::new(fail_static::FailStatic::default()),
         Box::new(hold::Hold::new(cluster)),
         Box::new(durable::Durable::new(cluster)),
         Box::new(resumable::Resumable::default()),
         Box::new(bounded::Bounded::default()),
         Box::new(once::Once::default()),
+        Box::new(intent::Intent::default()),
         Box::new(guards::Guards::default()),
         Box::new(permitted::Permitted::default()),
         Box::new(verified::Verified::default()),

@@ -27,7 +27,7 @@ impl Permitted {
         if s.kind == Kind::Automatic && mode.is_some_and(|mode| mode != Mode::Auto) {
             return Err(format!("{} moves {} by itself, and a person is to decide", s.id, s.group));
         }
-        if s.kind != Kind::Approved {
+        if s.kind != Kind::Approved || book.settings.blind() {
             return Ok(());
         }
         let of = |asked: u64| self.asked.get(&asked).map_or(&[][..], Vec::as_slice);

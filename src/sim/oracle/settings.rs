@@ -98,6 +98,11 @@ impl Settings {
         Ok(())
     }
 
+    /// Whether an entry was applied that no log shows any more: what it brought nobody here knows.
+    pub const fn blind(&self) -> bool {
+        self.blind
+    }
+
     /// What is in force once this entry is applied.
     pub fn at(&self, index: u64) -> Option<&Arc<Cluster>> {
         let last = usize::try_from(self.number_at(index).checked_sub(1)?).ok()?;

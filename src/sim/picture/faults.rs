@@ -1,12 +1,16 @@
 //! Spans and words for what is broken: from the truth of the world, and from what was done to it.
 
+use super::fault_words::{
+    for_words, from_outside, rough_words, sick, span, state_word, ways_words,
+};
 use super::model::{Class, LaneKind};
 use super::recorder::{Broken, Recorder};
-use crate::sim::action::{Action, Doom, Frames, Outsider};
+use crate::sim::action::{Action, Doom, Frames};
+use crate::sim::frame::Kind;
 use crate::sim::gateway::{Gateway, NAMES};
 use crate::sim::network::{Network, Weather};
-use crate::sim::plane::{Planes, ServiceState};
-use crate::sim::queue::{MS, Micros, SECOND};
+use crate::sim::plane::Planes;
+use crate::sim::queue::Micros;
 use crate::sim::ways::Ways;
 
 impl Recorder {
@@ -25,8 +29,17 @@ impl Recorder {
                 .filter(|plane| planes.is_cut(member, *plane))
                 .map(|plane| self.planes[plane].to_string())
                 .collect();
-            let what = (!blind.is_empty())
-                .then(|| format!("cannot see what runs on {}", blind.join(" and ")));
+            let mut what: Vec<String> = Vec::new();
+            if !blind.is_empty() {
+                what.push(format!("cannot see what runs on {}", blind.join(" and ")));
+            }
+            for (plane, name) in self.planes.iter().enumerate() {
+                let (lost, late) = planes.roughness(member, plane);
+                if lost > 0 || late > 0 {
+                    what.push(format!("on the way to {name} {}", rough_words(lost, late)));
+                }
+            }
+            let what = (!what.is_empty()).then(|| what.join(", "));
             self.so_long(at, Broken::Blind(member), member, "blind", what);
         }
         for member in 0..self.members {
@@ -43,13 +56,16 @@ impl Recorder {
         }
         let held = network.held().map(|(frames, by)| self.held_words(frames, by));
         let lost = network.lost().map(|(frames, lost)| self.lost_words(frames, lost));
-        let kinds: Vec<String> = held.chain(lost).collect();
+        let doubled = network.doubled();
+        let doubled =
+            doubled.map(|(frames, twice, within)| self.doubled_words(frames, twice, within));
+        let kinds: Vec<String> = held.chain(lost).chain(doubled).collect();
         let what = (!kinds.is_empty()).then(|| kinds.join(", "));
         self.so_long(at, Broken::Kinds, self.network(), "kinds", what);
     }
 
     fn link_words(&self, frames: &Frames) -> String {
-        let mut words = frames.kind.word().to_owned();
+        let mut words = frames.kind.map_or("all frames", Kind::word).to_owned();
         if let Some(from) = frames.from {
             words.push_str(&format!(" from {}", self.name(from)));
         }
@@ -70,6 +86,11 @@ impl Recorder {
     fn lost_words(&self, frames: &Frames, lost: u32) -> String {
         let link = self.link_words(frames);
         format!("{}.{} % of {link} are lost", lost / 10, lost % 10)
+    }
+
+    fn doubled_words(&self, frames: &Frames, twice: u32, within: Micros) -> String {
+        let (link, within) = (self.link_words(frames), span(within));
+        format!("{}.{} % of {link} come twice, up to {within} late", twice / 10, twice % 10)
     }
 
     /// How bad the network is from now on; probes of a thousand that are lost.
@@ -173,10 +194,19 @@ impl Recorder {
         match action {
             // The process itself tells that it dies or starts.
             Action::Crash { .. } | Action::Start(_) | Action::Ask { .. } => {}
-            Action::CutOff { .. } => tell(self, "cut", "links are cut".to_owned()),
-            Action::Blind { plane, on, .. } => {
+            Action::CutOff { span: length, .. } => {
+                tell(self, "cut", format!("links are cut{}", for_words(*length)));
+            }
+            Action::Blind { plane, on, span: length, .. } => {
                 let word = if *on { "is cut off from" } else { "sees again" };
-                tell(self, "blind", format!("{word} plane {}", self.planes[*plane]));
+                let plane = &self.planes[*plane];
+                let text = format!("{word} plane {plane}{}", for_words(*length));
+                tell(self, "blind", text);
+            }
+            Action::RoughSight { plane, lost, late, .. } => {
+                let way = rough_words(*lost, *late);
+                let text = format!("{way} on the way to plane {}", self.planes[*plane]);
+                tell(self, "blind", text);
             }
             Action::Retire { .. } => tell(self, "stop", "is asked to stop".to_owned()),
             Action::Suspend { span: length, .. } => {
@@ -209,30 +239,39 @@ impl Recorder {
             Action::WallStep { by_ms, .. } => {
                 tell(self, "clock", format!("the wall clock jumps by {by_ms} ms"));
             }
-            Action::DiskStall { span: length, .. } => {
-                let text = format!("the disk stands still for {}", span(*length));
-                self.band(at, at + length, member, ("disk", text.clone()));
-                tell(self, "disk", text);
-            }
-            Action::DiskFail { mended, .. } => {
-                let text = format!("the disk fails, mended after {}", span(*mended));
-                self.broke(at, Broken::Disk(member), member, "disk", text.clone());
-                tell(self, "disk", text);
-            }
-            Action::DiskFull { mended, .. } => {
-                let text = format!("the disk is full, room is made after {}", span(*mended));
-                self.broke(at, Broken::Disk(member), member, "disk", text.clone());
-                tell(self, "disk", text);
-            }
-            Action::DiskRots(_) => tell(self, "disk", "bits of the disk change".to_owned()),
             Action::CutApi { .. } | Action::RoughApi { .. } => {
                 let (kind, text) = ways_words(action);
                 tell(self, kind, text);
             }
+            on_a_disk => self.done_to_disk(at, on_a_disk, member),
+        }
+    }
+
+    fn done_to_disk(&mut self, at: Micros, action: &Action, member: usize) {
+        let mut tell = |kind: &'static str, text: String| {
+            self.event(at, member, Class::Fault, kind, text);
+        };
+        match action {
+            Action::DiskRots(_) => tell("disk", "bits of the disk change".to_owned()),
             Action::DiskLie { syncs, .. } => {
-                tell(self, "disk", format!("the disk lies about the next {syncs} syncs"));
+                tell("disk", format!("the disk lies about the next {syncs} syncs"));
             }
-            other => tell(self, "fault", format!("{other:?}")),
+            Action::DiskStall { span: length, .. } => {
+                let text = format!("the disk stands still for {}", span(*length));
+                tell("disk", text.clone());
+                self.band(at, at + length, member, ("disk", text));
+            }
+            Action::DiskFail { mended, .. } => {
+                let text = format!("the disk fails, mended after {}", span(*mended));
+                tell("disk", text.clone());
+                self.broke(at, Broken::Disk(member), member, "disk", text);
+            }
+            Action::DiskFull { mended, .. } => {
+                let text = format!("the disk is full, room is made after {}", span(*mended));
+                tell("disk", text.clone());
+                self.broke(at, Broken::Disk(member), member, "disk", text);
+            }
+            other => tell("fault", format!("{other:?}")),
         }
     }
 
@@ -249,15 +288,19 @@ impl Recorder {
                 let which = which.map_or("every service", String::as_str);
                 (self.plane(*plane), "sick", format!("{which} is {}", state_word(*state)))
             }
-            Action::Cut { from, to, one_way } => {
+            Action::Cut { from, to, one_way, span: length } => {
                 let ways = if *one_way { "hears nothing of" } else { "is cut from" };
                 let (one, other) = if *one_way { (*to, *from) } else { (*from, *to) };
-                let text = format!("{} {ways} {}", self.name(one), self.name(other));
+                let (one, other) = (self.name(one), self.name(other));
+                let text = format!("{one} {ways} {other}{}", for_words(*length));
                 (network, "cut", text)
             }
             Action::Heal => (network, "heal", "every link is whole".to_owned()),
             Action::Hold { frames, by } => (network, "kinds", self.held_words(frames, *by)),
             Action::Lose { frames, lost } => (network, "kinds", self.lost_words(frames, *lost)),
+            Action::Double { frames, twice, within } => {
+                (network, "kinds", self.doubled_words(frames, *twice, *within))
+            }
             Action::Room { plane, groups } => {
                 let text = groups.map_or_else(
                     || "carries all traffic".to_owned(),
@@ -281,93 +324,5 @@ impl Recorder {
         for member in 0..self.members {
             self.mended(at, Broken::Doomed(member));
         }
-    }
-}
-
-/// Which ways from outside to a member are shut, lossy or slow.
-fn from_outside(ways: &Ways, member: usize) -> Option<String> {
-    let mut words = Vec::new();
-    for from in [Outsider::Gateway, Outsider::Clients, Outsider::Resolvers] {
-        let who = outsider(from);
-        if ways.is_shut(member, from) {
-            words.push(format!("is out of reach of {who}"));
-        } else if ways.is_rough(member, from) {
-            let (lost, late) = ways.roughness(member, from);
-            words.push(format!(
-                "{}.{} % of what passes to and from {who} is lost, the rest up to {} late",
-                lost / 10,
-                lost % 10,
-                span(late)
-            ));
-        }
-    }
-    (!words.is_empty()).then(|| words.join(", "))
-}
-
-/// What becomes of a way from outside.
-fn ways_words(action: &Action) -> (&'static str, String) {
-    match action {
-        Action::CutApi { from, on, .. } => {
-            let word = if *on { "out of" } else { "in" };
-            ("shut", format!("is {word} reach of {}", outsider(*from)))
-        }
-        Action::RoughApi { from, lost, late, .. } if *lost > 0 || *late > 0 => {
-            let (late, from) = (span(*late), outsider(*from));
-            let lost = format!("{}.{} %", lost / 10, lost % 10);
-            let text = format!(
-                "{lost} of what passes to and from {from} is lost, the rest up to {late} late"
-            );
-            ("rough", text)
-        }
-        Action::RoughApi { from, .. } => {
-            ("rough", format!("nothing is lost any more to and from {}", outsider(*from)))
-        }
-        _ => ("fault", format!("{action:?}")),
-    }
-}
-
-const fn outsider(from: Outsider) -> &'static str {
-    match from {
-        Outsider::Gateway => "gateways",
-        Outsider::Clients => "clients",
-        Outsider::Resolvers => "resolvers",
-    }
-}
-
-/// What is sick on a plane.
-fn sick(planes: &Planes, plane: usize) -> Option<String> {
-    if planes.overloaded(plane) {
-        return Some("has more traffic than it can carry".to_owned());
-    }
-    let states = planes.states(plane);
-    let first = *states.first()?;
-    if states.iter().all(|state| *state == first) {
-        return (first != ServiceState::Up)
-            .then(|| format!("every service is {}", state_word(first)));
-    }
-    let sick =
-        planes.services().iter().zip(states).filter(|(_, state)| **state != ServiceState::Up);
-    let words: Vec<String> =
-        sick.map(|(service, state)| format!("{service} is {}", state_word(*state))).collect();
-    Some(words.join(", "))
-}
-
-fn state_word(state: ServiceState) -> String {
-    match state {
-        ServiceState::Up => "up".to_owned(),
-        ServiceState::Dead => "dead".to_owned(),
-        ServiceState::Hang => "hanging".to_owned(),
-        ServiceState::Error => "in error".to_owned(),
-        ServiceState::Lies => "lying".to_owned(),
-        ServiceState::Slow(late) => format!("slow by {}", span(late)),
-    }
-}
-
-/// `12.5 s` or `300 ms`.
-pub(super) fn span(length: Micros) -> String {
-    if length >= SECOND {
-        format!("{}.{} s", length / SECOND, length % SECOND / (100 * MS))
-    } else {
-        format!("{} ms", length / MS)
     }
 }

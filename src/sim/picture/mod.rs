@@ -2,9 +2,10 @@
 //! (`html`) or as lines for programs (`jsonl`). Kept only when asked for; nothing in a run depends on it.
 //!
 //! `model` is what a picture holds, `recorder` is told of a run as it goes, `decisions` reads what nodes show,
-//! `processes` follows what lives, `faults` finds words and spans for what is broken, `frames` names what members send.
+//! `processes` follows what lives, `faults` finds spans for what is broken and `fault_words` the words.
 
 mod decisions;
+mod fault_words;
 mod faults;
 mod html;
 mod jsonl;

@@ -102,7 +102,7 @@ fn observers_beside_the_members_and_ways_from_outside_have_bands() {
             (from(6), from(8), "is cut off from everybody"),
         ]
     );
-    let rough = "25.0 % of what passes to and from gateways is lost, the rest up to 80 ms late";
+    let rough = "to and from gateways 25.0 % are lost, the others up to 80 ms late";
     assert_eq!(
         bands(&picture, "member west", "ways"),
         [

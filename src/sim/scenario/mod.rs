@@ -70,6 +70,8 @@ pub enum Trigger {
     Routed,
     /// A process died.
     Crash,
+    /// A node takes over a snapshot.
+    Snapshot,
 }
 
 impl Trigger {
@@ -81,6 +83,7 @@ impl Trigger {
                 | (Self::Decided, Mark::Decided(..))
                 | (Self::Routed, Mark::Routed(..))
                 | (Self::Crash, Mark::Crashed(_))
+                | (Self::Snapshot, Mark::Snapshot(_))
         )
     }
 
@@ -90,6 +93,7 @@ impl Trigger {
             Self::Decided => "decided",
             Self::Routed => "routed",
             Self::Crash => "crash",
+            Self::Snapshot => "snapshot",
         }
     }
 }
@@ -200,7 +204,7 @@ impl Scenario {
             }
         });
         let unrest = self.rest.as_ref().and_then(|core| rest::wait(&mut world, core));
-        world.end(self.rest.is_some() && unrest.is_none());
+        world.end(self.rest.as_deref().filter(|_| unrest.is_none()));
         let violation = world
             .violation()
             .cloned()

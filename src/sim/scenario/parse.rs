@@ -133,9 +133,10 @@ fn trigger(words: &[&str]) -> Result<(Trigger, Action), String> {
         ["decided", rest @ ..] => (Trigger::Decided, rest),
         ["routed", rest @ ..] => (Trigger::Routed, rest),
         ["crash", rest @ ..] => (Trigger::Crash, rest),
+        ["snapshot", rest @ ..] => (Trigger::Snapshot, rest),
         _ => {
             return Err(format!(
-                "`on {}`: write on question, on decided, on routed or on crash, then what to do",
+                "`on {}`: write on question, on decided, on routed, on crash or on snapshot, then what to do",
                 words.join(" ")
             ));
         }

@@ -64,7 +64,9 @@ fn lacks(params: &Params, extra: bool, action: &Action) -> Option<&'static str> 
             return Some("nobody has a link to itself");
         }
         Action::Cut { from, to, .. } => (place(*from) && place(*to), OBSERVERS),
-        Action::Hold { frames, .. } | Action::Lose { frames, .. } => {
+        Action::Hold { frames, .. }
+        | Action::Lose { frames, .. }
+        | Action::Double { frames, .. } => {
             let ends = [frames.from, frames.to];
             (ends.into_iter().flatten().all(place), OBSERVERS)
         }
@@ -72,6 +74,7 @@ fn lacks(params: &Params, extra: bool, action: &Action) -> Option<&'static str> 
         | Action::Start(w)
         | Action::CutOff { who: w, .. }
         | Action::Blind { who: w, .. }
+        | Action::RoughSight { who: w, .. }
         | Action::WallStep { who: w, .. } => (who(*w), OBSERVERS),
         Action::ClockRate { who: w, ppm } => {
             if !(-PPM_MOST..=PPM_MOST).contains(ppm) {

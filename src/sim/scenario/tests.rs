@@ -125,7 +125,8 @@ fn what_would_prove_nothing_is_refused() {
     refused("never shop on west after 31s", "line 1: the run is over after 30s");
     refused("must hold shop on west before 9s", "`must hold` looks at the end");
     refused("at 3s $what leader\nmust hold a leader", "write `each what A | B` above");
-    refused("at 3s cut off leader for 2s\nmust hold a leader", "write cut off WHO [in|out]");
+    refused("at 3s cut off leader for good\nmust hold a leader", "`good` is not a time");
+    refused("at 3s cut off leader softly\nmust hold a leader", "write cut off WHO [in|out]");
     assert!(Scenario::parse("run 60s\nat 60s crash leader\nmust hold a leader").is_ok());
 }
 
@@ -319,7 +320,7 @@ fn what_the_run_does_not_have_is_refused_with_its_line() {
 fn a_fault_of_the_simulator_itself_is_a_finding_and_no_silence() {
     // No file can say this; whoever adds a way to say it must not lose a campaign.
     let mut scenario = Scenario { promises: true, ..Scenario::default() };
-    scenario.actions.push((SECOND, Action::Cut { from: 0, to: 9, one_way: true }));
+    scenario.actions.push((SECOND, Action::Cut { from: 0, to: 9, one_way: true, span: None }));
     let violation = scenario.run(false).violation.expect("it panics");
     assert_eq!(violation.oracle, "panic");
     assert!(

@@ -14,6 +14,21 @@ pub(super) const MEMBERS: [&str; 3] = ["east", "west", "third"];
 /// No time in a scenario is longer.
 const LONGEST: Micros = 3600 * SECOND;
 
+/// What ends with `for TIME`: the words before it, and the time.
+pub(super) fn until<'a, 'b>(
+    words: &'a [&'b str],
+) -> (&'a [&'b str], Result<Option<Micros>, String>) {
+    match words {
+        [rest @ .., "for", span] => (rest, micros(span).map(Some)),
+        _ => (words, Ok(None)),
+    }
+}
+
+/// ` for TIME`, or nothing.
+pub(super) fn for_word(span: Option<Micros>) -> String {
+    span.map_or_else(String::new, |span| format!(" for {}", time(span)))
+}
+
 /// `200ms`, `3s` or `1500us`.
 pub(super) fn micros(text: &str) -> Result<Micros, String> {
     let wrong = || format!("`{text}` is not a time: write 300ms or 2s");

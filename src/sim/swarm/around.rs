@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Fault, Plan};
-use crate::sim::action::{Action, Frames, Outsider, Ways, Who};
+use crate::sim::action::{Action, Frames, Outsider, Rough, Ways, Who};
 use crate::sim::client::Wish;
 use crate::sim::cluster::OTHERS;
 use crate::sim::frame::Kind;
@@ -11,6 +11,26 @@ use crate::sim::plane::ServiceState;
 use crate::sim::queue::{MS, Micros, SECOND};
 use crate::sim::rng::Rng;
 use crate::sim::scenario::Trigger;
+
+/// Longer than any run.
+const FOR_GOOD: Micros = 3_600 * SECOND;
+
+/// What befalls some frames from now on, and what ends it.
+fn blow(rng: &mut Rng, frames: Frames, least: u64) -> (Action, Action) {
+    let some = |rng: &mut Rng| u32::try_from(rng.between(least, 1000)).unwrap_or(1000);
+    match rng.below(5) {
+        0 | 1 => (Action::Lose { frames, lost: some(rng) }, Action::Lose { frames, lost: 0 }),
+        2 => {
+            let (twice, within) = (some(rng), rng.between(MS, 2 * SECOND));
+            let strike = Action::Double { frames, twice, within };
+            (strike, Action::Double { frames, twice: 0, within: 0 })
+        }
+        _ => {
+            let by = rng.between(20 * MS, 2 * SECOND);
+            (Action::Hold { frames, by }, Action::Hold { frames, by: 0 })
+        }
+    }
+}
 
 impl Plan {
     /// Planes that mislead, and who talks to nodes from outside.
@@ -33,20 +53,22 @@ impl Plan {
                 self.put(end, Action::Room { plane, groups: None });
             }
             Fault::ShutOut => {
-                let from = *rng.pick(&[Outsider::Gateway, Outsider::Clients, Outsider::Resolvers]);
+                let from = *rng.pick(&Outsider::ALL);
                 if from == Outsider::Clients {
                     self.ask_before_silence(rng, at, who);
                 }
-                self.put(at, Action::CutApi { who, from, on: true });
-                self.put(end, Action::CutApi { who: Who::All, from, on: false });
+                let span = self.until(rng, (at, end));
+                self.put(at, Action::CutApi { who, from, on: true, span });
             }
             Fault::Rough => {
-                let from = *rng.pick(&[Outsider::Gateway, Outsider::Clients, Outsider::Resolvers]);
-                let lost = u32::try_from(rng.between(0, 700)).unwrap_or(0);
+                let from = *rng.pick(&Outsider::ALL);
+                let some = |rng: &mut Rng| u32::try_from(rng.between(0, 700)).unwrap_or(0);
+                let (lost, twice) = (some(rng), if rng.chance(500) { some(rng) } else { 0 });
                 let late = rng.small(3 * SECOND);
                 let who = if rng.chance(400) { Who::All } else { who };
-                self.put(at, Action::RoughApi { who, from, lost, late });
-                self.put(end, Action::RoughApi { who: Who::All, from, lost: 0, late: 0 });
+                self.put(at, Action::RoughApi { who, from, rough: Rough { lost, twice, late } });
+                let (who, rough) = (Who::All, Rough::default());
+                self.put(end, Action::RoughApi { who, from, rough });
             }
             Fault::Gateway => {
                 let which = rng.place(self.params.gateways);
@@ -65,15 +87,15 @@ impl Plan {
         let sites = cluster.members.values().map(|member| &member.site);
         let places = sites.chain(cluster.observers.values().map(|observer| &observer.site));
         let inside: Vec<bool> = places.map(|at| at == site).collect();
+        let span = self.until(rng, (at, end));
         for (place, within) in inside.iter().enumerate() {
             let who = place.checked_sub(self.nodes()).map_or(Who::Node(place), Who::Observer);
             let blind = if *within { 1 - plane } else { plane };
-            self.put(at, Action::Blind { who, plane: blind, on: true });
+            self.put(at, Action::Blind { who, plane: blind, on: true, span });
             for (other, _) in inside.iter().enumerate().filter(|(_, other)| *other != within) {
-                self.put(at, Action::Cut { from: place, to: other, one_way: true });
+                self.put(at, Action::Cut { from: place, to: other, one_way: true, span });
             }
         }
-        self.put(end, Action::Heal);
     }
 
     /// How many members and observers there are.
@@ -81,21 +103,41 @@ impl Plan {
         self.nodes() + self.cluster.observers.len()
     }
 
-    /// One kind of frame is lost or held up, everywhere or on some links, and all others travel well.
+    /// One kind of frame is lost, held up or doubled, everywhere or on some links, and all others travel well; or everything on
+    /// the links of one.
     pub(super) fn strike_kinds(&mut self, rng: &mut Rng, (at, end): (Micros, Micros)) {
         let (kind, _) = *rng.pick(&Kind::ALL);
         let places = self.places();
         let one = |rng: &mut Rng| rng.chance(400).then(|| rng.place(places));
-        let frames = Frames { kind, from: one(rng), to: one(rng) };
-        let (strike, spare) = if rng.chance(500) {
-            let lost = u32::try_from(rng.between(200, 1000)).unwrap_or(1000);
-            (Action::Lose { frames, lost }, Action::Lose { frames, lost: 0 })
+        let frames = if rng.chance(700) {
+            Frames { kind: Some(kind), from: one(rng), to: one(rng) }
         } else {
-            let by = rng.between(20 * MS, 2 * SECOND);
-            (Action::Hold { frames, by }, Action::Hold { frames, by: 0 })
+            Frames::of(rng.place(places), rng.chance(500))
         };
+        let (strike, spare) = blow(rng, frames, 200);
         self.put(at, strike);
         self.put(end, spare);
+    }
+
+    /// Somebody outside the healed quorum is there, and slow, lossy or late, for good.
+    pub(super) fn leave_slow(&mut self, rng: &mut Rng, at: Micros, node: usize) {
+        let who = Who::Node(node);
+        match rng.below(4) {
+            0 => self.put(at, Action::DiskStall { who, span: FOR_GOOD }),
+            1 => {
+                let after_read = rng.chance(500);
+                self.put(at, Action::Pause { who, span: FOR_GOOD, after_read });
+            }
+            both => {
+                let directions: &[bool] = if both == 2 { &[true, false] } else { &[true] };
+                let first = rng.chance(500);
+                for sent in directions {
+                    let frames = Frames::of(node, *sent == first);
+                    let (strike, _) = blow(rng, frames, 50);
+                    self.put(at, strike);
+                }
+            }
+        }
     }
 
     /// An observer beside the members, where there is one.
@@ -106,15 +148,13 @@ impl Plan {
         let who = Who::Observer(rng.place(self.cluster.observers.len()));
         match rng.below(4) {
             0 => {
-                self.put(
-                    at,
-                    Action::CutOff { who, ways: *rng.pick(&[Ways::Both, Ways::In, Ways::Out]) },
-                );
-                self.put(end, Action::Heal);
+                let ways = *rng.pick(&[Ways::Both, Ways::In, Ways::Out]);
+                let span = self.until(rng, (at, end));
+                self.put(at, Action::CutOff { who, ways, span });
             }
             1 => {
-                self.put(at, Action::Blind { who, plane: rng.place(2), on: true });
-                self.put(end, Action::Heal);
+                let plane = rng.place(2);
+                self.strike_sight(rng, (at, end), (who, plane));
             }
             2 => {
                 let ppm = i64::try_from(rng.between(0, 8_000)).unwrap_or(0) - 4_000;

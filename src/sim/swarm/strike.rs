@@ -7,6 +7,7 @@ use crate::sim::frame::Kind;
 use crate::sim::plane::ServiceState;
 use crate::sim::queue::{MS, Micros, SECOND};
 use crate::sim::rng::Rng;
+use crate::sim::scenario::Trigger;
 
 impl Plan {
     /// Puts one fault of this kind into the plan, and its end.
@@ -33,6 +34,7 @@ impl Plan {
             }
             Fault::CrashAfterVote => self.strike_voters(rng, at),
             Fault::CrashBetweenOutputs => {
+                self.aim(rng, down);
                 let doom = Doom::AfterOutputs(u32::try_from(rng.below(12)).unwrap_or(0));
                 self.put(at, Action::Doom { who, doom, down });
             }
@@ -44,13 +46,14 @@ impl Plan {
             }
             Fault::CutOff | Fault::LeaderCutOff | Fault::Cut | Fault::OneWay => {
                 let ways = *rng.pick(&[Ways::Both, Ways::In, Ways::Out]);
+                let span = self.until(rng, (at, end));
+                let one_way = kind == Fault::OneWay;
                 let action = match kind {
-                    Fault::CutOff => Action::CutOff { who, ways },
-                    Fault::LeaderCutOff => Action::CutOff { who: Who::Leader, ways },
-                    _ => Action::Cut { from: node, to: other, one_way: kind == Fault::OneWay },
+                    Fault::CutOff => Action::CutOff { who, ways, span },
+                    Fault::LeaderCutOff => Action::CutOff { who: Who::Leader, ways, span },
+                    _ => Action::Cut { from: node, to: other, one_way, span },
                 };
                 self.put(at, action);
-                self.put(end, Action::Heal);
                 if kind == Fault::LeaderCutOff {
                     self.ask_the_cut_off(rng, at, end);
                 }
@@ -75,6 +78,27 @@ impl Plan {
             // These are the weather, not events.
             Fault::Loss | Fault::Duplicates | Fault::Clog | Fault::ProbeLoss => {}
         }
+    }
+
+    /// Somebody dies at a moment that matters, the first time that it is seen.
+    fn aim(&mut self, rng: &mut Rng, down: Micros) {
+        if self.triggers.len() > 1 || rng.chance(500) {
+            return;
+        }
+        let moments = [Trigger::Question, Trigger::Decided, Trigger::Routed, Trigger::Snapshot];
+        let who = if rng.chance(700) { Who::Leader } else { Who::Follower };
+        let doom = Doom::AfterOutputs(u32::try_from(rng.below(6)).unwrap_or(0));
+        let dies = [Action::Crash { who, down: Some(down) }, Action::Doom { who, doom, down }];
+        self.triggers.push((*rng.pick(&moments), rng.pick(&dies).clone()));
+    }
+
+    /// How long a cut lasts: until its own end, whatever else is cut; or until somebody puts everything right at once.
+    pub(super) fn until(&mut self, rng: &mut Rng, (at, end): (Micros, Micros)) -> Option<Micros> {
+        if rng.chance(150) {
+            self.put(end, Action::Heal);
+            return None;
+        }
+        Some((end - at).max(MS))
     }
 
     /// A process or its machine stands still, or a clock is wrong.
@@ -192,6 +216,27 @@ impl Plan {
         }
     }
 
+    /// An observer's way to a plane is cut, or lossy and slow.
+    pub(super) fn strike_sight(
+        &mut self,
+        rng: &mut Rng,
+        (at, end): (Micros, Micros),
+        (who, plane): (Who, usize),
+    ) {
+        if rng.chance(400) {
+            let lost = u32::try_from(rng.between(0, 900)).unwrap_or(0);
+            let late = rng.small(3 * SECOND);
+            self.put(at, Action::RoughSight { who, plane, lost, late });
+            // A leader may be another one then.
+            for who in [Who::All, who] {
+                self.put(end, Action::RoughSight { who, plane, lost: 0, late: 0 });
+            }
+        } else {
+            let span = self.until(rng, (at, end));
+            self.put(at, Action::Blind { who, plane, on: true, span });
+        }
+    }
+
     pub(super) fn strike_planes(
         &mut self,
         rng: &mut Rng,
@@ -210,10 +255,11 @@ impl Plan {
             ServiceState::Slow(late),
         ]);
         let services = self.cluster.services.len();
-        let service = (kind == Fault::Service).then(|| rng.place(services));
+        // What both planes need may be sick alone: a shared dependency.
+        let alone = kind == Fault::Service || (kind == Fault::BothPlanes && rng.chance(400));
+        let service = alone.then(|| rng.place(services));
         if kind == Fault::Blind {
-            self.put(at, Action::Blind { who, plane, on: true });
-            return self.put(end, Action::Heal);
+            return self.strike_sight(rng, (at, end), (who, plane));
         }
         let planes: &[usize] = if kind == Fault::BothPlanes { &[0, 1] } else { &[plane] };
         for plane in planes {

@@ -122,7 +122,7 @@ impl Trial {
         while world.now() < run.end && world.violation().is_none() && !enough(&run.judge(&world)) {
             world.run_until(run.end.min(world.now() + LOOK), |_| {});
         }
-        world.end(false);
+        world.end(None);
         let mut complaints = run.judge(&world);
         let violation = world.violation().cloned();
         complaints.extend(violation.as_ref().map(|violation| Complaint::Broken(violation.oracle)));

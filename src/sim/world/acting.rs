@@ -2,7 +2,7 @@
 
 use super::{Event, World};
 use crate::kernel::controller::Input;
-use crate::sim::action::{Action, Ways, Who};
+use crate::sim::action::{Action, Who};
 use crate::sim::counts::Class;
 use crate::sim::network::Weather;
 use crate::sim::plane::ServiceState;
@@ -40,25 +40,16 @@ impl World {
         let calm = action == Action::Calm;
         match action {
             Action::Plane { plane, service, state } => self.set_plane(plane, service, state),
-            Action::CutOff { who, ways } => self.each(who, |w, node| w.cut_off(node, ways)),
-            Action::Cut { from, to, one_way } => {
-                self.network.cut(from, to, true);
-                if one_way {
-                    self.see(Class::OneWayCut);
-                } else {
-                    self.network.cut(to, from, true);
-                    self.see(Class::Partition);
+            Action::CutOff { .. }
+            | Action::Cut { .. }
+            | Action::Heal
+            | Action::Blind { .. }
+            | Action::CutApi { .. } => self.act_on_ways(action),
+            Action::RoughSight { who, plane, lost, late } => {
+                if lost > 0 || late > 0 {
+                    self.see(Class::RoughSight);
                 }
-            }
-            Action::Heal => {
-                self.network.heal();
-                self.planes.open_all();
-                self.ways.open_all();
-                self.note_truth();
-            }
-            Action::Blind { who, plane, on } => {
-                self.see(Class::BlindObserver);
-                self.each(who, |w, node| w.planes.cut(node, plane, on));
+                self.each(who, |w, place| w.planes.roughen(place, plane, lost, late));
                 self.note_truth();
             }
             Action::Room { plane, groups } => {
@@ -66,14 +57,8 @@ impl World {
                 self.carry_traffic();
                 self.note_truth();
             }
-            Action::CutApi { who, from, on } => {
-                if on {
-                    self.see(Class::OutsiderShutOut);
-                }
-                self.each_node(who, |w, node| w.ways.shut(node, from, on));
-            }
-            Action::RoughApi { who, from, lost, late } => {
-                self.each_node(who, |w, node| w.ways.roughen(node, from, lost, late));
+            Action::RoughApi { who, from, rough } => {
+                self.each_node(who, |w, node| w.ways.roughen(node, from, rough));
             }
             Action::Hold { frames, by } => {
                 self.kinds.0.extend((by > 0).then_some(Action::Hold { frames, by }));
@@ -82,6 +67,11 @@ impl World {
             Action::Lose { frames, lost } => {
                 self.kinds.0.extend((lost > 0).then_some(Action::Lose { frames, lost }));
                 self.network.lose(frames, lost);
+            }
+            Action::Double { frames, twice, within } => {
+                let doubled = Action::Double { frames, twice, within };
+                self.kinds.0.extend((twice > 0).then_some(doubled));
+                self.network.double(frames, twice, within);
             }
             Action::Gateway { which, up } => {
                 if let Some(gateway) = self.gateways.get_mut(which) {
@@ -159,14 +149,14 @@ impl World {
         }
     }
 
-    fn each_node(&mut self, who: Who, act: impl FnMut(&mut Self, usize)) {
+    pub(super) fn each_node(&mut self, who: Who, act: impl FnMut(&mut Self, usize)) {
         // An observer has no API and no log: what is about those is not for it.
         if !matches!(who, Who::Observer(_)) {
             self.each(who, act);
         }
     }
 
-    fn each(&mut self, who: Who, mut act: impl FnMut(&mut Self, usize)) {
+    pub(super) fn each(&mut self, who: Who, mut act: impl FnMut(&mut Self, usize)) {
         for node in self.who(who) {
             act(self, node);
         }
@@ -186,18 +176,6 @@ impl World {
             self.see(Class::BothPlanesSick);
         }
         self.note_truth();
-    }
-
-    fn cut_off(&mut self, node: usize, ways: Ways) {
-        for other in 0..self.nodes.len() + self.beside.len() {
-            if ways != Ways::In {
-                self.network.cut(node, other, true);
-            }
-            if ways != Ways::Out {
-                self.network.cut(other, node, true);
-            }
-        }
-        self.see(if ways == Ways::Both { Class::Partition } else { Class::OneWayCut });
     }
 
     fn pause(&mut self, node: usize, span: Micros, after_read: bool) {
@@ -248,6 +226,7 @@ impl World {
         self.network.weather = Weather::FAIR;
         self.network.spare_kinds();
         self.ways.smooth_all();
+        self.planes.smooth_all();
         self.params.probe_loss = 0;
         for node in &mut self.nodes {
             node.disk.pace = crate::sim::disk::Pace::FAIR;

@@ -45,6 +45,7 @@ impl World {
                 }
                 if event.kind == "snapshot" {
                     self.see(Class::SnapshotInstalled);
+                    self.watch.snapshot(self.now, place);
                     if self.watch.moves() {
                         self.see(Class::SnapshotInMidSwitch);
                     }
@@ -129,6 +130,10 @@ impl World {
         if let Some(kind) = self.network.befall(&frame, (from, to), &mut fate, rng) {
             self.see(Class::KindStruck);
             self.kinds.1.insert(kind);
+            let struck = self.network.strikes_links((from, to));
+            if struck {
+                self.counts.see(Class::LinkStruck);
+            }
             if kind == Kind::Answers {
                 self.see(Class::HeldReadAnswer);
             }
@@ -200,7 +205,13 @@ impl World {
                     self.note_lost_probe();
                     return silence;
                 }
-                match self.planes.meet(place, plane, service, order, round_trip) {
+                let (lost, late) = self.planes.roughness(place, plane);
+                if lost > 0 && self.streams.planes.chance(lost) {
+                    self.note_lost_probe();
+                    return silence;
+                }
+                let late = if late > 0 { self.streams.planes.below(late) } else { 0 };
+                match self.planes.meet(place, plane, service, order, round_trip + late) {
                     // An answer is looked at again when it would arrive.
                     Met::Answer(after, Ok(())) if after < timeout => (after, None),
                     Met::Answer(after, Err(fault)) if after < timeout => (after, Some(Err(fault))),
@@ -223,6 +234,8 @@ impl World {
     /// Asks a DNS server over the network, or knocks at the front door.
     fn perform(&mut self, place: usize, order: EffectOrder) {
         let EffectOrder { id, effect, timeout } = order;
+        let view = self.nodes[place].view.clone();
+        self.ask_oracles(|oracle, _| oracle.performed(place, view.as_deref(), &effect));
         let timeout = Micros::try_from(timeout.as_micros()).unwrap_or(Micros::MAX);
         match effect {
             Effect::AskDns { member, name, .. } => {
@@ -242,20 +255,32 @@ impl World {
                 }
             }
             Effect::Notify { .. } => {
-                self.local(
-                    place,
-                    MS,
-                    Input::Receipt(Receipt { id, outcome: Ok(ReceiptOutcome::Told) }),
-                );
+                let (after, outcome) = match self.reach(place, Outsider::Clients, timeout) {
+                    Some(after) => (after, Ok(ReceiptOutcome::Told)),
+                    None => (timeout, Err("timed out".to_owned())),
+                };
+                self.local(place, after, Input::Receipt(Receipt { id, outcome }));
             }
             Effect::KnockFrontDoor { .. } => {
-                let outcome = if self.gateways[0].up {
-                    Ok(ReceiptOutcome::FrontDoor)
-                } else {
-                    Err("connection refused".to_owned())
-                };
-                self.local(place, MS, Input::Receipt(Receipt { id, outcome }));
+                let (after, outcome) = self.knock(place, timeout);
+                self.local(place, after, Input::Receipt(Receipt { id, outcome }));
             }
+        }
+    }
+
+    /// When an outsider that a node turns to has answered; nothing when that is later than the node waits.
+    fn reach(&mut self, place: usize, to: Outsider, timeout: Micros) -> Option<Micros> {
+        let shut = self.ways.is_shut(place, to);
+        let passage = if shut { None } else { self.passes(place, to) };
+        passage.map(|passage| MS + passage.late).filter(|after| *after < timeout)
+    }
+
+    /// What a knock at the front door meets, and when.
+    fn knock(&mut self, place: usize, timeout: Micros) -> (Micros, Result<ReceiptOutcome, String>) {
+        match self.reach(place, Outsider::Door, timeout) {
+            None => (timeout, Err("timed out".to_owned())),
+            Some(after) if self.gateways[0].up => (after, Ok(ReceiptOutcome::FrontDoor)),
+            Some(after) => (after, Err("connection refused".to_owned())),
         }
     }
 
@@ -266,8 +291,8 @@ impl World {
         if let Response::Accepted { repeated: true, .. } = response {
             self.see(Class::RepeatedRequest);
         }
-        let Some(late) = self.passes(taken.node, Outsider::Clients) else { return };
-        let after = 100 + self.streams.workload.small(2 * MS) + late;
+        let Some(passage) = self.passes(taken.node, Outsider::Clients) else { return };
+        let after = 100 + self.streams.workload.small(2 * MS) + passage.late;
         let heard = Heard::from(response);
         let heard = Event::ClientHears { op: taken.op, node: taken.node, heard };
         self.queue.put(self.now + after, heard);

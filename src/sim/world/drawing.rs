@@ -116,6 +116,7 @@ const fn struck_by(action: &Action) -> Option<Who> {
         | Action::DiskRots(who)
         | Action::CutApi { who, .. }
         | Action::RoughApi { who, .. }
+        | Action::RoughSight { who, .. }
         | Action::Suspend { who, .. }
         | Action::Retire { who, .. }
         | Action::Ask { who, .. } => Some(*who),

@@ -19,10 +19,16 @@ impl World {
             return;
         }
         let Some(view) = self.nodes[from].view.clone() else { return };
-        let Some(late) = self.passes(from, Outsider::Gateway) else { return };
+        let Some(passage) = self.passes(from, Outsider::Gateway) else { return };
+        if let Some(late) = passage.again {
+            // Overtaken by newer ones, perhaps: what is older must do nothing.
+            self.see(Class::DoubledFromOutside);
+            let view = Arc::clone(&view);
+            self.queue.put(self.now + lag + late, Event::GatewayTake { which, from, view });
+        }
         // What one node shows comes in order.
         let shown = &mut self.gateways[which].shown;
-        *shown = (*shown).max(self.now + lag + late);
+        *shown = (*shown).max(self.now + lag + passage.late);
         self.queue.put(*shown, Event::GatewayTake { which, from, view });
     }
 
@@ -79,9 +85,13 @@ impl World {
         if self.ways.is_shut(node, Outsider::Gateway) {
             return;
         }
-        let Some(late) = self.passes(node, Outsider::Gateway) else { return };
+        let Some(passage) = self.passes(node, Outsider::Gateway) else { return };
         let report = self.gateways[which].report();
-        self.local(node, MS + late, Input::Gateway(report));
+        if let Some(late) = passage.again {
+            self.see(Class::DoubledFromOutside);
+            self.local(node, MS + late, Input::Gateway(report.clone()));
+        }
+        self.local(node, MS + passage.late, Input::Gateway(report));
     }
 
     /// Every second: report, take what was missed, go to another node if this one is silent.

@@ -56,9 +56,12 @@ impl World {
         self.spare();
         let (asked, befallen) = std::mem::take(&mut self.kinds);
         let idle = asked.into_iter().filter(|action| match action {
-            Action::Hold { frames, .. } | Action::Lose { frames, .. } => {
-                !befallen.contains(&frames.kind)
-            }
+            Action::Hold { frames, .. }
+            | Action::Lose { frames, .. }
+            | Action::Double { frames, .. } => match frames.kind {
+                Some(kind) => !befallen.contains(&kind),
+                None => befallen.is_empty(),
+            },
             _ => false,
         });
         self.in_vain.extend(idle.map(|action| (action, "no such frame travelled")));

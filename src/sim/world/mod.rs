@@ -4,6 +4,7 @@
 mod acting;
 mod beside;
 mod carrying;
+mod cutting;
 mod drawing;
 mod gateways;
 mod goals;
@@ -39,7 +40,7 @@ use super::queue::{MS, Micros, Queue};
 use super::rng::{Rng, Stream};
 use super::trace::{Note, Trace};
 use super::users::{RESOLVERS, Resolver};
-use super::ways::Ways;
+use super::ways::{Passage, Ways};
 use crate::kernel::controller::{EffectId, Input, RequestId, View};
 use crate::kernel::domain::{Moment, ProbeFault, ProbeOrder};
 use crate::kernel::ledger::Cluster;
@@ -130,23 +131,78 @@ pub struct Violation {
 /// What will happen.
 #[derive(Debug)]
 enum Event {
-    Wake { node: usize, life: u32 },
-    Deliver { from: usize, to: usize, frame: Bytes },
-    Local { node: usize, life: u32, input: Box<Input> },
-    Stored { node: usize, life: u32 },
-    Probed { node: usize, life: u32, probe: Box<ProbeUnderWay> },
-    DnsAsked { from: usize, life: u32, to: usize, effect: EffectId, name: String },
-    Resume { node: usize, life: u32 },
-    Start { node: usize, life: u32 },
-    Ends { node: usize, life: u32, down: Micros },
-    WallClock { node: usize, life: u32 },
-    GatewayTick { which: usize },
+    Wake {
+        node: usize,
+        life: u32,
+    },
+    Deliver {
+        from: usize,
+        to: usize,
+        frame: Bytes,
+    },
+    Local {
+        node: usize,
+        life: u32,
+        input: Box<Input>,
+    },
+    Stored {
+        node: usize,
+        life: u32,
+    },
+    Probed {
+        node: usize,
+        life: u32,
+        probe: Box<ProbeUnderWay>,
+    },
+    DnsAsked {
+        from: usize,
+        life: u32,
+        to: usize,
+        effect: EffectId,
+        name: String,
+    },
+    Resume {
+        node: usize,
+        life: u32,
+    },
+    Start {
+        node: usize,
+        life: u32,
+    },
+    Ends {
+        node: usize,
+        life: u32,
+        down: Micros,
+    },
+    WallClock {
+        node: usize,
+        life: u32,
+    },
+    GatewayTick {
+        which: usize,
+    },
     UsersTick,
-    GatewayTake { which: usize, from: usize, view: Arc<View> },
-    ClientAsks { op: usize, node: usize },
-    ClientHears { op: usize, node: usize, heard: Heard },
-    ClientGivesUp { op: usize, tries: u32 },
+    GatewayTake {
+        which: usize,
+        from: usize,
+        view: Arc<View>,
+    },
+    ClientAsks {
+        op: usize,
+        node: usize,
+    },
+    ClientHears {
+        op: usize,
+        node: usize,
+        heard: Heard,
+    },
+    ClientGivesUp {
+        op: usize,
+        tries: u32,
+    },
     Act(Action),
+    /// A cut ends by itself.
+    Lift(u64),
 }
 
 #[derive(Debug)]
@@ -188,6 +244,8 @@ pub struct World {
     /// From outside to the API and the DNS server of each node.
     ways: Ways,
     next_request: u64,
+    /// Numbers cuts.
+    next_cut: u64,
     streams: Streams,
     oracles: Vec<Box<dyn Oracle>>,
     book: Book,
@@ -237,6 +295,7 @@ impl World {
             requests: BTreeMap::new(),
             ways: Ways::new(count),
             next_request: 0,
+            next_cut: 0,
             streams,
             oracles: oracle::all(&cluster, compared(seed)),
             book: Book::new(count),
@@ -338,8 +397,9 @@ impl World {
         }
     }
 
-    /// Ends the run: the last questions of the oracles, and the replay.
-    pub fn end(&mut self, rested: bool) {
+    /// Ends the run: the last questions of the oracles, and the replay. `rested`: the members that have come to rest; whoever is
+    /// outside of them may be left behind.
+    pub fn end(&mut self, rested: Option<&[usize]>) {
         self.tell_in_vain();
         for node in 0..self.nodes.len() {
             self.replay(node);
@@ -352,7 +412,8 @@ impl World {
         if self.violation.is_some() {
             return;
         }
-        let healthy = self.healthy();
+        let healthy = self.healthy(rested);
+        let rested = rested.is_some();
         let end = End { history: &self.history, healthy, rested, at: self.now };
         let mut finding = None;
         for oracle in &mut self.oracles {
@@ -396,8 +457,8 @@ impl World {
         self.counts.see(class);
     }
 
-    /// Something is to pass between a node and outsiders: how much later it arrives; nothing when it is lost.
-    fn passes(&mut self, node: usize, from: Outsider) -> Option<Micros> {
+    /// Something is to pass between a node and outsiders: when it arrives; nothing when it is lost.
+    fn passes(&mut self, node: usize, from: Outsider) -> Option<Passage> {
         if self.ways.is_rough(node, from) {
             self.see(Class::RoughWay);
         }

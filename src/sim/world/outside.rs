@@ -100,7 +100,14 @@ impl World {
         let after = 100 + self.streams.workload.small(2 * MS);
         self.history[op].tries += 1;
         let tries = self.history[op].tries;
-        if let Some(late) = self.passes(node, Outsider::Clients) {
+        let passage = self.passes(node, Outsider::Clients);
+        if let Some(passage) = passage {
+            self.queue.put(self.now + after + passage.late, Event::ClientAsks { op, node });
+        }
+        // What has no key is done twice when it comes twice: connections carry each request once.
+        let again = passage.and_then(|passage| passage.again);
+        if let Some(late) = again.filter(|_| self.history[op].has_key()) {
+            self.see(Class::DoubledFromOutside);
             self.queue.put(self.now + after + late, Event::ClientAsks { op, node });
         }
         self.queue.put(self.now + CLIENT_PATIENCE, Event::ClientGivesUp { op, tries });

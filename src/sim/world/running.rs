@@ -9,7 +9,10 @@ use crate::sim::queue::Micros;
 
 impl World {
     pub(super) fn happen(&mut self, event: Event) {
-        let quorums = matches!(event, Event::Act(_) | Event::Start { .. } | Event::Resume { .. });
+        let quorums = matches!(
+            event,
+            Event::Act(_) | Event::Lift(_) | Event::Start { .. } | Event::Resume { .. }
+        );
         self.carry_on(event);
         if quorums {
             self.note_quorums();
@@ -49,6 +52,7 @@ impl World {
             Event::ClientHears { op, heard, .. } => self.client_hears(op, heard),
             Event::ClientGivesUp { op, tries } => self.client_gives_up(op, tries),
             Event::Act(action) => self.act(action),
+            Event::Lift(cut) => self.lift(cut),
             // For a process that is no more.
             Event::Wake { .. }
             | Event::Local { .. }
@@ -92,8 +96,8 @@ impl World {
         self.nodes[node].lives()
     }
 
-    /// The views of nodes that live and reach another one that does, both ways.
-    pub(super) fn healthy(&self) -> Vec<Arc<View>> {
+    /// The views of nodes that live and reach another one that does, both ways; of these only, where some have come to rest.
+    pub(super) fn healthy(&self, of: Option<&[usize]>) -> Vec<Arc<View>> {
         let well = |node: usize| {
             let node = &self.nodes[node];
             node.lives() && node.pause.is_none() && !node.disk_failed
@@ -102,6 +106,7 @@ impl World {
             a != b && well(b) && !self.network.is_cut(a, b) && !self.network.is_cut(b, a)
         };
         (0..self.nodes.len())
+            .filter(|a| of.is_none_or(|of| of.contains(a)))
             .filter(|a| well(*a) && (0..self.nodes.len()).any(|b| linked(*a, b)))
             .filter_map(|a| self.nodes[a].view.clone())
             .collect()

@@ -64,7 +64,7 @@ impl World {
             return None;
         }
         // What comes later than a resolver waits is as good as lost.
-        self.passes(server, Outsider::Resolvers).filter(|late| *late < PATIENCE)?;
+        self.passes(server, Outsider::Resolvers).filter(|passage| passage.late < PATIENCE)?;
         let node = &self.nodes[server];
         node.view.as_ref().map(|view| answer(view, group))
     }

@@ -38,6 +38,8 @@ pub enum Mark {
     Leader(usize),
     /// A process died.
     Crashed(usize),
+    /// A node takes over a leader's snapshot.
+    Snapshot(usize),
 }
 
 impl Mark {
@@ -65,6 +67,7 @@ impl Mark {
             Self::Users(group, plane) => format!("a resolver sends users of {group} to {plane}"),
             Self::Leader(node) => format!("{} leads", name(*node)),
             Self::Crashed(node) => format!("{} dies", name(*node)),
+            Self::Snapshot(node) => format!("{} takes over a snapshot", name(*node)),
         }
     }
 }
@@ -131,6 +134,10 @@ impl Watch {
 
     pub(super) fn held(&mut self, at: Micros, group: Option<&GroupName>) {
         self.mark(at, Mark::Held(group.cloned()));
+    }
+
+    pub(super) fn snapshot(&mut self, at: Micros, node: usize) {
+        self.mark(at, Mark::Snapshot(node));
     }
 
     pub(super) fn crashed(&mut self, at: Micros, node: usize) {

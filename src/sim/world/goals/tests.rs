@@ -28,7 +28,7 @@ fn asked(cut: bool) -> World {
     let mut world = World::new(Params::fair(3));
     if cut {
         let (who, ways) = (Who::Leader, Ways::Both);
-        world.act_at(6 * SECOND, Action::CutOff { who, ways });
+        world.act_at(6 * SECOND, Action::CutOff { who, ways, span: None });
     }
     for wish in [Wish::Read, switch()] {
         world.act_at(6 * SECOND + 1, Action::Ask { who: Who::Leader, wish });

@@ -1,7 +1,8 @@
 //! What is judged by the configuration in force, by the votes of members, and by what the outside was shown.
 
 use super::*;
-use crate::kernel::domain::SwitchoverId;
+use crate::kernel::controller::Effect;
+use crate::kernel::domain::{EventId, MemberId, PlaneName, Route, SwitchoverId};
 use crate::kernel::ledger::Mode;
 use crate::kernel::switchover::Switchover;
 use crate::sim::oracle::Settings;
@@ -153,4 +154,73 @@ fn a_group_that_comes_again_begins_anew() {
     assert_eq!(settings.began(&extra, last), fifth);
     assert_eq!(settings.began(&extra, third - 1), index(2).expect("it is in force"));
     assert_eq!(settings.began(&shop, last), index(1).expect("it is in force"));
+}
+
+#[test]
+fn what_is_done_to_the_outside_without_a_word_in_the_log_is_found() {
+    let world = moved();
+    let view = view_of(&world, 0);
+    let performed = |effect: &Effect| {
+        let mut oracle = plain("intent");
+        assert_eq!(oracle.performed(0, Some(&view), effect), Ok(()));
+        // Nothing that explains it is shown before its next turn.
+        oracle.turned(0, &[])
+    };
+    let (name, server) = ("shop.biplane.test".to_owned(), "10.1.0.1:53".parse().expect("fixed"));
+    let ask = Effect::AskDns { member: MemberId(1), server, name };
+    finds(performed(&ask), "no switchover whose group has the name shop.biplane.test is verified");
+    let route = world.cluster.routes.values().next().expect("there is one");
+    let endpoint = route.front_door.clone().expect("it has one");
+    finds(performed(&Effect::KnockFrontDoor { endpoint }), "no switchover with the front door");
+    let (target, settings) = world.cluster.notify.iter().next().expect("somebody is told");
+    let id = Some(EventId { index: 9_999, nth: 0 });
+    let told = |id| {
+        let (target, settings) = (target.clone(), settings.clone());
+        Effect::Notify { target, settings, id, body: String::new() }
+    };
+    finds(performed(&told(id)), "which is not noted");
+    assert_eq!(performed(&told(None)), Ok(()));
+    // What is shown in the same turn explains it, or does not.
+    let mut oracle = plain("intent");
+    assert_eq!(oracle.performed(0, None, &ask), Ok(()));
+    finds(oracle.published(&world.book, world.now, 0, &view), "is verified");
+}
+
+/// A view with another route of `shop`.
+fn leading(view: &View, change: impl Fn(&mut Route)) -> View {
+    let mut routes = view.routes.as_ref().clone();
+    routes.values_mut().for_each(change);
+    View { routes: Arc::new(routes), ..view.clone() }
+}
+
+fn other_plane(route: &mut Route) {
+    let other = if route.plane.as_str() == "east" { "west" } else { "east" };
+    route.plane = PlaneName::new(other).expect("a plane's name");
+}
+
+#[test]
+fn an_epoch_that_leads_elsewhere_than_its_switchover_is_found() {
+    let world = moved();
+    let view = view_of(&world, 0);
+    assert_eq!(show(plain("resumable").as_mut(), &world, &view), Ok(()));
+    let wrong = leading(&view, other_plane);
+    finds(show(plain("resumable").as_mut(), &world, &wrong), "leads to west, not to east");
+}
+
+#[test]
+fn answers_and_gateways_that_say_what_nobody_showed_are_found() {
+    let world = moved();
+    let view = view_of(&world, 0);
+    let shop = view.routes.keys().next().expect("a group").clone();
+    let mut oracle = plain("fail_static");
+    assert_eq!(show(oracle.as_mut(), &world, &view), Ok(()));
+    assert_eq!(oracle.answered(0, &shop, Some(0)), Ok(()));
+    finds(oracle.answered(0, &shop, Some(1)), "sends shop to west, and its node shows east");
+    let mut gateway = world.gateways[0].clone();
+    assert_eq!(oracle.gateway(&gateway), Ok(()));
+    gateway.take(&leading(&view, |route| {
+        route.epoch = route.epoch.next();
+        other_plane(route);
+    }));
+    finds(oracle.gateway(&gateway), "nobody showed anything but");
 }
