@@ -41,8 +41,9 @@ fn one(mutant: Mutant, seeds: u64, dir: &Path) -> Result<(), String> {
     let began = Instant::now();
     let shrunk =
         shrink(&scenario, &mut |_, _| began.elapsed() < TIME).map_err(|e| e.to_string())?;
-    let (took, before, left) =
-        (began.elapsed(), scenario.actions.len(), shrunk.scenario.actions.len());
+    // What is done when something is seen is an event too.
+    let events = |scenario: &Scenario| scenario.actions.len() + scenario.triggers.len();
+    let (took, before, left) = (began.elapsed(), events(&scenario), events(&shrunk.scenario));
     println!(
         "{:<7} {seed:>6} {before:>6} {left:>6} {:>6} {:>8.1}   {}: {}",
         format!("M{}", mutant as u8),

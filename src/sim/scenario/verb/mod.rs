@@ -1,4 +1,4 @@
-//! What can be done in a scenario: one file for each verb, with how it is read, how it is written, and the line of
+//! What can be done in a scenario: one file for each verb or pair of verbs, with how it is read, how it is written, and the line of
 //! `simulations/README.md` that explains it.
 
 mod api;
