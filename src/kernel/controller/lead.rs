@@ -37,6 +37,9 @@ pub(super) enum Held {
 pub(super) struct Leading {
     /// Since an entry of the own term was applied: when, and the ledger's time then.
     pub(super) base: Option<(Moment, LedgerTime)>,
+    /// The term of the last office, and its base: whoever takes it again in the same term goes on from there, or the time between
+    /// would be lost to what waits for the ledger's time.
+    office: Option<(u64, (Moment, LedgerTime))>,
     pub(super) outbox: Vec<Command>,
     /// How much others' commands brought into the outbox since it was last empty.
     foreign_weight: usize,
@@ -152,15 +155,20 @@ impl Controller {
     fn leave_office(&mut self) {
         let heard = std::mem::take(&mut self.leading.heard);
         let applied = std::mem::take(&mut self.leading.applied);
-        self.leading = Leading { heard, applied, ..Leading::default() };
+        let office = self.leading.office;
+        self.leading = Leading { heard, applied, office, ..Leading::default() };
         self.verifying.clear();
         self.notifying.clear();
     }
 
     fn take_office(&mut self) {
-        self.leading.base = Some((self.now, self.ledger.time()));
+        let term = self.consensus.term();
+        let before = self.leading.office.filter(|(of, _)| *of == term);
+        let base = before.map_or((self.now, self.ledger.time()), |(_, base)| base);
+        self.leading.base = Some(base);
+        self.leading.office = Some((term, base));
         self.leading.last_proposal = self.now;
-        let text = format!("leads in term {}", self.consensus.term());
+        let text = format!("leads in term {term}");
         self.tell(Level::Info, "leader", None, text);
         let members: Vec<MemberId> =
             self.file.members.keys().copied().filter(|id| *id != self.me).collect();

@@ -89,3 +89,29 @@ fn what_is_left_of_a_dwell_is_told_in_a_quiet_cluster() {
     trio.run(Duration::from_secs(30));
     assert_eq!(trio.view(1).applied, quiet, "a quiet cluster writes nothing");
 }
+
+/// Whoever stands still together with all others leads on in the old term: what waits for the ledger's time must not be told
+/// that no time has passed.
+#[test]
+fn the_ledgers_time_goes_on_for_a_leader_that_takes_office_again_in_its_term() {
+    let mut trio = Trio::steady(Mode::Auto);
+    let leader = trio.leader().expect("a steady trio has one");
+    let term = trio.view(leader.0).term;
+    trio.stalled = Some(leader);
+    trio.set_plane("east", false);
+    // Something is being written when all three stop.
+    let writes = |trio: &Trio| !trio.nodes[&leader].controller.persists.is_empty();
+    trio.run_until("a write", writes);
+    let before = trio.view(leader.0).ledger.time();
+    let still = Duration::from_secs(20);
+    trio.now = trio.now + still;
+    trio.feed(leader, Input::TimePassed);
+    assert!(!trio.nodes[&leader].controller.leads(), "its disk has not answered for that long");
+    trio.release_disk();
+    trio.run_until("it leads again", |t| t.nodes[&leader].controller.leads());
+    assert_eq!(trio.view(leader.0).term, term);
+    trio.run_until("it wrote", |t| t.view(leader.0).ledger.time() > before);
+    trio.run(Duration::from_secs(1));
+    let view = trio.view(leader.0);
+    assert!(view.ledger.time().since(before) >= still, "{:?}", view.ledger.time());
+}
