@@ -189,10 +189,10 @@ impl Network {
         (held > 0 || lost > 0 || doubled.is_some()).then_some(kind)
     }
 
-    /// Whether whatever travels on this link is struck, of whatever kind.
-    pub fn strikes_links(&self, (from, to): (usize, usize)) -> bool {
-        let is = |frames: &Frames| frames.kind.is_none() && frames.has(Kind::Others, from, to);
-        self.held.keys().any(is) || self.lost.keys().any(is) || self.doubled.keys().any(is)
+    /// Which of what was done strikes a frame of this kind on this link.
+    pub fn struck(&self, kind: Kind, (from, to): (usize, usize)) -> impl Iterator<Item = &Frames> {
+        let all = self.held.keys().chain(self.lost.keys()).chain(self.doubled.keys());
+        all.filter(move |frames| frames.has(kind, from, to))
     }
 
     /// Whether what arrives now on this link is dropped.

@@ -94,21 +94,14 @@ impl Planes {
         for (place, member) in cluster.members.values().enumerate() {
             endpoints.insert(endpoint(member.member_address), Target::Member(place));
         }
-        let group_of = |service: &ServiceName| {
-            cluster
-                .groups
-                .iter()
-                .find(|(_, g)| g.services.contains(service))
-                .map(|(n, _)| n.clone())
-        };
         let count = cluster.services.len();
         let places = cluster.members.len() + cluster.observers.len();
-        Self {
+        let mut planes = Self {
             probes,
             endpoints,
             names: cluster.services.keys().cloned().collect(),
-            groups: cluster.services.keys().map(group_of).collect(),
-            critical: cluster.services.values().map(|service| service.critical).collect(),
+            groups: Vec::new(),
+            critical: Vec::new(),
             sees_errors: cluster.services.values().map(sees_errors).collect(),
             sees_lies: cluster.services.values().map(sees_lies).collect(),
             longest_timeout: cluster.services.values().map(longest_timeout).max().unwrap_or(0),
@@ -117,7 +110,21 @@ impl Planes {
             load: [0; 2],
             cut: vec![<[Cuts; 2]>::default(); places],
             rough: vec![[(0, 0); 2]; places],
-        }
+        };
+        planes.adopt(cluster);
+        planes
+    }
+
+    /// Another configuration is in force: services may belong to other groups, and count for more or less. Probes and
+    /// endpoints are those of the first.
+    pub fn adopt(&mut self, cluster: &Cluster) {
+        let group_of = |service: &ServiceName| {
+            let mut groups = cluster.groups.iter();
+            groups.find(|(_, group)| group.services.contains(service)).map(|(name, _)| name.clone())
+        };
+        self.groups = self.names.iter().map(group_of).collect();
+        let critical = |name: &ServiceName| cluster.services.get(name).is_some_and(|s| s.critical);
+        self.critical = self.names.iter().map(critical).collect();
     }
 
     /// How many groups' traffic a plane can carry from now on; any number, when absent.
@@ -204,6 +211,11 @@ impl Planes {
         self.cut[observer][plane].any()
     }
 
+    /// Whether any observer's way to a plane is cut.
+    pub fn any_cut(&self) -> bool {
+        self.cut.iter().flatten().any(Cuts::any)
+    }
+
     /// How the services on a plane answer, in the order of their names.
     pub fn states(&self, plane: usize) -> &[ServiceState] {
         &self.states[plane]
@@ -243,7 +255,7 @@ impl Planes {
         self.states.iter().flatten().all(|state| *state == ServiceState::Up)
             && !self.overloaded(0)
             && !self.overloaded(1)
-            && !self.cut.iter().flatten().any(Cuts::any)
+            && !self.any_cut()
             && self.rough.iter().flatten().all(|rough| *rough == (0, 0))
     }
 

@@ -18,12 +18,17 @@ fn patience(cluster: &Cluster) -> Micros {
     PATIENCE + Micros::try_from(longest.as_micros()).unwrap_or(PATIENCE)
 }
 
-/// Lets time pass until these members are at rest, or patience is over: then what keeps them from it.
-pub fn wait(world: &mut World, core: &[usize]) -> Option<String> {
+/// Lets time pass until these members are at rest, or patience is over: then what keeps them from it. `after` is called after
+/// each event.
+pub fn wait(
+    world: &mut World,
+    core: &[usize],
+    mut after: impl FnMut(&mut World),
+) -> Option<String> {
     let end = world.now() + patience(world.cluster());
     let mut unrest = keeps(world, core);
     while unrest.is_some() && world.now() < end && world.violation().is_none() {
-        world.run_until(world.now() + SECOND, |_| {});
+        world.run_until(world.now() + SECOND, &mut after);
         unrest = keeps(world, core);
     }
     unrest

@@ -52,6 +52,11 @@ impl Ways {
         self.0[node][from as usize].cuts.any()
     }
 
+    /// Whether any way is shut.
+    pub fn any_shut(&self) -> bool {
+        self.0.iter().flatten().any(|way| way.cuts.any())
+    }
+
     /// Makes a way lossy and slow, or smooth again.
     pub fn roughen(&mut self, node: usize, from: Outsider, rough: Rough) {
         self.0[node][from as usize].rough = rough;

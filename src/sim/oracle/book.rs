@@ -152,6 +152,10 @@ pub struct Book {
     pub bad_since: BTreeMap<(GroupName, usize, usize), Micros>,
     /// Since when nothing at all speaks against any plane: no sick service, no cut way, no lost probe.
     pub well_since: Option<Micros>,
+    /// No clock of a member ran faster or slower by more, in millionths.
+    pub worst_ppm: u64,
+    /// When machines of members slept, their clocks with them, or processes stood still between their clock and what they do.
+    pub sleeps: Vec<(Micros, Micros)>,
 }
 
 impl Book {
@@ -245,6 +249,22 @@ impl Book {
         Some((self.settings.number_at(index), self.settings.at(index)?))
     }
 
+    /// How long most members slept at once: time that no clock of theirs can know of.
+    pub fn slept(&self) -> Micros {
+        let falls = self.sleeps.iter().map(|(from, _)| (*from, 1_i32));
+        let wakes = self.sleeps.iter().map(|(_, until)| (*until, -1));
+        let mut turns: Vec<(Micros, i32)> = falls.chain(wakes).collect();
+        turns.sort_unstable();
+        let (mut asleep, mut since, mut slept) = (0, 0, 0);
+        for (at, change) in turns {
+            if 2 * asleep > i32::try_from(self.nodes.len()).unwrap_or(i32::MAX) {
+                slept += at - since;
+            }
+            (asleep, since) = (asleep + change, at);
+        }
+        slept
+    }
+
     /// The committed entry at an index.
     pub fn committed(&self, index: u64) -> Option<&Committed> {
         self.chain.get(usize::try_from(index.checked_sub(1)?).ok()?)
@@ -283,6 +303,16 @@ mod tests {
         book.chain.clear();
         book.applied(0, 5);
         assert_eq!(book.chain.iter().map(|entry| entry.term).collect::<Vec<_>>(), [0, 0, 0, 0, 2]);
+    }
+
+    #[test]
+    fn what_most_members_slept_at_once_no_clock_of_theirs_knows() {
+        let mut book = Book::new(3);
+        assert_eq!(book.slept(), 0);
+        book.sleeps = vec![(10, 40), (60, 70)];
+        assert_eq!(book.slept(), 0, "one is not most");
+        book.sleeps.extend([(20, 30), (35, 65)]);
+        assert_eq!(book.slept(), 10 + 5 + 5);
     }
 
     #[test]

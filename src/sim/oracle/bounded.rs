@@ -22,10 +22,11 @@ pub(super) struct Bounded {
     decided: BTreeMap<GroupName, Vec<(u64, Micros)>>,
 }
 
-/// Clocks run up to this much too fast: what is demanded is a hundredth less, and a tick.
-fn demanded(span: Duration) -> Micros {
+/// Clocks run too fast: what is demanded is a hundredth less, or as much as the worst of them ran wrong, and a tick.
+fn demanded(span: Duration, worst_ppm: u64) -> Micros {
     let micros = Micros::try_from(span.as_micros()).unwrap_or(Micros::MAX);
-    (micros - micros / 100).saturating_sub(2 * MS)
+    let wrong = micros / 1_000_000 * worst_ppm + micros % 1_000_000 * worst_ppm / 1_000_000;
+    micros.saturating_sub(wrong.max(micros / 100)).saturating_sub(2 * MS)
 }
 
 /// The steps of a switchover that changed the route. One back may be written and refused, since it is verified already.
@@ -55,7 +56,7 @@ impl Bounded {
             .filter(|at| *at <= decided)
             .max();
         if let Some(changed) = changed
-            && decided - changed < demanded(policy.dwell)
+            && decided - changed < demanded(policy.dwell, book.worst_ppm)
         {
             return Err(format!(
                 "{id} was decided {} ms after the last change of {group}; dwell is {:?}",
@@ -66,7 +67,7 @@ impl Bounded {
         let times = self.decided.entry(group.clone()).or_default();
         times.push((id.index, decided));
         if let Some(budget) = policy.budget {
-            let window = demanded(budget.window);
+            let window = demanded(budget.window, book.worst_ppm);
             let counts = |(index, at): &&(u64, Micros)| *index >= began && at + window > decided;
             let used = times.iter().filter(counts).count();
             if used > usize::try_from(budget.switches).unwrap_or(usize::MAX) {

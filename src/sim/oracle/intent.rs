@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Book, Finding, Oracle};
+use super::{Book, End, Finding, Oracle};
 use crate::kernel::controller::{Effect, Size, View};
 use crate::kernel::domain::GroupName;
 use crate::kernel::switchover::State;
@@ -68,6 +68,14 @@ impl Oracle for Intent {
             }
         }
         Ok(())
+    }
+
+    fn ended(&mut self, _book: &Book, _end: &End<'_>) -> Finding {
+        self.0
+            .values()
+            .flatten()
+            .next()
+            .map_or(Ok(()), |(effect, why)| Err(format!("{effect:?}: {why}")))
     }
 
     /// Its next turn: the one before showed nothing that explains it.

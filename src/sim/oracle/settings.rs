@@ -109,6 +109,12 @@ impl Settings {
         self.in_force.get(last).map(|(_, cluster)| cluster)
     }
 
+    /// The newest that anybody has shown, and its number.
+    pub fn newest(&self) -> Option<(u64, &Arc<Cluster>)> {
+        let (_, cluster) = self.in_force.last()?;
+        Some((self.in_force.len() as u64, cluster))
+    }
+
     /// Its number; 0 where none is in force.
     pub fn number_at(&self, index: u64) -> u64 {
         self.in_force.partition_point(|(from, _)| *from <= index) as u64

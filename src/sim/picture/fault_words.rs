@@ -72,9 +72,16 @@ pub(super) fn for_words(length: Option<Micros>) -> String {
 
 /// What is sick on a plane.
 pub(super) fn sick(planes: &Planes, plane: usize) -> Option<String> {
-    if planes.overloaded(plane) {
-        return Some("has more traffic than it can carry".to_owned());
+    let overload = planes.overloaded(plane).then_some("has more traffic than it can carry");
+    let struck = struck(planes, plane);
+    match (overload, struck) {
+        (Some(overload), Some(struck)) => Some(format!("{overload}, {struck}")),
+        (overload, struck) => struck.or_else(|| overload.map(ToOwned::to_owned)),
     }
+}
+
+/// What was done to its services.
+fn struck(planes: &Planes, plane: usize) -> Option<String> {
     let states = planes.states(plane);
     let first = *states.first()?;
     if states.iter().all(|state| *state == first) {

@@ -134,7 +134,9 @@ impl Recorder {
         let (all_deaf, all_mute) = others
             .iter()
             .map(cut)
-            .fold((true, true), |(deaf, mute), cut| (deaf && cut.0, mute && cut.1));
+            .fold((!others.is_empty(), !others.is_empty()), |(deaf, mute), cut| {
+                (deaf && cut.0, mute && cut.1)
+            });
         let mut words = Vec::new();
         match (all_deaf, all_mute) {
             (true, true) => words.push("is cut off from everybody".to_owned()),

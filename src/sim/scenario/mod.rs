@@ -197,13 +197,14 @@ impl Scenario {
         }
         let mut read = 0;
         let mut fired: BTreeMap<usize, Micros> = BTreeMap::new();
-        world.run_until(self.length, |world| {
+        let mut after = |world: &mut World| {
             while let Some((_, mark)) = world.watch().marks.get(read).cloned() {
                 read += 1;
                 self.fire(world, &mark, &mut fired);
             }
-        });
-        let unrest = self.rest.as_ref().and_then(|core| rest::wait(&mut world, core));
+        };
+        world.run_until(self.length, &mut after);
+        let unrest = self.rest.as_ref().and_then(|core| rest::wait(&mut world, core, &mut after));
         world.end(self.rest.as_deref().filter(|_| unrest.is_none()));
         let violation = world
             .violation()

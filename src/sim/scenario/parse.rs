@@ -33,7 +33,8 @@ pub(super) fn parse(text: &str) -> Result<Scenario, Vec<ScenarioError>> {
     let mut said: BTreeSet<&str> = BTreeSet::new();
     let mut times: Vec<(usize, Micros)> = Vec::new();
     let (mut lines, mut on) = (Vec::new(), Vec::new());
-    for (number, line) in text.lines().enumerate() {
+    // Some editors put a mark of the order of bytes first.
+    for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
         let number = number + 1;
         if number > LINES {
             let what = format!("a scenario has no more than {LINES} lines");
@@ -90,8 +91,10 @@ fn read_line(
         ["cluster", rest @ ..] => settings::cluster(&mut scenario.params.shape, rest)?,
         ["world", rest @ ..] => settings::world(&mut scenario.params, rest)?,
         ["seed", seed] => scenario.params.seed = number(seed)?,
-        ["run", "0s"] => return Err("a run of no time shows nothing".to_owned()),
-        ["run", span] => scenario.length = micros(span)?,
+        ["run", span] => match micros(span)? {
+            0 => return Err("a run of no time shows nothing".to_owned()),
+            length => scenario.length = length,
+        },
         ["at", time, action @ ..] => {
             let at = micros(time)?;
             scenario.actions.push((at, verb::read(action)?));
@@ -114,7 +117,8 @@ fn read_line(
             let expectation = Expectation::parse(words)?;
             let after = expectation.after;
             scenario.expectations.push((line, expectation));
-            return Ok(Some(after));
+            // At its very end nothing begins any more.
+            return Ok(Some(if after > 0 { after + 1 } else { 0 }));
         }
         [verb, ..] => {
             return Err(format!(

@@ -8,6 +8,7 @@ use crate::kernel::domain::GroupName;
 use crate::sim::action::{Action, Who};
 use crate::sim::client::Wish;
 use crate::sim::cluster::{EXTRA, OTHERS, WITH_EXTRA};
+use crate::sim::queue::Micros;
 use crate::sim::world::Params;
 
 /// The second group, and the place of its service.
@@ -54,6 +55,9 @@ fn lacks(params: &Params, extra: bool, action: &Action) -> Option<&'static str> 
     if params.cluster.is_some() {
         // Of somebody's own cluster no scenario speaks.
         return None;
+    }
+    if lasts(action) == Some(0) {
+        return Some("that lasts no time");
     }
     let (observers, two) = (params.shape.observers, params.shape.two_groups);
     let place = |place: usize| place.checked_sub(MEMBERS.len()).is_none_or(|nth| nth < observers);
@@ -102,6 +106,20 @@ fn lacks(params: &Params, extra: bool, action: &Action) -> Option<&'static str> 
         _ => (true, ""),
     };
     (!there).then_some(what)
+}
+
+/// How long an action is said to last, if it is.
+const fn lasts(action: &Action) -> Option<Micros> {
+    match action {
+        Action::CutOff { span, .. }
+        | Action::Cut { span, .. }
+        | Action::Blind { span, .. }
+        | Action::CutApi { span, .. } => *span,
+        Action::Pause { span, .. }
+        | Action::Suspend { span, .. }
+        | Action::DiskStall { span, .. } => Some(*span),
+        _ => None,
+    }
 }
 
 /// What a demand is about and the run does not have.

@@ -107,13 +107,17 @@ impl Plan {
             let most = most.unsigned_abs();
             i64::try_from(rng.between(0, 2 * most)).unwrap_or(0).saturating_sub_unsigned(most)
         };
+        // All at once, as when their hosts are moved: longer than any disk is waited for, and nobody elects another leader.
+        let all = rng.chance(150);
+        let who = if all { Who::All } else { who };
+        let most = |one: Micros| if all { span } else { span.min(one) };
         let action = match kind {
-            Fault::Suspend => Action::Suspend { who, span: span.min(8 * SECOND) },
+            Fault::Suspend => Action::Suspend { who, span: most(8 * SECOND) },
             Fault::ClockRate => Action::ClockRate { who, ppm: within(rng, 4_000) },
             Fault::WallStep => Action::WallStep { who, by_ms: within(rng, 3_600_000) },
             _ => {
                 let after_read = kind == Fault::PauseAfterRead;
-                Action::Pause { who, span: span.min(5 * SECOND), after_read }
+                Action::Pause { who, span: most(5 * SECOND), after_read }
             }
         };
         self.put(at, action);

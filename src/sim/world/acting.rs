@@ -102,6 +102,7 @@ impl World {
             Action::Suspend { who, span } => self.each_node(who, |w, node| w.suspend(node, span)),
             Action::Retire { who, down } => self.each_node(who, |w, node| w.retire(node, down)),
             Action::ClockRate { who, ppm } => {
+                self.book.worst_ppm = self.book.worst_ppm.max(ppm.unsigned_abs());
                 self.each(who, |w, place| match w.nth_beside(place) {
                     Some(nth) => w.beside[nth].clock.set_rate(now, ppm),
                     None => w.nodes[place].set_rate(now, ppm),
@@ -171,7 +172,7 @@ impl World {
             self.see(if service.is_some() { Class::SickService } else { Class::SickPlane });
         }
         let sick =
-            |plane| self.cluster.groups.keys().any(|group| !self.planes.serves(group, plane));
+            |plane| self.in_force.1.groups.keys().any(|group| !self.planes.serves(group, plane));
         if sick(0) && sick(1) {
             self.see(Class::BothPlanesSick);
         }
@@ -185,6 +186,10 @@ impl World {
             return;
         }
         let until = now + span;
+        if after_read {
+            // What it does when it goes on it does by a clock that was read before.
+            self.book.sleeps.push((now, until));
+        }
         let waiting = std::collections::VecDeque::new();
         place.pause = Some(Pause { until, after_read, rate: None, held: None, waiting });
         let life = place.life;
@@ -202,6 +207,7 @@ impl World {
             if let Some(pause) = &mut node.pause {
                 pause.rate = Some(node.clock.stop(now));
             }
+            self.book.sleeps.push((now, now + span));
             self.see(Class::Suspend);
         }
     }

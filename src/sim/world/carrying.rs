@@ -10,7 +10,7 @@ use crate::kernel::controller::{
     Effect, EffectOrder, Input, Level, Output, Receipt, ReceiptOutcome, RequestId, Response,
     Traffic, View,
 };
-use crate::kernel::domain::{MemberId, ProbeOrder};
+use crate::kernel::domain::{GroupName, MemberId, ProbeOrder};
 use crate::sim::action::{Doom, Outsider};
 use crate::sim::client::Heard;
 use crate::sim::counts::Class;
@@ -129,11 +129,11 @@ impl World {
         let rng = &mut self.streams.network;
         if let Some(kind) = self.network.befall(&frame, (from, to), &mut fate, rng) {
             self.see(Class::KindStruck);
-            self.kinds.1.insert(kind);
-            let struck = self.network.strikes_links((from, to));
-            if struck {
+            let on_link = self.network.struck(kind, (from, to)).any(|frames| frames.kind.is_none());
+            if on_link {
                 self.counts.see(Class::LinkStruck);
             }
+            self.kinds.1.extend(self.network.struck(kind, (from, to)).copied());
             if kind == Kind::Answers {
                 self.see(Class::HeldReadAnswer);
             }
@@ -298,6 +298,20 @@ impl World {
         self.queue.put(self.now + after, heard);
     }
 
+    /// Another configuration is in force, if one is.
+    fn adopt(&mut self) {
+        let Some((number, cluster)) = self.book.settings.newest() else { return };
+        if number == self.in_force.0 {
+            return;
+        }
+        self.in_force = (number, Arc::clone(cluster));
+        self.planes.adopt(&self.in_force.1);
+        let there = |group: &GroupName| self.in_force.1.groups.contains_key(group);
+        self.book.bad_since.retain(|(group, ..), _| there(group));
+        self.carry_traffic();
+        self.note_truth();
+    }
+
     fn publish(&mut self, place: usize, view: Arc<View>) {
         let now = self.now;
         self.note(Note::Published(place, view.applied, view.term));
@@ -305,6 +319,7 @@ impl World {
         if let Err(what) = self.book.settings.shown(place, &view) {
             return self.report("settings", what);
         }
+        self.adopt();
         for at in new {
             let entry = self.book.chain[at].clone();
             self.ask_oracles(|oracle, book| -> Finding { oracle.committed(book, &entry) });

@@ -62,7 +62,7 @@ impl World {
     pub(super) fn carry_traffic(&mut self) {
         let mut load = [0; 2];
         let mut apart = false;
-        for group in self.cluster.groups.keys() {
+        for group in self.in_force.1.groups.keys() {
             let sent = |plane: &PlaneName| self.cluster.plane_index(plane);
             let to = self.gateways.iter().filter_map(|gateway| gateway.plane(group));
             let mut there = [false; 2];

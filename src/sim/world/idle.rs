@@ -1,7 +1,7 @@
 //! What was done and struck nobody: whoever wrote it meant something else.
 
 use super::World;
-use crate::sim::action::{Action, Who};
+use crate::sim::action::{Action, Rough, Who};
 
 impl World {
     /// Why an action that is about to be done changes nothing; nothing when it does change something.
@@ -28,6 +28,32 @@ impl World {
                 Some("it was dead, or stood still")
             }
             Action::Start(who) if all(*who, &|place| self.lives_at(place)) => Some("it ran"),
+            Action::Heal
+                if !self.network.any_cut() && !self.planes.any_cut() && !self.ways.any_shut() =>
+            {
+                Some("nothing was cut")
+            }
+            Action::Blind { who, plane, on: false, .. }
+                if all(*who, &|place| !self.planes.is_cut(place, *plane)) =>
+            {
+                Some("that way was open")
+            }
+            Action::CutApi { who, from, on: false, .. }
+                if all(*who, &|node| !self.ways.is_shut(node, *from)) =>
+            {
+                Some("that way was open")
+            }
+            Action::RoughSight { who, plane, lost: 0, late: 0 }
+                if all(*who, &|place| self.planes.roughness(place, *plane) == (0, 0)) =>
+            {
+                Some("that way was smooth")
+            }
+            Action::RoughApi { who, from, rough }
+                if *rough == Rough::default()
+                    && all(*who, &|node| !self.ways.is_rough(node, *from)) =>
+            {
+                Some("that way was smooth")
+            }
             Action::Gateway { which, up } => {
                 let same = self.gateways.get(*which).is_some_and(|gateway| gateway.up == *up);
                 same.then_some(if *up { "it was up" } else { "it was down" })
@@ -58,10 +84,7 @@ impl World {
         let idle = asked.into_iter().filter(|action| match action {
             Action::Hold { frames, .. }
             | Action::Lose { frames, .. }
-            | Action::Double { frames, .. } => match frames.kind {
-                Some(kind) => !befallen.contains(&kind),
-                None => befallen.is_empty(),
-            },
+            | Action::Double { frames, .. } => !befallen.contains(frames),
             _ => false,
         });
         self.in_vain.extend(idle.map(|action| (action, "no such frame travelled")));

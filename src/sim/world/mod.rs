@@ -25,12 +25,11 @@ use bytes::Bytes;
 
 pub use watching::{Mark, Watch};
 
-use super::action::{Action, Outsider};
+use super::action::{Action, Frames, Outsider};
 use super::client::{Heard, Op, Wish};
 use super::cluster::{self, Shape};
 use super::counts::{Class, Counts};
 use super::disk::{Pace, Storage};
-use super::frame::Kind;
 use super::gateway::Gateway;
 use super::network::{Network, Weather};
 use super::oracle::{self, Book, End, Finding, Oracle};
@@ -230,6 +229,8 @@ pub struct World {
     now: Micros,
     params: Params,
     cluster: Arc<Cluster>,
+    /// The newest configuration that anybody has shown, and its number: what users, traffic and the truth go by.
+    in_force: (u64, Arc<Cluster>),
     queue: Queue<Event>,
     nodes: Vec<Node>,
     /// Observers beside the members. Their places come after those of the nodes.
@@ -255,8 +256,8 @@ pub struct World {
     trace: Trace,
     picture: Option<Box<Recorder>>,
     violation: Option<Violation>,
-    /// What was done to kinds of frame, and those kinds that it befell.
-    kinds: (Vec<Action>, BTreeSet<Kind>),
+    /// What was done to kinds of frame, and those of them that travelled.
+    kinds: (Vec<Action>, BTreeSet<Frames>),
     /// What was done and struck nobody, and why.
     in_vain: Vec<(Action, &'static str)>,
     turns: u64,
@@ -284,6 +285,7 @@ impl World {
         let mut world = Self {
             now: 0,
             cluster: Arc::clone(&cluster),
+            in_force: (0, Arc::clone(&cluster)),
             queue: Queue::default(),
             nodes: Vec::new(),
             beside: Vec::new(),
@@ -298,7 +300,7 @@ impl World {
             next_cut: 0,
             streams,
             oracles: oracle::all(&cluster, compared(seed)),
-            book: Book::new(count),
+            book: Book { worst_ppm: params.drift_ppm.unsigned_abs(), ..Book::new(count) },
             watch: Watch::default(),
             goals: Goals::new(count),
             counts: Counts::default(),

@@ -115,7 +115,7 @@ impl World {
     /// Since when what has been bad, as the oracles may know.
     pub(super) fn note_truth(&mut self) {
         let now: Micros = self.now;
-        for group in self.cluster.groups.keys() {
+        for group in self.in_force.1.groups.keys() {
             for plane in 0..2 {
                 for (service, bad) in self.planes.bad(group, plane) {
                     let key = (group.clone(), plane, service);

@@ -16,7 +16,7 @@ impl World {
     /// Users come through every resolver.
     pub(super) fn users_tick(&mut self) {
         self.queue.put(self.now + USERS_EVERY, Event::UsersTick);
-        let cluster = std::sync::Arc::clone(&self.cluster);
+        let cluster = std::sync::Arc::clone(&self.in_force.1);
         for place in 0..RESOLVERS {
             for group in cluster.groups.keys() {
                 if let Some(to) = self.resolve(place, group) {
