@@ -321,7 +321,12 @@ impl Controller {
             return Some("the route has changed since");
         }
         let facts = self.ledger.facts(&ask.group, Evidence::Reports)?;
-        facts.source.good().then_some("the active plane is well again")
+        // Reports may come later than the ballots that say the same: whoever asked by those would ask again at once.
+        let question = self.ledger.groups().get(&ask.group).and_then(|state| state.question);
+        let voted = question.and_then(|q| self.ledger.facts(&ask.group, Evidence::Ballots(q)));
+        let voted_out = voted
+            .is_some_and(|voted| voted.source.out(voted.out_when, voted.policy.degraded_is_out));
+        (facts.source.good() && !voted_out).then_some("the active plane is well again")
     }
 
     /// An ask took a step: what was approved is asked about at once, of all observers.

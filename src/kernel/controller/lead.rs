@@ -164,7 +164,7 @@ impl Controller {
     fn take_office(&mut self) {
         let term = self.consensus.term();
         let before = self.leading.office.filter(|(of, _)| *of == term);
-        let base = before.map_or((self.now, self.ledger.time()), |(_, base)| base);
+        let base = before.map_or_else(|| (self.now, self.ledger.time()), |(_, base)| base);
         self.leading.base = Some(base);
         self.leading.office = Some((term, base));
         self.leading.last_proposal = self.now;

@@ -1,16 +1,16 @@
-//! P10, bounded: dwell and budget hold in true time, within the drift of clocks, and a group has one switchover at
-//! a time.
+//! P10, bounded: dwell and budget hold in true time, within the drift of clocks, a group has one switchover at
+//! a time, and nobody is asked about it again and again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Book, Committed, Finding, Oracle};
 use crate::kernel::controller::View;
-use crate::kernel::domain::{GroupName, SwitchoverId};
+use crate::kernel::domain::{AskId, GroupName, SwitchoverId};
 use crate::kernel::ledger::Command;
 use crate::kernel::switchover::{Event, Kind, Switchover};
-use crate::sim::queue::{MS, Micros};
+use crate::sim::queue::{MS, Micros, SECOND};
 
 /// What was decided and routed when, in true time.
 #[derive(Debug, Default)]
@@ -20,7 +20,12 @@ pub(super) struct Bounded {
     judged: BTreeSet<SwitchoverId>,
     /// The index and the time of each automatic one.
     decided: BTreeMap<GroupName, Vec<(u64, Micros)>>,
+    /// The newest ask, and when each was first shown.
+    asked: (Option<AskId>, BTreeMap<GroupName, VecDeque<Micros>>),
 }
+
+/// A group is asked about no more often in a second. A plane that comes and goes may ask some times.
+const ASKS_A_SECOND: usize = 6;
 
 /// Clocks run too fast: what is demanded is a hundredth less, or as much as the worst of them ran wrong, and a tick.
 fn demanded(span: Duration, worst_ppm: u64) -> Micros {
@@ -36,6 +41,26 @@ fn steps_of(s: &Switchover) -> impl Iterator<Item = Event> {
 }
 
 impl Bounded {
+    fn ask(&mut self, at: Micros, view: &View) -> Finding {
+        for (id, ask) in view.ledger.asks().iter().rev() {
+            if self.asked.0.is_some_and(|newest| *id <= newest) {
+                break;
+            }
+            let times = self.asked.1.entry(ask.group.clone()).or_default();
+            times.push_back(at);
+            while times.front().is_some_and(|first| first + SECOND <= at) {
+                times.pop_front();
+            }
+            if times.len() > ASKS_A_SECOND {
+                let (group, times) = (&ask.group, times.len());
+                return Err(format!("people are asked about {group} {times} times in a second"));
+            }
+        }
+        let newest = view.ledger.asks().keys().next_back().copied();
+        self.asked.0 = self.asked.0.max(newest);
+        Ok(())
+    }
+
     fn judge(&mut self, book: &Book, view: &View, s: &Switchover) -> Finding {
         let Switchover { id, group, .. } = s;
         let Some(decided) = book.committed(id.index).map(|entry| entry.born) else { return Ok(()) };
@@ -96,7 +121,8 @@ impl Oracle for Bounded {
         Ok(())
     }
 
-    fn published(&mut self, book: &Book, _at: Micros, _node: usize, view: &View) -> Finding {
+    fn published(&mut self, book: &Book, at: Micros, _node: usize, view: &View) -> Finding {
+        self.ask(at, view)?;
         let mut in_flight: BTreeMap<&GroupName, SwitchoverId> = BTreeMap::new();
         for (id, switchover) in view.ledger.switchovers() {
             if switchover.state.in_flight()

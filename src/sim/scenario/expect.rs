@@ -42,6 +42,8 @@ pub enum Fact {
     Resumed,
     /// A process died.
     Crash,
+    /// People are asked.
+    Asked,
     /// A node shows the group on the plane; in the end: every living one does.
     Shown(GroupName, PlaneName),
     /// A node shows that the quorum reports the service down on the plane; in the end: every living one does.
@@ -227,11 +229,12 @@ impl Fact {
                     && any(group, of)
                     && plane.as_ref().is_none_or(|plane| plane == to)
             }
-            (Self::Ended(wanted), Mark::Ended(_, state)) => wanted == state,
+            (Self::Ended(wanted), Mark::Ended(_, state, _)) => wanted == state,
             (Self::Held, Mark::Held(_))
             | (Self::Question, Mark::Question)
             | (Self::LeaderChange, Mark::Leader(_))
             | (Self::Resumed, Mark::Resumed(_))
+            | (Self::Asked, Mark::Asked(_))
             | (Self::Crash, Mark::Crashed(_)) => true,
             (Self::Shown(group, plane), Mark::Shown(_, of, on))
             | (Self::Gateway(group, plane), Mark::Gateway(of, on))
@@ -251,6 +254,7 @@ fn fact(words: &[&str]) -> Result<Fact, String> {
         ["leader", "change"] => Fact::LeaderChange,
         ["resumed", "switchover"] => Fact::Resumed,
         ["crash"] => Fact::Crash,
+        ["people", "asked"] => Fact::Asked,
         ["a", "leader"] => Fact::Leader,
         ["switchover", "done"] => Fact::Ended(State::Done),
         ["switchover", "undone"] => Fact::Ended(State::Undone),
@@ -259,6 +263,7 @@ fn fact(words: &[&str]) -> Result<Fact, String> {
         ["automatic", "switchover", rest @ ..] => switchover(Some(Kind::Automatic), rest)?,
         ["planned", "switchover", rest @ ..] => switchover(Some(Kind::Planned), rest)?,
         ["forced", "switchover", rest @ ..] => switchover(Some(Kind::Forced), rest)?,
+        ["approved", "switchover", rest @ ..] => switchover(Some(Kind::Approved), rest)?,
         ["switchover", rest @ ..] => switchover(None, rest)?,
         ["gateway", name, "on", plane] => Fact::Gateway(group(name)?, plane_name(plane)?),
         ["users", "of", name, "on", plane] => Fact::Users(group(name)?, plane_name(plane)?),
@@ -266,9 +271,9 @@ fn fact(words: &[&str]) -> Result<Fact, String> {
         [name, "on", plane] => Fact::Shown(group(name)?, plane_name(plane)?),
         _ => {
             return Err(format!(
-                "`{}` cannot be seen: write [automatic|planned|forced] switchover [of GROUP] [to PLANE], \
+                "`{}` cannot be seen: write [automatic|planned|forced|approved] switchover [of GROUP] [to PLANE], \
                  switchover done|undone|stuck|overtaken, held decision, question, leader change, resumed \
-                 switchover, crash, GROUP on PLANE, SERVICE down on PLANE, gateway GROUP on PLANE, users of GROUP on PLANE or a leader",
+                 switchover, people asked, crash, GROUP on PLANE, SERVICE down on PLANE, gateway GROUP on PLANE, users of GROUP on PLANE or a leader",
                 words.join(" ")
             ));
         }

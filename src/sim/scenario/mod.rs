@@ -206,11 +206,16 @@ impl Scenario {
         world.run_until(self.length, &mut after);
         let unrest = self.rest.as_ref().and_then(|core| rest::wait(&mut world, core, &mut after));
         world.end(self.rest.as_deref().filter(|_| unrest.is_none()));
-        let violation = world
-            .violation()
-            .cloned()
-            .or_else(|| unrest.map(|what| Violation { oracle: "liveness", what, at: world.now() }));
+        let violation =
+            world.violation().cloned().or_else(|| unrest.map(|what| self.restless(&world, &what)));
         self.report(&mut world, violation, &fired, trace)
+    }
+
+    /// Those who must come to rest have not.
+    fn restless(&self, world: &World, what: &str) -> Violation {
+        let waited = (world.now() - self.length) / SECOND;
+        let what = format!("{what}, {waited} s after the end of the run: no rest without it");
+        Violation { oracle: "liveness", what, at: world.now() }
     }
 
     fn report(

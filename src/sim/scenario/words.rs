@@ -140,7 +140,7 @@ fn observer_word(nth: usize) -> &'static str {
 pub(super) fn node(name: &str) -> Result<Who, String> {
     match who(name)? {
         Who::Observer(_) => Err(format!(
-            "`{name}` is an observer: it can be crashed, started, cut off and blinded, and its clock can run wrong"
+            "`{name}` is an observer: it can be crashed, started, cut off and blinded, its way to a plane roughened, and its clock can run wrong"
         )),
         who => Ok(who),
     }

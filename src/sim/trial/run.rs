@@ -187,7 +187,7 @@ impl<'a> Run<'a> {
                 complaints.insert(Complaint::LateAgain(group.clone()));
             }
             let unverified = |mark: &Mark| match mark {
-                Mark::Ended(of, state) => {
+                Mark::Ended(of, state, _) => {
                     of == group && matches!(state, State::Stuck | State::Undone)
                 }
                 _ => false,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::kernel::controller::View;
-use crate::kernel::domain::{GroupName, PlaneName, Route, ServiceName, SwitchoverId};
+use crate::kernel::domain::{AskId, GroupName, PlaneName, Route, ServiceName, SwitchoverId};
 use crate::kernel::health::Verdict;
 use crate::kernel::ledger::{Cluster, Evidence};
 use crate::kernel::switchover::{Kind, State};
@@ -22,8 +22,10 @@ pub enum Mark {
     Decided(GroupName, Kind, PlaneName),
     /// Its route stands in the ledger.
     Routed(GroupName, Kind, PlaneName),
-    /// A switchover ended.
-    Ended(GroupName, State),
+    /// A switchover ended, and why so, where it did not end well.
+    Ended(GroupName, State, String),
+    /// People are asked about a group.
+    Asked(GroupName),
     /// A switchover took a step under another leader than the one before.
     Resumed(GroupName),
     /// A node shows a group on a plane.
@@ -55,7 +57,13 @@ impl Mark {
             Self::Held(Some(group)) => format!("moving {group} is held"),
             Self::Decided(group, kind, to) => format!("{kind} switchover of {group} to {to}"),
             Self::Routed(group, _, to) => format!("the route of {group} leads to {to}"),
-            Self::Ended(group, state) => format!("the switchover of {group} is {state}"),
+            Self::Ended(group, state, why) if why.is_empty() => {
+                format!("the switchover of {group} is {state}")
+            }
+            Self::Ended(group, state, why) => {
+                format!("the switchover of {group} is {state}: {why}")
+            }
+            Self::Asked(group) => format!("people are asked about {group}"),
             Self::Resumed(group) => {
                 format!("the switchover of {group} goes on under another leader")
             }
@@ -89,6 +97,7 @@ pub struct Watch {
     gateways: BTreeMap<(usize, GroupName), PlaneName>,
     down: BTreeSet<(ServiceName, usize)>,
     leader: (u64, usize),
+    newest_ask: Option<AskId>,
     routes: BTreeMap<usize, Arc<BTreeMap<GroupName, Route>>>,
 }
 
@@ -200,8 +209,17 @@ impl Watch {
                 counts.see(Class::ConfiguredInMidSwitch);
             }
             self.switchovers(at, view, partition, counts);
+            self.asks(at, view);
             self.reports(at, view);
         }
+    }
+
+    fn asks(&mut self, at: Micros, view: &View) {
+        let newest = self.newest_ask;
+        let new = view.ledger.asks().iter().filter(|(id, _)| newest.is_none_or(|last| **id > last));
+        let groups: Vec<GroupName> = new.map(|(_, ask)| ask.group.clone()).collect();
+        groups.into_iter().for_each(|group| self.mark(at, Mark::Asked(group)));
+        self.newest_ask = newest.max(view.ledger.asks().keys().next_back().copied());
     }
 
     fn reports(&mut self, at: Micros, view: &View) {
@@ -259,7 +277,9 @@ impl Watch {
                 }
             }
             if s.state.ended() {
-                self.mark(at, Mark::Ended(group, s.state));
+                let well = s.state == State::Done;
+                let why = if well { String::new() } else { s.outcome.clone() };
+                self.mark(at, Mark::Ended(group, s.state, why));
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::sim::scenario::words::{both, group, node, number, plane_name, who_wor
 
 pub(super) const VERB: Verb = Verb {
     usage: "[ask WHO] switch GROUP [to P] [forced] · freeze GROUP|all · thaw GROUP|all · drain P · undrain P · \
-            approve · deny · configure N · read; read WHO",
+            approve · deny · configure N · read · read WHO",
     read,
     write,
 };
