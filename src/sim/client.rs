@@ -117,6 +117,8 @@ pub struct Op {
     pub asked: Micros,
     /// How often it was asked.
     pub tries: u32,
+    /// Whether one of these came a second time by itself.
+    pub doubled: bool,
     /// When it was answered.
     pub answered: Option<Micros>,
     /// What was heard; nothing while it waits or after silence.

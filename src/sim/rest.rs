@@ -8,6 +8,8 @@ use crate::kernel::controller::View;
 use crate::kernel::domain::GroupName;
 use crate::kernel::ledger::{Cluster, Mode};
 
+/// Entries that may be under way between members at rest.
+pub const BEHIND: u64 = 64;
 /// What has not come to rest after this long, and a few elections and verifications, never will.
 pub const PATIENCE: Micros = 90 * SECOND;
 
@@ -75,6 +77,12 @@ fn keeps(world: &World, core: &[usize]) -> Option<String> {
         if let Some(lying) = view.ledger.switchovers().values().find(|s| !s.state.ended()) {
             return Some(format!("{} is {} at node {node}", lying.id, lying.state));
         }
+    }
+    let applied = || views.iter().map(|(_, view)| view.applied);
+    if let (Some(least), Some(most)) = (applied().min(), applied().max())
+        && least + BEHIND < most
+    {
+        return Some(format!("one is at index {least}, and another at {most}"));
     }
     // By the configuration in force: an operator may have put another one in the place of the first.
     let free = free(reference.cluster.as_deref().unwrap_or_else(|| world.cluster()));

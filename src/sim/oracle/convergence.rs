@@ -4,9 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{Book, End, Finding, Oracle};
-
-/// Entries that may be under way between members at the end of a run.
-const BEHIND: u64 = 64;
+use crate::sim::rest::BEHIND;
 
 /// It looks at the end only.
 #[derive(Debug, Default)]

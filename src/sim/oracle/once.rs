@@ -39,9 +39,10 @@ impl Oracle for Once {
     }
 
     fn ended(&mut self, _book: &Book, end: &End<'_>) -> Finding {
-        // A request that was asked again may be refused the second time, and stand by the first.
+        // A request that was asked again, or came again, may be refused one time and stand by the other.
         let refused = end.history.iter().filter(|op| {
             op.tries == 1
+                && !op.doubled
                 && op.heard == Some(Heard::Refused)
                 && matches!(op.wish, Wish::Switch { .. })
         });

@@ -15,8 +15,11 @@ use crate::sim::scenario::Trigger;
 /// Longer than any run.
 const FOR_GOOD: Micros = 3_600 * SECOND;
 
+/// Whoever is slower than this for good and leads is heard in time to stay the leader, and hears too late to decide anything.
+const SLOW_FOR_GOOD: Micros = 400 * MS;
+
 /// What befalls some frames from now on, and what ends it.
-fn blow(rng: &mut Rng, frames: Frames, least: u64) -> (Action, Action) {
+fn blow(rng: &mut Rng, frames: Frames, least: u64, latest: Micros) -> (Action, Action) {
     let some = |rng: &mut Rng| u32::try_from(rng.between(least, 1000)).unwrap_or(1000);
     match rng.below(5) {
         0 | 1 => (Action::Lose { frames, lost: some(rng) }, Action::Lose { frames, lost: 0 }),
@@ -26,7 +29,7 @@ fn blow(rng: &mut Rng, frames: Frames, least: u64) -> (Action, Action) {
             (strike, Action::Double { frames, twice: 0, within: 0 })
         }
         _ => {
-            let by = rng.between(20 * MS, 2 * SECOND);
+            let by = rng.between(20 * MS, latest);
             (Action::Hold { frames, by }, Action::Hold { frames, by: 0 })
         }
     }
@@ -114,7 +117,7 @@ impl Plan {
         } else {
             Frames::of(rng.place(places), rng.chance(500))
         };
-        let (strike, spare) = blow(rng, frames, 200);
+        let (strike, spare) = blow(rng, frames, 200, 2 * SECOND);
         self.put(at, strike);
         self.put(end, spare);
     }
@@ -133,7 +136,7 @@ impl Plan {
                 let first = rng.chance(500);
                 for sent in directions {
                     let frames = Frames::of(node, *sent == first);
-                    let (strike, _) = blow(rng, frames, 50);
+                    let (strike, _) = blow(rng, frames, 50, SLOW_FOR_GOOD);
                     self.put(at, strike);
                 }
             }

@@ -471,7 +471,15 @@ impl World {
     fn wish(&mut self, node: usize, wish: Wish) {
         let serial = self.history.len() as u64;
         let asked = self.now;
-        self.history.push(Op { serial, wish, asked, tries: 0, answered: None, heard: None });
+        self.history.push(Op {
+            serial,
+            wish,
+            asked,
+            tries: 0,
+            doubled: false,
+            answered: None,
+            heard: None,
+        });
         self.ask(self.history.len() - 1, node);
     }
 }

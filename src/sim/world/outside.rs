@@ -108,6 +108,7 @@ impl World {
         let again = passage.and_then(|passage| passage.again);
         if let Some(late) = again.filter(|_| self.history[op].has_key()) {
             self.see(Class::DoubledFromOutside);
+            self.history[op].doubled = true;
             self.queue.put(self.now + after + late, Event::ClientAsks { op, node });
         }
         self.queue.put(self.now + CLIENT_PATIENCE, Event::ClientGivesUp { op, tries });

@@ -377,6 +377,7 @@ fn a_lost_acknowledgement_and_a_stale_read_are_found() {
         wish: Wish::Read,
         asked,
         tries: 1,
+        doubled: false,
         answered: Some(answered),
         heard: Some(heard),
     };
