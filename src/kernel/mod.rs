@@ -8,6 +8,7 @@ pub mod mutants;
 
 pub mod consensus;
 pub mod health;
+pub mod lease;
 pub mod zone;
 
 pub mod policy;

@@ -21,8 +21,8 @@ pub use decimal::Decimal;
 pub use epoch::Epoch;
 pub use member::{Incarnation, MemberId, Quorum};
 pub use name::{
-    CheckName, GatewayName, GroupName, MemberName, NameError, NotifyName, PlaneName, PrincipalName,
-    ServiceName, SiteName,
+    CheckName, GatewayName, GroupName, HolderName, HostName, MemberName, NameError, NotifyName,
+    PlaneName, PrincipalName, ServiceName, SiteName,
 };
 pub use probe::{
     Endpoint, ProbeFault, ProbeId, ProbeOrder, ProbeResult, ProbeTarget, ProbeTimings,

@@ -130,6 +130,10 @@ names! {
     GatewayName
     /// A client of the API: a person or a program.
     PrincipalName
+    /// Who acts for a plane under a lease: an agent or a gateway.
+    HolderName
+    /// A machine: what a fencing device cuts off.
+    HostName
     /// Somebody who is told of alarms: a webhook or a program.
     NotifyName
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// A clock that is allowed to run more wrong than this is no clock: 10 %.
-pub const DRIFT_MOST: u32 = 100_000;
+use super::limits::DRIFT_PPM;
+
 const MILLION: u128 = 1_000_000;
 
 /// The terms of a group's leases. Replicated; D travels in each renewal and grant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Terms {
     /// D: a holder has stopped so long after it sent the renewal that was granted, on its own clock.
     pub lease: Duration,
@@ -37,7 +37,7 @@ pub struct Pace {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TermsError {
     /// The rate of clocks is no bound.
-    #[error("max_clock_drift is {ppm} millionths; more than {DRIFT_MOST} is no bound on a clock")]
+    #[error("max_clock_drift is {ppm} millionths; more than {DRIFT_PPM} is no bound on a clock")]
     Drift {
         /// What was given.
         ppm: u32,
@@ -72,7 +72,7 @@ impl Terms {
     /// W = D·(1+ρ)/(1−ρ) + margin, rounded up to a microsecond: whoever waits for so long on one clock has seen the end of every
     /// lease of D that began before, on any other clock within the bound.
     pub fn wait(&self) -> Duration {
-        let drift = u128::from(self.drift_ppm.min(DRIFT_MOST));
+        let drift = u128::from(self.drift_ppm.min(DRIFT_PPM));
         let lease = self.lease.as_micros() * (MILLION + drift);
         let micros = lease.div_ceil(MILLION - drift);
         Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)).saturating_add(self.margin)
@@ -89,7 +89,7 @@ impl Terms {
     /// Every inequality that does not hold, with its numbers and what to raise.
     pub fn check(&self, pace: &Pace) -> Result<(), Vec<TermsError>> {
         let mut faults = Vec::new();
-        if self.drift_ppm > DRIFT_MOST {
+        if self.drift_ppm > DRIFT_PPM {
             faults.push(TermsError::Drift { ppm: self.drift_ppm });
         }
         let (lease, stop) = (self.lease, self.stop);
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn whoever_waits_on_the_fastest_clock_outlasts_a_lease_on_the_slowest() {
-        for drift_ppm in [0, 1, 500, 4_000, DRIFT_MOST] {
+        for drift_ppm in [0, 1, 500, 4_000, DRIFT_PPM] {
             for lease in [ms(1), ms(1_000), ms(3_000), Duration::from_micros(1_000_001)] {
                 let terms = Terms { lease, drift_ppm, margin: Duration::ZERO, ..terms() };
                 let (wait, drift) = (terms.wait().as_micros(), u128::from(drift_ppm));
@@ -157,8 +157,11 @@ mod tests {
         let faults = short.check(&PACE).expect_err("too short by a microsecond");
         assert_eq!(faults.len(), 1);
         let said = faults[0].to_string();
-        assert!(said.contains("= 3.999999s is less than") && said.contains("raise lease to 5s"), "{said}");
-        let none = Terms { stop: ms(5_000), drift_ppm: DRIFT_MOST + 1, ..terms() };
+        assert!(
+            said.contains("= 3.999999s is less than") && said.contains("raise lease to 5s"),
+            "{said}"
+        );
+        let none = Terms { stop: ms(5_000), drift_ppm: DRIFT_PPM + 1, ..terms() };
         let faults = none.check(&PACE).expect_err("nothing holds");
         assert!(matches!(
             faults[..],

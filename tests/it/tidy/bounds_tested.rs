@@ -353,6 +353,22 @@ pub(super) const TESTED: &[(&str, &[&str])] = &[
         &["forwarded_commands_are_cut_into_frames_by_number_and_by_size"],
     ),
     ("kernel/health/limits SAMPLES", &["every_observer_tells_its_samples_thresholds_and_ballot"]),
+    (
+        "kernel/lease/limits DRIFT_PPM",
+        &["terms_that_do_not_hold_together_say_which_and_by_how_much"],
+    ),
+    (
+        "kernel/lease/limits REGISTERED",
+        &["no_more_wait_and_no_more_are_registered_than_there_is_room_for"],
+    ),
+    (
+        "kernel/lease/limits RENEWALS",
+        &["no_more_wait_and_no_more_are_registered_than_there_is_room_for"],
+    ),
+    (
+        "kernel/lease/limits RENEWALS_SENT",
+        &["no_more_wait_and_no_more_are_registered_than_there_is_room_for"],
+    ),
     ("kernel/ledger ADDRESS_CHARS", &["an_address_of_a_failed_login_is_cut"]),
     (
         "kernel/ledger ALARMS_OF_KIND",
