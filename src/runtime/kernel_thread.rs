@@ -163,15 +163,19 @@ impl<M: Machine, H: Hands> Turns<M, H> {
             scribe.takes(now, &input);
         }
         self.machine.handle(now, input);
+        // Whoever is answered may look at once: what this turn shows is shown before.
+        let mut replies = Vec::new();
         while let Some(output) = self.machine.poll() {
             if let Some(scribe) = &mut self.scribe {
                 scribe.gives(&output);
             }
             match output {
                 Output::WaitUntil(moment, why) => (wake.moment, wake.why) = (moment, Some(why)),
+                reply @ Output::Reply { .. } => replies.push(reply),
                 output => self.hands.carry_out(output),
             }
         }
+        replies.into_iter().for_each(|reply| self.hands.carry_out(reply));
         if let Some(scribe) = &mut self.scribe {
             scribe.turned(now, || self.machine.copy());
         }
@@ -192,7 +196,7 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::kernel::controller::{Event, Level};
+    use crate::kernel::controller::{Event, Level, RequestId, Response};
 
     const PATIENCE: Duration = Duration::from_secs(20);
     const OFTEN: Duration = Duration::from_millis(5);
@@ -233,6 +237,49 @@ mod tests {
             let Output::Event(event) = output else { panic!("only events: {output:?}") };
             let _ = self.0.send(event.text);
         }
+    }
+
+    /// Answers first, and says what it did afterwards, as the kernel publishes at the end of a turn.
+    struct Hasty(VecDeque<Output>);
+
+    impl Machine for Hasty {
+        fn handle(&mut self, now: Moment, input: Input) {
+            let text = input.kind().to_owned();
+            let said = Event { level: Level::Debug, kind: "turn", text, group: None };
+            self.0.push_back(Output::Reply { id: RequestId(1), response: Response::Done });
+            self.0.push_back(Output::Event(said));
+            self.0.push_back(Output::WaitUntil(now + PATIENCE, Timer::Probe));
+        }
+
+        fn poll(&mut self) -> Option<Output> {
+            self.0.pop_front()
+        }
+
+        fn copy(&self) -> Option<Controller> {
+            None
+        }
+    }
+
+    struct InOrder(mpsc::Sender<&'static str>);
+
+    impl Hands for InOrder {
+        fn carry_out(&mut self, output: Output) {
+            let reply = matches!(output, Output::Reply { .. });
+            let _ = self.0.send(if reply { "answered" } else { "shown" });
+        }
+    }
+
+    #[test]
+    fn who_is_answered_finds_what_the_turn_shows() {
+        let (sender, heard) = mpsc::channel();
+        let inbox = Inbox::new();
+        let hasty = Hasty(VecDeque::new());
+        let thread = KernelThread::start(inbox.clone(), Clock, hasty, InOrder(sender), None);
+        let thread = thread.unwrap();
+        inbox.persisted(1);
+        let order = [(); 2].map(|()| heard.recv_timeout(PATIENCE).expect("a turn in time"));
+        assert_eq!(order, ["shown", "answered"]);
+        thread.stop();
     }
 
     fn parrot(every: Duration) -> (Inbox, KernelThread, mpsc::Receiver<String>) {
