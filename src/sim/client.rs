@@ -174,7 +174,7 @@ impl Op {
         matches!(self.heard, Some(Heard::Read { .. } | Heard::Accepted { .. } | Heard::Done))
     }
 
-    /// Whether it is one request however often it comes: it has a key, or changes nothing.
+    /// Whether it is one request however often it comes.
     pub const fn has_key(&self) -> bool {
         matches!(self.wish, Wish::Switch { .. })
     }

@@ -5,11 +5,16 @@
 //! [`STUCK_ELECTIONS`] times as long takes no part in consensus until the receipt comes: its peers must not count on one
 //! that can promise nothing. To them it is a paused process, which the protocol survives. A disk that failed is for good.
 
+use std::time::Duration;
+
 use super::{Controller, Level};
 use crate::kernel::domain::MemberId;
 
 /// A write that takes this many times `election_max` makes its node stop serving consensus.
 const STUCK_ELECTIONS: u32 = 10;
+/// What a node shows of itself while it waits for its disk.
+pub(super) const SLOW_DISK: &str =
+    "a write of this node takes longer than an election: it shows what it last knew";
 
 impl Controller {
     /// Whether this node takes no part in consensus.
@@ -25,8 +30,12 @@ impl Controller {
 
     /// Whether a write has been under way for longer than an election: what this node shows may be old.
     pub(super) fn waits_for_disk(&self) -> bool {
-        let waited = self.persists.front().map(|(_, at)| self.now.since(*at));
-        waited.is_some_and(|waited| waited > self.timing().election_max)
+        self.writes_for_longer_than(self.timing().election_max)
+    }
+
+    fn writes_for_longer_than(&self, limit: Duration) -> bool {
+        let oldest = self.persists.front();
+        oldest.is_some_and(|(_, at)| self.now.since(*at) > limit)
     }
 
     /// Another member said whether it stands apart.
@@ -72,9 +81,7 @@ impl Controller {
             return;
         }
         let slow = self.timing().election_max;
-        let waited = self.persists.front().map(|(_, at)| self.now.since(*at));
-        let longer_than = |limit| waited.is_some_and(|waited| waited > limit);
-        let stuck = longer_than(slow * STUCK_ELECTIONS);
+        let stuck = self.writes_for_longer_than(slow * STUCK_ELECTIONS);
         if stuck != self.disk_stuck {
             self.disk_stuck = stuck;
             self.publishing.dirty = true;
@@ -89,7 +96,7 @@ impl Controller {
             self.tell(level, "disk-stuck", None, text.to_owned());
             self.check_office();
         }
-        if !stuck && longer_than(slow) && self.consensus.transfer_leadership() {
+        if !stuck && self.waits_for_disk() && self.consensus.transfer_leadership() {
             let text = format!("a write has been under way for more than {slow:?}: giving way");
             self.tell(Level::Warn, "disk", None, text);
         }

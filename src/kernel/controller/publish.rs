@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::disk::SLOW_DISK;
 use super::{Controller, Output, View, limits};
 use crate::kernel::domain::{GroupName, Moment, SwitchoverId};
 use crate::kernel::health::Prober;
@@ -96,9 +97,7 @@ impl Controller {
         if let Some(why) = self.why_apart() {
             warnings.push(format!("{why}; it shows what it last knew"));
         } else if self.waits_for_disk() {
-            let text =
-                "a write of this node takes longer than an election: it shows what it last knew";
-            warnings.push(text.to_owned());
+            warnings.push(SLOW_DISK.to_owned());
         }
         View {
             member: self.me,

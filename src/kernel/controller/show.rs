@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::disk::SLOW_DISK;
 use super::guards::guard_words;
 use super::limits;
 use super::view::{MemberCard, RouteEntry, RouteTable, View};
@@ -45,11 +46,14 @@ impl View {
             gateways: self.gateway_statuses(now),
         };
         if !self.in_quorum {
-            status.warnings.push(
+            let slow = self.warnings.iter().any(|warning| warning == SLOW_DISK);
+            let text = if slow {
+                "ask another member, and look at the disk of this one: gateways leave it until the write ends"
+            } else {
                 "no quorum: nothing can be switched; DNS and gateways keep the last routes. A \
                  majority of the members must run and reach each other"
-                    .to_owned(),
-            );
+            };
+            status.warnings.push(text.to_owned());
         }
         let Some(config) = &self.cluster else { return status };
         config.name.as_str().clone_into(&mut status.cluster);

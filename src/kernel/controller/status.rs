@@ -21,7 +21,8 @@ pub struct Status {
     pub node: MemberName,
     /// The leader, if there is one.
     pub leader: Option<MemberName>,
-    /// Whether anything can be decided now.
+    /// Whether the node that answered is in touch with a quorum, and its disk keeps up: then something can be decided, and what it
+    /// shows is new.
     pub quorum: bool,
     /// Milliseconds for which the node that answered has been without a quorum; absent while it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -245,7 +245,8 @@ fn a_demand_that_is_not_met_says_what_was_instead_and_what_never_came_is_told() 
 fn what_struck_nobody_is_told_with_the_reason() {
     let text = "at 3s crash third\nat 4s crash third for 1s\nat 4s pause third for 1s\nat 4s retire third for 1s\n\
                 at 5s start east\nat 5s gateway up\nat 6s doom west after vote for 1s\nat 7s lose snapshots 900\nat 7s hold heartbeats 1ms\nat 8s lose snapshots 0\n\
-                at 7s pause west for 100ms\nat 7s pause west for 200ms\nrun 10s\nmust hold a leader\n";
+                at 7500ms heal\nat 7500ms open west to door\nat 7500ms see west to east\nat 7500ms smooth west to east\n\
+                at 7500ms smooth west to clients\nat 7s pause west for 100ms\nat 7s pause west for 200ms\nrun 10s\nmust hold a leader\n";
     let scenario = Scenario::parse(text).expect("as written");
     let report = scenario.run(false);
     assert!(report.passed(), "{report:?}");
@@ -258,6 +259,11 @@ fn what_struck_nobody_is_told_with_the_reason() {
             "`start east`: it ran",
             "`gateway up`: it was up",
             "`pause west for 200ms`: it was dead, or stood still",
+            "`heal`: nothing was cut",
+            "`open west to door`: that way was open",
+            "`see west to east`: that way was open",
+            "`smooth west to east`: that way was smooth",
+            "`smooth west to clients`: that way was smooth",
             "`doom west after vote for 1s`: that moment never came",
             "`lose snapshots 900`: no such frame travelled",
         ]

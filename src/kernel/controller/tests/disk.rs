@@ -53,6 +53,9 @@ fn a_node_whose_disk_is_slow_says_that_it_may_be_behind() {
     let view = trio.view(slow.0);
     assert!(view.apart.is_empty(), "it serves consensus: {view:?}");
     assert!(view.warnings.iter().any(|w| w.contains("longer than an election")), "{view:?}");
+    let said = view.status(trio.now).warnings;
+    assert!(said.iter().any(|w| w.contains("ask another member")), "{said:?}");
+    assert!(!said.iter().any(|w| w.contains("no quorum")), "there is one: {said:?}");
     assert_eq!(view.routes[&group("shop")].plane, plane("east"), "nobody is to follow it");
     trio.run_until("the route on west at the leader", |t| {
         t.view(leader.0).routes[&group("shop")].plane == plane("west")
